@@ -1,4 +1,4 @@
-"""The one-line forms: `neurorules.train(...)`, `neurorules.compare(...)` and `neurorules.load(...)`."""
+"""The functions of the public API that do a whole task, such as `neurorules.train(...)` and `neurorules.load(...)`."""
 
 from __future__ import annotations
 
@@ -47,22 +47,24 @@ def train(
         rule: learning rule with options.
         data: name or path of a data set; or (train, test), each a pair (x, y) of arrays or tensors, a Dataset of torch
             or tonic, a DataLoader, or anything that yields (sample, label) or (samples, labels).
-        batch_first: for (train, test) with a time axis: True for (N, T, ...), False for (T, N, ...).
-        sensor_size: for events in (train, test): columns, rows, polarities, where the data set does not say them.
-        task: for (train, test): what their targets are, classes, multilabel, regression, classes_per_step or
-            regression_per_step; None finds it from their type and shape, which a line says.
+        batch_first: the order of axes if (train, test) has a time axis: True for (N, T, ...), False for (T, N, ...).
+        sensor_size: (columns, rows, polarities) of the sensor if (train, test) holds events and the data set does not
+            say it.
+        task: the kind of targets in (train, test): classes, multilabel, regression, classes_per_step or
+            regression_per_step; None infers it from their type and shape, and a message says so.
         out: run folder; None to write nothing and only return the result.
-        data_dir: folder in which data sets lie; None for the usual one.
-        resume: go on with the run in `out`.
+        data_dir: folder that contains the data sets; None for the default.
+        resume: continue the run in `out`.
         force: replace a run in `out`.
-        quiet: show no progress bar; without it there is one in a terminal and below the cell of a notebook.
-        log: logs for other programs in the run folder, comma-separated: csv (`metrics.csv`), tensorboard.
-        settings: the settings below, such as rule="sigprop". The net may also be a torch.nn.Module of torch and
-            snnTorch layers, whose forward computes one step; it begins with its own weights, and stays as it is.
+        quiet: hide the progress bar in terminals and notebooks.
+        log: further logs to write to the run folder, comma-separated: csv (`metrics.csv`), tensorboard.
+        settings: the settings below, such as net="400". The net may also be a torch.nn.Module of torch and snnTorch
+            layers whose forward computes one step. Training then starts from the module's weights, and the module is
+            not changed.
 
     Returns:
-        The result, a dictionary: test_accuracy and validation_accuracy in 0..1, or the figures of another task, such as
-        test_mse, and all that `result.json` holds.
+        The result as a dictionary with the contents of `result.json`, including test_accuracy and validation_accuracy
+        in 0..1, or the figures of another task, such as test_mse.
 
     Raises:
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
@@ -81,20 +83,20 @@ def load(
     run: str | Path, data_dir: str | Path | None = None, *, data: Any = None, batch_first: bool | None = None,
     sensor_size: SensorSize = None, task: Task | None = None, **changed: Any,
 ) -> Learner:  # fmt: skip
-    """The network of a finished run, ready to be run or to learn further.
+    """Load the network of a finished run, to run it or to train it further.
 
-    Its `encoder` is that of the run, so that `evaluate` and `fit` read samples as training did.
+    Its `encoder` is that of the run, so that `evaluate` and `fit` encode samples as in training.
 
     Args:
         run: folder of the run, trained on the torch path.
-        data_dir: folder in which data sets lie, among them the run's; None for the usual one.
-        data, batch_first, sensor_size, task: the run's data where they lay in memory, as in `train`. They are compared
-            with those of the run; without them the run folder tells what is needed.
-        changed: settings that replace those of the run, such as device="cpu". A run that learned by a rule in a file of
-            your own is given that file, rule="my_rule.py"; its options stay those of the run.
+        data_dir: folder that contains the data sets, including that of the run; None for the default.
+        data, batch_first, sensor_size, task: the data of a run that learned from data in memory, as in `train`. They
+            are compared with those of the run. If they are left out, the information in the run folder is used.
+        changed: settings that replace those of the run, such as device="cpu". For a run that used a rule in a file of
+            your own, pass that file, rule="my_rule.py"; the options of the rule are those of the run.
 
     Returns:
-        The learner as training left it; its optimiser starts anew.
+        The learner after training, with a new optimiser.
 
     Raises:
         UserError: the folder holds no finished run, its files do not belong together, or its data cannot be read.
@@ -107,19 +109,19 @@ def load(
 def brian2_circuit(
     rule: str = TrainConfig.rule, *, data: Any = "digits", data_dir: str | Path | None = None, **settings: Any
 ) -> Brian2Circuit:
-    """Build the circuit by which a rule learns in continuous time as ordinary Brian2 objects.
+    """Build the circuit in which a rule learns in continuous time, as ordinary Brian2 objects.
 
-    They are built in your own session of Brian2, on the device that is active, for your own monitors, stimuli and
-    groups: `circuit.network.add(...)`, then `circuit.network.run(circuit.duration)`. One epoch is presented, once.
-    Without anything added, the weights are then those of `train(path="continuous", epochs=1)`, as long as no more than
-    500 presentations are shown; longer trainings begin a new run after each 500.
+    The objects are built in your own Brian2 session, on the active device, so that you can add monitors, stimuli and
+    groups: `circuit.network.add(...)`, then `circuit.network.run(circuit.duration)`. The circuit presents one epoch. If
+    you add nothing, the weights at the end are those of `train(path="continuous", epochs=1)` for up to 500
+    presentations; longer trainings start a new Brian2 run after every 500.
 
     Args:
-        rule: learning rule with options; it has a circuit (`neurorules cite RULE --equations` shows it).
-        data: as for `train`.
-        data_dir: folder in which data sets lie; None for the usual one.
-        settings: the settings below, such as net="16", neuron="lif" and limit=100. `epochs` is 1 where it is not
-            given; the schedule of learning rates alone reads it.
+        rule: learning rule with options. It must have a circuit (see `neurorules cite RULE --equations`).
+        data: the data, as for `train`.
+        data_dir: folder that contains the data sets; None for the default.
+        settings: the settings below, such as net="16", neuron="lif" and limit=100. `epochs`, by default 1, only affects
+            the learning rate schedule.
 
     Returns:
         The objects by name, and methods that read and set weights.
@@ -139,25 +141,27 @@ def brian2_network(
     run: str | Path, *, samples: int = 10, data_dir: str | Path | None = None, dt_ms: float = 1.0,
     threshold_mV: float = 20.0, capacitance_pF: float = 100.0,
 ) -> Brian2Network:  # fmt: skip
-    """Build a trained net as an ordinary Brian2 network: dv/dt, synapses that add at spikes, the default schedule.
+    """Build a trained net as an ordinary Brian2 network with dv/dt, synapses that act at spikes, and the default
+    schedule.
 
-    The objects are built in your own session of Brian2, on the device that is active, for your own monitors, stimuli
-    and groups: `net.network.add(...)`, then `net.network.run(net.duration)`. Spikes are those of torch, one step later
-    for each layer that they pass. The net does not learn.
+    The objects are built in your own Brian2 session, on the active device, so that you can add monitors, stimuli and
+    groups: `net.network.add(...)`, then `net.network.run(net.duration)`. The spikes are those of torch, with a delay of
+    one step for each layer. The net does not learn.
 
     Args:
         run: folder of a finished run of the torch path, whose hidden neurons are lif, if or cuba_lif.
-        samples: number of its first test samples, which are shown one after another.
-        data_dir: folder in which data sets lie; None for the usual one.
+        samples: number of test samples, which are presented one after another.
+        data_dir: folder that contains the data sets; None for the default.
         dt_ms: length of a time step in ms.
-        threshold_mV, capacitance_pF: what a threshold and a capacitance of 1 are, > 0. Variables in volt follow from
-            them, and no spike does.
+        threshold_mV, capacitance_pF: the physical values of a threshold and a capacitance of 1, > 0. They set the units
+            of variables, and do not affect spikes.
 
     Returns:
-        The objects by name, and methods that read spikes and membranes as torch counts them.
+        The objects by name, and methods that return spikes and membranes in the time steps of torch.
 
     Raises:
-        UserError: there is no such run, a layer has no such map, which names it, or brian2 is not installed.
+        UserError: there is no such run, a layer cannot be translated (the message names it), or brian2 is not
+            installed.
     """
     from neurorules.brian2_steps.scale import Scale
     from neurorules.language.ranges import Positive, check_range

@@ -1,7 +1,7 @@
-"""The command line: one application, one way to fail (a plain line on stderr, exit 2), one way to be stopped (130).
+"""The command line: it runs one command, and reports a user's error as one line on stderr with exit code 2.
 
-What the operating system and memory refuse is told in a line as well; any other error is a fault of this program, and
-shows where it happened.
+Errors of the operating system and a lack of memory are also reported in one line. Any other error is a fault of this
+program and shows a traceback. After Ctrl-C the exit code is 130.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from neurorules.runs.launch import check_alone, launch
 app = Application(name="neurorules", pretty_exceptions_enable=False)
 
 LONGEST = 200
-"""Letters of a word in a line of refusal; the middle of a longer one is left out."""
+"""The largest length of a word in an error line; the middle of a longer word is left out."""
 
-# The base of all usage errors: typer brings a click of its own since 0.2x, so the class is found through typer.
+# The base class of all usage errors. Since 0.2x, typer contains its own click, so the class is taken from typer.
 UsageError: Any = typer.BadParameter.__mro__[2]
 
 COMPLETE = "_NEURORULES_COMPLETE"
-"""Variable of the environment by which a shell asks what may stand at the cursor."""
+"""The environment variable by which a shell requests completions."""
 SUBJECTS = {
     "Train and compare": (train, compare, benchmark, deploy, tune, sweep, reproduce, report, paper),
     "Look inside a network": (traces, explain, simulate, audit, causal, window),
@@ -60,11 +60,11 @@ SUBJECTS = {
     "Parts: what there is, and your own": (inspect, check, new),
     "This machine": (doctor, bench),
 }
-"""What stands above the commands of each file in the help."""
+"""The headings of the help, with the modules whose commands are listed below each."""
 ON_RANKS = ("train", "doctor", "list")
-"""Commands that torchrun may start in several processes; the other ones would do the same work in each."""
+"""Commands that torchrun may start in several processes; all others would repeat the same work in each process."""
 TITLES: dict[str, str] = {}
-"""The subject of each command, by its name."""
+"""The heading of each command, by the name of the command."""
 
 for subject, modules in SUBJECTS.items():
     for module in modules:
@@ -76,7 +76,7 @@ for subject, modules in SUBJECTS.items():
 
 
 def show_version(show: bool) -> bool:
-    """Print the version and end, where it is asked for."""
+    """Print the version and exit, if the option was given."""
     if show:
         print(f"neurorules {own_version()}")
         raise typer.Exit
@@ -93,7 +93,7 @@ def options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0, 2 for a user's mistake, 130 where the user stopped it."""
+    """Run one command and exit: 0 for success, 2 for a user's mistake, 130 if the user stopped it."""
     logging.basicConfig(level=logging.WARNING, format="neurorules: %(message)s", stream=sys.stderr, force=True)
     logging.captureWarnings(True)
     keep_freed_memory()
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; the exit code."""
+    """Run one command and return its exit code."""
     from neurorules.disk.failures import line_of_failure
     from neurorules.runs.interrupt import Interrupted
 
@@ -111,7 +111,7 @@ def run(arguments: list[str]) -> int:
     try:
         if arguments and arguments[0] not in ON_RANKS and not arguments[0].startswith("-"):
             check_alone(arguments[0])
-        # Not by way of typer's own `main`: it would take an interrupt, and with it the line that resumes the run.
+        # typer's own `main` is not used, because it would catch the interrupt and hide the line that resumes the run.
         with command.make_context("neurorules", arguments) as context:
             command.invoke(context)
     except typer.Exit as end:
@@ -135,7 +135,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _with_command(name: str) -> Application:
-    """The application with one command only, since each takes typer a while; with all where none has this name."""
+    """The application with only one command, which starts faster; with all commands if none has this name."""
     commands = [command for command in app.registered_commands if command.name == name]
     if not commands:
         return app
@@ -145,7 +145,8 @@ def _with_command(name: str) -> Application:
 
 
 def _say_once(error: BaseException, line: str, code: int) -> int:
-    """Say a line that every rank has: the first one says it. What only one rank can tell it says itself."""
+    """Print an error that every rank raises only on the first rank; errors of a single rank are printed by that
+    rank."""
     if launch().rank == 0 or isinstance(error, OwnRankError):
         return _say(line, code)
     return code
@@ -158,7 +159,7 @@ def _say(line: str, code: int) -> int:
 
 
 def _one_line(error: Any, arguments: list[str]) -> str:
-    """The message of a usage error, with the nearest option where one is unknown."""
+    """The message of a usage error; for an unknown option it names the nearest one."""
     message = _wrong_value(error) or error.format_message()
     context, option = getattr(error, "ctx", None), getattr(error, "option_name", None)
     if "Did you mean" in message or context is None:
@@ -171,7 +172,7 @@ def _one_line(error: Any, arguments: list[str]) -> str:
 
 
 def _wrong_value(error: Any) -> str | None:
-    """The message of a value that cannot be read, which names the value; None for another error."""
+    """The message for a value that cannot be parsed; None for another error."""
     details, parameter = getattr(error.__cause__, "errors", None), getattr(error, "param", None)
     if details is None or parameter is None:
         return None

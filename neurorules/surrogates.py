@@ -1,7 +1,7 @@
 """Surrogates: the pseudo-derivative psi of a spike, and the function f whose derivative it is.
 
-A spike is a step function of x = v - v_threshold (in units of the membrane), whose derivative says nothing. Rules read
-psi(x) >= 0 where they need a derivative, and losses "before the spike" read f(x), with f' = psi.
+A spike is a step function of x = v - v_threshold (in units of the membrane), whose derivative is 0 almost everywhere.
+Rules use psi(x) >= 0 in its place, and losses "before the spike" use f(x), with f' = psi.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from neurorules.language.ranges import NonNegative, Positive, Range, ranged
 @ranged("surrogate 'boxcar'")
 @dataclass(frozen=True)
 class Boxcar(Surrogate):
-    """A window of voltages: psi = 1/(2 width) where |x| <= width, else 0. Source: Kaiser et al. 2020 (DECOLLE)."""
+    """A boxcar: psi = 1/(2 width) if |x| <= width, else 0. Source: Kaiser et al. 2020 (DECOLLE)."""
 
     width: Positive = 0.5
 
@@ -53,7 +53,7 @@ class Triangle(Surrogate):
 @ranged("surrogate 'piecewise_linear'")
 @dataclass(frozen=True)
 class PiecewiseLinear(Surrogate):
-    """psi = 1/(2 width) where |x| <= width, else leak. Source: SpikingJelly, piecewise leaky ReLU (Fang 2023)."""
+    """psi = 1/(2 width) if |x| <= width, else leak. Source: SpikingJelly, piecewise leaky ReLU (Fang 2023)."""
 
     width: Positive = 1.0
     leak: NonNegative = 0.01
@@ -98,7 +98,7 @@ class Atan(Surrogate):
 @ranged("surrogate 'comparator'")
 @dataclass(frozen=True)
 class Comparator(Surrogate):
-    """psi = 1 where x >= -below, else 0: one comparison of the membrane. Source: ODIN's SDSP compares alone."""
+    """psi = 1 if x >= -below, else 0, which needs only one comparison of the membrane. Source: SDSP in ODIN."""
 
     below: NonNegative = 0.5
 
@@ -112,8 +112,8 @@ class Comparator(Surrogate):
 @ranged("surrogate 'table'")
 @dataclass(frozen=True)
 class Table(Surrogate):
-    """A triangle as a table: each of `entries` segments within |x| < width has its middle's value, rounded to `bits`
-    bits; 0 outside. Source: ReckOn's table, of 5 segments of which the outer two are open, with entries=3 and bits=4.
+    """A triangle as a lookup table: each of `entries` segments within |x| < width has the value at its middle, rounded
+    to `bits` bits; 0 outside. Source: ReckOn's table of 5 segments, two of which are open, is entries=3 and bits=4.
     """
 
     height: Positive = 0.3
@@ -122,7 +122,7 @@ class Table(Surrogate):
     bits: Annotated[int, Range("[1, 16]")] = 4
 
     def segments(self) -> tuple[tuple[float, float, float], ...]:
-        """The beginning and the end of each segment, the end left out, and psi there."""
+        """The start, the (exclusive) end, and psi of each segment."""
         levels, size = 2**self.bits - 1, 2 * self.width / self.entries
         cuts = [-self.width + size * n for n in range(self.entries)] + [self.width]
         middles = [abs(2 * n + 1 - self.entries) / self.entries for n in range(self.entries)]
@@ -145,9 +145,9 @@ class Table(Surrogate):
 @ranged("surrogate 'power_of_two'")
 @dataclass(frozen=True)
 class PowerOfTwo(Surrogate):
-    """psi = 2^-(n + 1) where n width <= |x| < (n + 1) width, n < octaves, else 0: a shift in place of a product.
+    """psi = 2^-(n + 1) if n width <= |x| < (n + 1) width, n < octaves, else 0: a bit shift replaces the product.
 
-    Ours; but for its corners it is 2^-ceil(|x| / width).
+    This surrogate is ours; except at its corners it equals 2^-ceil(|x| / width).
     """
 
     width: Positive = 0.25
@@ -166,7 +166,7 @@ class PowerOfTwo(Surrogate):
         return torch.sign(x) * total
 
     def segments(self) -> tuple[tuple[float, float, float], ...]:
-        """Distances from the threshold at which each octave begins and ends, the end left out, and psi there."""
+        """The start, the (exclusive) end, and psi of each octave, as distances from the threshold."""
         return tuple((self.width * n, self.width * (n + 1), 0.5 ** (n + 1)) for n in range(self.octaves))
 
 
@@ -183,11 +183,11 @@ SURROGATES: dict[str, type[Surrogate]] = {
 
 
 def make_surrogate(text: str) -> Surrogate:
-    """Build the surrogate that a text `name:key=value` describes, such as `fast_sigmoid:k=25`. In the text of a neuron
-    its options follow a full stop: `lif:surrogate=fast_sigmoid:surrogate.k=25`.
+    """Build the surrogate from a text `name:key=value`, such as `fast_sigmoid:k=25`. As an option of a neuron, its
+    options are written after a full stop: `lif:surrogate=fast_sigmoid:surrogate.k=25`.
 
     Raises:
-        UserError: an unknown surrogate or option (the nearest name is offered), or a value outside its range.
+        UserError: a surrogate or an option is unknown (the message names the nearest one), or a value is out of range.
     """
     name, options = parse_named(text)
     kind = kind_of(name)
@@ -195,7 +195,7 @@ def make_surrogate(text: str) -> Surrogate:
 
 
 def kind_of(name: str) -> type[Surrogate]:
-    """The class of the surrogates of a name, whose fields are their options.
+    """The class of a surrogate, whose fields are its options.
 
     Args:
         name: such as "fast_sigmoid".
@@ -204,7 +204,7 @@ def kind_of(name: str) -> type[Surrogate]:
         The class.
 
     Raises:
-        UserError: there is no such surrogate; the nearest name is offered.
+        UserError: there is no such surrogate; the message names the nearest one.
     """
     if name not in SURROGATES:
         raise unknown("surrogate", name, SURROGATES)

@@ -1,4 +1,4 @@
-"""The locality audit: it changes one thing at a time to find out what every update depends on (docs/locality.md)."""
+"""The locality audit: it changes one thing at a time to measure what each update depends on (docs/locality.md)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def audit_rules(
     """Audit rules on a small net.
 
     Args:
-        rules: texts of rules, each with its options.
-        net: text of the hidden layers of the audited net, behind an input of 6 x 6.
+        rules: rules with their options, as texts.
+        net: hidden layers of the audited net, which has an input of 6 x 6.
         norm: name of the normalisation; None for that of each rule.
-        signal, dw: replace the learning signal of every rule, and its text for hidden weights; None keeps them.
+        signal, dw: a learning signal and a text of hidden weights that replace those of every rule; None keeps them.
 
     Returns:
-        What `audit_settings` returns; each rule is reported under its text.
+        The result of `audit_settings`, with the rules' texts as names.
 
     Raises:
-        UserError: no rule or an unknown one is asked for, or none of them can be audited.
+        UserError: there is no rule, a rule is unknown, or none of them can be audited.
     """
     for rule in rules:
         RULES.make(rule)
@@ -46,16 +46,16 @@ def audit_settings(by_name: Mapping[str, Settings]) -> dict[str, Any]:
     """Audit settings on a small net, in a fresh process.
 
     Args:
-        by_name: settings, by the name under which each is reported.
+        by_name: settings by name; the result uses the same names.
 
     Returns:
-        nets: a line that says what was audited. left_out: by name, why it could not be audited. entries: rule (the
-        name), update_of, perturbed, kind and depends, for one trial. later: the same for the trials after it. facts:
-        one for each name (see `facts_of`), with the settings, the needs as measured and as the signal declares them,
-        the tensors of the signal's state that moved though it does not declare it (state_moves), those that stayed
-        though it says that they move (state_stays), and whether the same
-        trial from the same state asked for another change (hidden_memory): the rule then keeps something where no
-        checkpoint finds it.
+        A dictionary. nets: a line that describes the audited nets. left_out: by name, the reason why it could not be
+        audited. entries: rule (the name), update_of, perturbed, kind and depends, for one trial. later: the same for
+        the trials after it. facts: one for each name (see `facts_of`), with the settings, the measured and the declared
+        needs, the tensors of the signal's state that changed although they are not declared to move (state_moves),
+        those that did not change although they are declared to move (state_stays), and whether the same trial from the
+        same state gave another change (hidden_memory), which means that the rule stores something that is not in
+        checkpoints.
     """
     if not by_name:
         return {"nets": "", "left_out": {}, "entries": [], "later": [], "facts": []}

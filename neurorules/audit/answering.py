@@ -1,6 +1,6 @@
-"""A fresh process that answers questions, each in a copy of itself, so that no answer sees what another one left.
+"""A server process for audits that answers each question in a copy of itself, so that answers cannot affect each other.
 
-Loading torch takes longer than most answers. Where many questions follow each other, one process loads it for all.
+Loading torch takes longer than most answers, so one process loads it for all questions.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import traceback
 from typing import Any, NamedTuple, TextIO
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-"""A process of several threads cannot be copied safely, and its sums may depend on their number."""
+"""Settings for a single thread: a process with threads cannot be copied safely, and sums may depend on their number."""
 COPIES = sys.platform != "win32"
-"""Whether the system can copy a process. Where it cannot, a process answers one question and ends."""
+"""Whether the system can copy (fork) a process. If it cannot, the process answers one question and ends."""
 
 
 class Printed(NamedTuple):
-    """The output that a function printed in a copy of the process.
+    """The output of a function that ran in a copy of the process.
 
     Args:
-        whole: whether it came to its end.
+        whole: whether the function finished.
         out: its standard output.
         err: its standard error.
     """
@@ -36,7 +36,7 @@ class Printed(NamedTuple):
 
 
 class Answering:
-    """The process, seen from the one that asks."""
+    """The handle of the server process in the process that asks questions."""
 
     def __init__(self) -> None:
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
@@ -47,14 +47,14 @@ class Answering:
         )  # fmt: skip
 
     def ask(self, module: str, question: str) -> Printed:
-        """Let `answer()` of a module answer, in this process's folder, environment and path of modules.
+        """Run the function `answer()` of a module, with this process's working folder, environment and module path.
 
         Args:
-            module: its dotted name.
-            question: what the function reads from its standard input.
+            module: dotted name of the module.
+            question: the text that the function reads from its standard input.
 
         Returns:
-            What it printed, and whether it came to its end.
+            Its output, and whether it finished.
         """
         here = {"folder": os.getcwd(), "environment": {**os.environ, **ONE_THREAD}, "path": sys.path}
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -72,22 +72,22 @@ class Answering:
 
     @property
     def ended(self) -> bool:
-        """Whether the process has ended, or answers no more questions."""
+        """Whether the process has ended or cannot answer more questions."""
         return self.process.poll() is not None
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, even if it is busy."""
         self.process.kill()
         self.process.communicate()
         self.errors.close()
 
 
 def serve() -> None:
-    """In the fresh process: answer one question after another, until no more can come."""
+    """The main loop of the server process: answer questions until the input ends."""
     questions, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
-    os.dup2(2, 1)  # what is printed here goes where errors go
+    os.dup2(2, 1)  # output that is printed here goes to stderr
     for line in questions:
         request = json.loads(line)
         function = importlib.import_module(request["module"])
@@ -112,7 +112,7 @@ def _answered(module: Any, request: dict[str, Any]) -> Printed:
 
 
 def _answer(module: Any, request: dict[str, Any], out: TextIO, err: TextIO) -> bool:
-    """In the copy: take on the folder, the environment and the path of the one who asks, and answer."""
+    """In the copy: set the working folder, the environment and the module path of the asking process, and answer."""
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
     sys.stdin, sys.path[:] = io.StringIO(request["question"]), request["path"]

@@ -1,4 +1,4 @@
-"""Runs work in a process of its own: what the work leaves behind in modules, objects and memory ends with it."""
+"""Run a function in a copy of this process, so that its changes to modules, objects and memory disappear afterwards."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Answer = TypeVar("Answer")
 
 
 def apart(work: Callable[[], Answer]) -> Answer:
-    """Do some work in a copy of this process as it is now, and hand back its answer.
+    """Run a function in a copy (fork) of this process, and return its result.
 
-    It is meant for a process of one thread. Where the system cannot copy a process (Windows), the work is done here.
+    This is for processes with one thread. If the system cannot copy a process (Windows), the function runs here.
 
     Raises:
-        UserError: the work raised it, or any other error, which is then told in one line; or the copy ended early.
+        UserError: the function raised an error, which is then described in one line, or the copy ended early.
     """
     if sys.platform == "win32":
         return work()
@@ -41,7 +41,7 @@ def apart(work: Callable[[], Answer]) -> Answer:
 
 
 def _do(work: Callable[[], Any], send: Connection) -> None:
-    """In the copied process: do the work, send its answer or its error, and end the process."""
+    """In the copied process: run the function, send its result or its error, and end the process."""
     try:
         answer, problem = work(), None
     except UserError as error:

@@ -1,4 +1,4 @@
-"""One arm of the audit through time: one thing is changed in one trial, and this trial and the next ones are read."""
+"""One arm of the audit over time: one thing is changed in one trial, and the updates from then on are read."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.running_mean import RunningMean
 
 LATER = 2
-"""Number of trials after the one that is disturbed."""
+"""Number of trials after the disturbed one that are read."""
 
 Gradients = Mapping[str, np.ndarray]
-"""What a trial asks to change, by parameter."""
+"""The gradients of a trial, by parameter."""
 
 
 class Read(NamedTuple):
-    """The changes that the trials of one arm ask for.
+    """The gradients of the trials of one arm.
 
     Args:
         first: gradients of the disturbed trial.
@@ -41,17 +41,17 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True)
 class Arm:
-    """One thing that is changed in one trial. As it is by default, nothing is changed.
+    """The disturbance of one trial. By default nothing is changed.
 
     Args:
-        weights: by parameter, noise on what everything but the passes reads.
-        factors: whether parameters are multiplied with that noise; else it is added.
-        optimiser: name of the layer whose momenta, which the optimiser keeps, are changed.
+        weights: by parameter, noise on the values that all code except the passes reads.
+        factors: whether parameters are multiplied by the noise; otherwise it is added.
+        optimiser: name of the layer whose momenta in the optimiser are changed.
         averages: name of the layer whose running averages of updates are changed.
-        probe: changes what learning reads of the passes.
+        probe: a probe that changes what learning reads from the passes.
         labels: whether every label is changed.
-        samples: (B,), which samples of the batch are replaced.
-        holds_averages: whether the signal's declared memory is put back after the trial as well.
+        samples: (B,), the samples of the batch that are replaced.
+        holds_averages: whether the signal's declared memory is also restored after the trial.
     """
 
     weights: Mapping[str, Tensor] | None = None
@@ -65,21 +65,21 @@ class Arm:
 
 
 class NoisyAnswer(Quiet):
-    """Changes what the network answers to noise."""
+    """A probe that changes the network's response to noise."""
 
     def answered(self, response: Tensor) -> Tensor:
         return response + noise_like(response, torch.Generator().manual_seed(5)) * (1 + response.abs().mean())
 
 
 def learner_of(settings: Settings, **how: Any) -> RecordingLearner:
-    """Make a fresh learner in float64.
+    """Build a new learner in float64.
 
     Args:
-        settings: what it learns with, except for the schedule.
+        settings: the audited settings, without the schedule.
         how: further options of `Learner`; without them it learns layer by layer, all steps at once.
 
-    Returns:
-        The learner, which has not learned anything yet.
+        Returns:
+            The learner before any training.
     """
     return RecordingLearner(
         rule=settings.rule, input_shape=SHAPE, classes=CLASSES, steps=settings.time_steps(), seed=1, device="cpu",
@@ -91,12 +91,12 @@ def run(learner: RecordingLearner, steps: int, arm: Arm) -> Read:
     """Run the disturbed trial and the trials after it.
 
     Args:
-        learner: is changed by all of these trials.
+        learner: the learner, which all of these trials change.
         steps: T of each trial.
-        arm: what is changed in the first of them.
+        arm: the disturbance of the first trial.
 
-    Returns:
-        What the trials asked for.
+        Returns:
+            The gradients of the trials.
     """
     before, memory = learner.before(), declared_memory(learner)
     drive, labels = batch(steps, 0)
@@ -130,7 +130,7 @@ def batch(steps: int, seed: int) -> tuple[Float64[Tensor, "T B *shape"], Int64[T
 
     Args:
         steps: T.
-        seed: of the draws.
+        seed: the seed of the draws.
 
     Returns:
         Spikes (T, B, *input) of size 1.5, and class indices (B,).
@@ -144,12 +144,12 @@ def weight_noise(learner: RecordingLearner, layer: str, seed: int) -> dict[str, 
     """Draw noise on the parameters of a layer and of its signal.
 
     Args:
-        learner: whose parameters they are.
+        learner: the learner.
         layer: name of the layer.
-        seed: of the draws.
+        seed: the seed of the draws.
 
     Returns:
-        N(0, 0.3^2) of each parameter's shape, by name; parameters that the layer's neurons run with are left out.
+        Noise N(0, 0.3^2) in each parameter's shape, by name; parameters of the layer's neurons are left out.
     """
     generator = torch.Generator().manual_seed(seed)
     network = learner.model.network
@@ -160,7 +160,7 @@ def weight_noise(learner: RecordingLearner, layer: str, seed: int) -> dict[str, 
 
 
 def plain_tensors(learner: RecordingLearner) -> dict[str, bytes]:
-    """The bits of the signal's tensors that are neither running means nor declared to move, by name."""
+    """The bytes of the signal's tensors that should stay fixed: no running means, and not declared to move; by name."""
     declared = moving_tensors(learner)
     return {
         name: value.numpy().tobytes()
@@ -170,7 +170,7 @@ def plain_tensors(learner: RecordingLearner) -> dict[str, bytes]:
 
 
 def moving_tensors(learner: RecordingLearner) -> dict[str, dict[str, bytes]]:
-    """The bits of the signal's tensors that it declares to move: by pattern of its `moves`, and by name."""
+    """The bytes of the signal's tensors that are declared to move: by pattern in `moves`, and by name."""
     patterns = () if learner.model.signal is None else learner.model.signal.moves
     return {
         pattern: {
@@ -183,6 +183,6 @@ def moving_tensors(learner: RecordingLearner) -> dict[str, dict[str, bytes]]:
 
 
 def declared_memory(learner: RecordingLearner) -> dict[str, Any]:
-    """The running means of the signal's state, and what it declares to move, by name."""
+    """The running means in the signal's state and the tensors that are declared to move, by name."""
     fixed = plain_tensors(learner)
     return {name: value for name, value in learner.learned.signal.items() if name not in fixed}

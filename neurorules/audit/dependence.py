@@ -1,4 +1,4 @@
-"""The dependences of an update: each thing is changed alone, and every bit of the update is compared."""
+"""The dependences of updates within one trial: one thing is changed at a time, and updates are compared by bits."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from neurorules.audit.settings import CLASSES
 from neurorules.contracts.series import Series
 
 SEEDS = (0, 1)
-"""Seeds of the perturbations. There are two, because where spikes are few a single perturbation may move none."""
+"""Seeds of the perturbations. There are two, because a single perturbation may not move any of a few spikes."""
 ROUNDING = 1e-9
-"""A difference of sums over samples that is smaller than this share of the update counts as rounding."""
+"""Differences between sums over samples count as rounding if they are below this share of the update."""
 
 Entry = dict[str, Any]
 """One dependence: rule, update_of (a layer), perturbed (what was changed), kind, depends (whether a bit changed)."""
 
 
 def entries_of(rig: Rig) -> list[Entry]:
-    """Measure one entry for each layer's update and each thing it may depend on (`kind`, see docs/locality.md)."""
+    """Measure one entry for each layer's update and each thing that it may depend on (`kind`, see docs/locality.md)."""
     probe = Quiet()
     clean = run(rig, probe)
     entries: list[Entry] = []
@@ -51,26 +51,26 @@ def among(clean: list[Outcome], perturbed: list[Outcome]) -> Callable[[str], boo
     """Compare disturbed trials with undisturbed ones, layer by layer.
 
     Args:
-        clean: outcomes of trials without a change.
-        perturbed: outcomes of trials with one.
+        clean: outcomes of undisturbed trials.
+        perturbed: outcomes of disturbed trials.
 
     Returns:
-        A function of a layer's name: whether any bit of its update differs between any two of them.
+        A function of a layer's name, which returns whether any bit of its update differs between any two outcomes.
     """
     return lambda row: any(differ(one.of(row), other.of(row)) for one in clean for other in perturbed)
 
 
 def weights(rig: Rig, layer: str, seed: int, clean: Quiet) -> tuple[Rig, Quiet]:
-    """Let learning read other weights of a layer, while every pass computes with the true ones, driven as it was.
+    """Let learning read other weights of a layer, while all passes use the true weights and the original drives.
 
     Args:
         rig: the trial to disturb.
         layer: name of the layer whose parameters get noise, N(0, 0.3^2).
-        seed: of the noise.
-        clean: the probe of a trial without changes, which noted the drives of its phases.
+        seed: the seed of the noise.
+        clean: the probe of an undisturbed trial, which recorded the drives of its phases.
 
     Returns:
-        The rig with the noisy parameters, and the probe that gives the true ones to the passes.
+        The rig with the noisy parameters, and the probe that passes use the true parameters through.
     """
     generator = torch.Generator().manual_seed(seed)
     before = {name: rig.learned.parameters[name] for name in rig.own(layer)}
@@ -81,22 +81,23 @@ def weights(rig: Rig, layer: str, seed: int, clean: Quiet) -> tuple[Rig, Quiet]:
 
 
 def activity(rig: Rig, index: int, seed: int, **how: Any) -> OtherActivity:
-    """Let learning read that a layer did something else.
+    """Let learning read another activity of a layer than the true one.
 
     Args:
         rig: the trial to disturb.
-        index: place of the layer, 0 for the first.
-        seed: of the current that makes the layer do something else.
+        index: position of the layer, 0 for the first.
+        seed: the seed of the current that causes the other activity.
         how: further options of `OtherActivity`.
 
     Returns:
-        The probe that changes what learning reads.
+        The probe that replaces the activity.
     """
     return OtherActivity(layers=rig.model.network.layers, index=index, seed=100 + seed, **how)
 
 
 def batches(rig: Rig) -> Iterator[Rig]:
-    """Yield four rigs: the batch as it is, with its first sample replaced, with all others replaced, and with both."""
+    """Yield four rigs: the original batch, the batch with its first sample replaced, with all others replaced, with
+    both."""
     other = samples(rig.steps, len(rig.labels), 7)[0].values
     first = torch.arange(len(rig.labels)) == 0
     for rows in (first & False, first, ~first, first | True):
@@ -106,17 +107,17 @@ def batches(rig: Rig) -> Iterator[Rig]:
 
 
 def mixes(rig: Rig, layer: str, corners: list[Outcome]) -> bool:
-    """Whether what a sample adds to an update depends on the batch's other samples.
+    """Whether a sample's contribution to an update depends on the other samples of the batch.
 
-    Changing one sample then changes the update by an amount that depends on the others: the mixed difference is not 0.
+    If it does, the effect of replacing one sample depends on the others, and the mixed difference is not 0.
 
     Args:
         rig: the trial.
         layer: name of the layer whose update is compared.
-        corners: outcomes of the four batches that `batches` yields, in its order.
+        corners: outcomes of the four batches from `batches`, in the same order.
 
     Returns:
-        True where the mixed difference is larger than rounding.
+        True if the mixed difference is larger than rounding.
     """
     neither, first, others, both = (outcome.of(layer) for outcome in corners)
     for name, value in neither.items():
@@ -127,7 +128,7 @@ def mixes(rig: Rig, layer: str, corners: list[Outcome]) -> bool:
 
 
 def parts(rig: Rig, until: int) -> Parts:
-    """Run one trial, and take the parts of all changes that stem from its first steps.
+    """Run one trial, and record the parts of all changes that come from its first steps.
 
     Args:
         rig: the trial.
@@ -142,7 +143,7 @@ def parts(rig: Rig, until: int) -> Parts:
 
 
 def other_later(rig: Rig) -> Rig:
-    """The rig whose samples get other input in the second half of the trial."""
+    """The rig with another input in the second half of the trial."""
     other = samples(rig.steps, len(rig.labels), 8)[0].values
     half = rig.steps // 2
     return replace(rig, drive=Series(torch.cat([rig.drive.values[:half], other[half:]]), False))

@@ -1,4 +1,4 @@
-"""Facts about a rule as a whole: what travels back, who waits for whom, and whether memory grows with a trial."""
+"""Facts about a whole rule: backward passes, update locking, and growth of memory with the length of a trial."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ from neurorules.torch_path.trial.learn import check_window
 from neurorules.torch_path.trial.pipeline import Parcel, check_pipelined, run_stage
 
 SHORT, GROWTH, COPIES = 2, 4, 4
-"""For the memory of two trials: T of the shorter one; how many times longer the other is; and how often the batch is
-repeated, so that activity outweighs the weights."""
+"""Parameters for measuring memory: T of a short trial, the ratio to the longer trial, and the number of copies of the
+batch, which make activity take more memory than weights."""
 
 
 def facts_of(rig: Rig, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Measure what describes a rule as a whole, beside the matrix of its dependences (docs/locality.md).
+    """Measure properties of a whole rule, beside the matrix of its dependences (docs/locality.md).
 
     Args:
         rig: the rule on its small net.
-        entries: what `entries_of` measured of it.
+        entries: the result of `entries_of` for the same rig.
 
-    Returns:
-        backward_pass and backward_through (layers that a signal travels back through), memory_growth (a ratio, None
-        where the neurons have no time), schedule_used, error_from_above, activity_held, waits_for_above.
+        Returns:
+        A dictionary with backward_pass and backward_through (layers that a signal travels back through), memory_growth
+        (a ratio; None for neurons with a single step), schedule_used, error_from_above, activity_held and
+        waits_for_above.
     """
     read_back = {
         entry["perturbed"]
@@ -56,36 +57,36 @@ def facts_of(rig: Rig, entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def is_above(rows: Sequence[str], entry: Entry) -> bool:
-    """Whether what was perturbed belongs to a layer above the one that learns.
+    """Whether the perturbed thing belongs to a layer above the learning one.
 
     Args:
-        rows: names of the layers, from the bottom up.
+        rows: names of the layers, from first to last.
         entry: one dependence.
 
     Returns:
-        False also where what was perturbed is no layer, such as the label.
+        True for a layer above; False for other layers, and for things that are not layers, such as the label.
     """
     return entry["perturbed"] in rows and rows.index(entry["perturbed"]) > rows.index(entry["update_of"])
 
 
 def hands_down(rig: Rig, index: int) -> bool:
-    """Whether a layer below reads what a layer's learning hands down.
+    """Whether a layer below reads what the learning of a layer sends down.
 
     Args:
         rig: the trial.
-        index: place of the layer that hands down, 0 for the first.
+        index: position of the sending layer, 0 for the first.
 
     Returns:
-        True where an update below changes once what is handed down is multiplied by 3/2.
+        True if an update below changes when the sent values are multiplied by 3/2.
     """
     clean, other = run(rig), run(rig, OtherSignal(index=index))
     return any(differ(clean.of(layer), other.of(layer)) for layer in rig.rows[:index])
 
 
 def tells_more_than_activity(rig: Rig) -> bool:
-    """Whether hidden layers learn anything of layers above, other than what reaches them through their own inputs.
+    """Whether hidden layers learn from layers above in any way other than through their own inputs.
 
-    The activity of the layers above is changed, and every later pass is driven as it was.
+    To test this, the activity of the layers above is changed, while all later passes keep their original drives.
     """
     probe = Quiet()
     clean = run(rig, probe)
@@ -98,9 +99,9 @@ def tells_more_than_activity(rig: Rig) -> bool:
 
 
 def holds_activity(rig: Rig) -> bool:
-    """Whether a hidden layer has to keep what it did in a pass until layers above have answered to that pass.
+    """Whether a hidden layer has to store its activity of a pass until layers above have processed that pass.
 
-    It has to where the part of its update that a pass adds depends on what layers above did in that pass, or later.
+    It has to if the contribution of a pass to its update depends on the activity of layers above in that pass or later.
     """
     phases = [phase.name for phase in rig.model.rule.phases]
     clean = parts(rig, rig.steps)
@@ -119,7 +120,7 @@ def holds_activity(rig: Rig) -> bool:
 
 
 class _OtherActivityParts(OtherActivity):
-    """Lets learning read another activity of a layer, and takes the parts of the changes that result."""
+    """A probe that replaces the activity of a layer, and records the parts of the resulting changes."""
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
@@ -130,7 +131,8 @@ class _OtherActivityParts(OtherActivity):
 
 
 def learns_before_above(rig: Rig) -> bool:
-    """Whether every hidden layer's update, to the bit, can be computed before the next layer has run on the batch."""
+    """Whether every hidden layer's update can be computed, with the same bits, before the next layer runs on the
+    batch."""
     try:
         check_pipelined(rig.model)
     except UserError:
@@ -153,11 +155,11 @@ def learns_before_above(rig: Rig) -> bool:
 def memory_growth(rig: Rig) -> tuple[float | None, str]:
     """Measure how the memory of a trial grows with its length.
 
-    Samples and weights, which are handed in, do not count.
+    Samples and weights, which are inputs, do not count.
 
     Returns:
-        The most bytes alive in a trial of 4 T steps over those in one of T, None where the rule's neurons have no time;
-        and the name of the schedule: `by_step` where the rule can learn step by step, else `by_layer`.
+        The peak memory of a trial of 4 T steps divided by that of a trial of T, or None for neurons with a single step;
+        and the name of the schedule: `by_step` if the rule can learn step by step, else `by_layer`.
     """
     if rig.steps == 1:
         return None, "one step"
@@ -169,6 +171,6 @@ def memory_growth(rig: Rig) -> tuple[float | None, str]:
     images = rig.drive.values.mean(0).repeat(COPIES, 1, 1, 1)
     short = replace(rig, drive=Series(images, True), labels=rig.labels.repeat(COPIES), steps=SHORT)
     long = replace(short, steps=SHORT * GROWTH)
-    run(short, window=min(window, SHORT))  # what is allocated once, on first use, does not belong to the trial
+    run(short, window=min(window, SHORT))  # memory that is allocated only once, on first use, should not count
     first, second = (peak_bytes(partial(run, it, window=min(window, it.steps))) for it in (short, long))
     return second / first, schedule

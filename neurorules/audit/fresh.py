@@ -1,7 +1,7 @@
-"""The audit in a fresh process: nothing in the caller's process can hide what a signal reads, or be read by it.
+"""The audit in a new process, in which nothing from the caller's process can affect the measurement.
 
-`measure_all` starts that process and asks it; the process measures each settings in a copy of itself, and answers in
-JSON.
+`measure_all` starts the process and asks it. The process measures each of the settings in a copy of itself, and answers
+in JSON.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ REGISTRIES: dict[str, Registry] = {
     registry.kind: registry for registry in (RULES, SIGNALS, NEURONS, CONNECTIONS, NORMALISATIONS)
 }
 _answers: dict[str, dict[str, Any]] = {}
-"""Answers that this process has got before, by the question: a comparison asks for the same rules again and again."""
+"""A cache of answers by question, because a comparison asks for the same rules repeatedly."""
 
 
 def measure_all(every_settings: Sequence[Settings]) -> list[dict[str, Any]]:
     """Audit several settings, each in a process of its own.
 
     Returns:
-        The answers in the same order, each with entries, later and facts, or with `refused`, a line that says why it
-        could not be audited.
+        The answers in the same order, each with entries, later and facts, or with `refused`, the reason why it could
+        not be audited.
 
     Raises:
-        UserError: the fresh process ended early.
+        UserError: the new process ended early.
     """
     modules = modules_of(REGISTRIES)
     files = {str(path): digest_of(path) for path in listed().values()}
@@ -65,16 +65,16 @@ def measure_all(every_settings: Sequence[Settings]) -> list[dict[str, Any]]:
 
 
 def answer() -> None:
-    """In the fresh process: read the question, measure, and print the answer as the last line."""
+    """In the new process: read the question, measure, and print the answer as the last line."""
     torch.set_num_threads(1)
     only_dense()
-    peak_bytes(lambda: torch.zeros(1) + 1)  # torch imports modules for it, which the copies of this process then have
+    peak_bytes(lambda: torch.zeros(1) + 1)  # imports modules of torch before copies are made
     question = read_question(REGISTRIES)
     give([_measure_apart(Settings(**values)) for values in question["asked"]])
 
 
 def _measure_apart(settings: Settings) -> dict[str, Any]:
-    """`measure` in a copy of this process; `refused` and the reason where it cannot be measured."""
+    """Run `measure` in a copy of this process; if that fails, return `refused` with the reason."""
     try:
         return apart(partial(measure, settings))
     except UserError as refused:
@@ -82,7 +82,7 @@ def _measure_apart(settings: Settings) -> dict[str, Any]:
 
 
 def measure(settings: Settings) -> dict[str, Any]:
-    """Measure everything that an audit tells of one settings, in this process: entries, later and facts."""
+    """Audit one set of settings in this process: measure entries, later and facts."""
     rig = rig_of(settings)
     check_schedule(settings)
     through = over_time(settings)

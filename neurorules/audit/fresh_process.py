@@ -1,4 +1,4 @@
-"""A question to a fresh process, which holds nothing of the caller's but the entries of registries, and its answer."""
+"""Questions to a new process, which takes nothing from the caller except the entries of registries, and its answers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from neurorules.language.own_files import listed, take_all
 from neurorules.language.registry import Registry
 
 FILES = "files"
-"""Key of a question under which the caller's files of the user's own stand."""
+"""The key, in a question, of the files that the user registered in the calling process."""
 MODULES = "modules"
-"""Key of a question under which the caller's entries stand, by kind of registry."""
+"""The key, in a question, of the registry entries of the calling process, by kind."""
 
 
 @dataclass
 class _Current:
-    """The process that answers, and how many blocks of `one_process` want it to stay."""
+    """The current server process, and the number of open blocks of `one_process` that use it."""
 
     process: Answering | None = None
     blocks: int = 0
@@ -38,7 +38,7 @@ _current = _Current()
 
 @contextmanager
 def one_process() -> Iterator[None]:
-    """Let one fresh process answer all questions that are asked inside the block, each in a copy of itself."""
+    """Use a single new process for all questions inside the block; it answers each in a copy of itself."""
     _current.blocks += 1
     try:
         yield
@@ -49,23 +49,23 @@ def one_process() -> Iterator[None]:
 
 
 def modules_of(registries: Mapping[str, Registry]) -> dict[str, dict[str, str]]:
-    """The entries that this process knows, by kind: those of other packages, or of a test, among them."""
+    """All registry entries of this process by kind, including those of other packages or of a test."""
     return {kind: registry.modules for kind, registry in registries.items()}
 
 
 def ask(module: str, question: Mapping[str, Any], failure: str) -> Any:
-    """Let `answer()` of a module answer a question in a fresh process of one thread.
+    """Run `answer()` of a module in a new process with one thread.
 
     Args:
-        module: its dotted name; its function `answer` calls `read_question` and `give`.
-        question: what it reads, in JSON.
-        failure: the beginning of the error where the process ends early.
+        module: dotted name of the module, whose function `answer` calls `read_question` and `give`.
+        question: the question, which is sent as JSON.
+        failure: the beginning of the error message if the process ends early.
 
     Returns:
-        What it answered.
+        The answer, parsed from JSON.
 
     Raises:
-        UserError: the process ended early; its last line says why.
+        UserError: the process ended early; the message contains its last line.
     """
     files = {name: str(path) for name, path in listed().items()}
     if _current.process is None or _current.process.ended:
@@ -84,13 +84,13 @@ def ask(module: str, question: Mapping[str, Any], failure: str) -> Any:
 
 
 def read_question(registries: Mapping[str, Registry]) -> dict[str, Any]:
-    """In the fresh process: the question, after its entries have been taken into the registries.
+    """In the new process: add the caller's entries to the registries, and return the question.
 
     Args:
-        registries: by kind.
+        registries: registries by kind.
 
-    Returns:
-        The question, as `ask` was handed it.
+        Returns:
+            The question that was passed to `ask`.
     """
     question: dict[str, Any] = json.load(sys.stdin)
     take_all(question[FILES])
@@ -100,6 +100,6 @@ def read_question(registries: Mapping[str, Registry]) -> dict[str, Any]:
 
 
 def give(answer: Any) -> None:
-    """In the fresh process: print an answer as the last line; an entry may have printed without an end of line."""
+    """In the new process: print the answer as the last line, even after output without a line break."""
     print()
     print(json.dumps(answer), flush=True)

@@ -1,7 +1,8 @@
-"""A learner whose passes compute with its true weights, while all other code in the process sees different ones.
+"""A learner whose passes use its true weights, while all other code in the process sees different weights.
 
-The true weights are stored as bytes, and become tensors for the duration of a pass alone. Code that looks for weights
-in arguments, frames, storages or the garbage collector finds the different ones.
+The true weights are stored as bytes, and become tensors only during a pass. Code that searches for weights in
+arguments, frames, storages or the garbage collector finds only the different weights. This is how the audit detects
+that a signal reads weights.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from neurorules.torch_path.training.learner import Learner
 
 
 class TensorBytes(NamedTuple):
-    """A tensor as bytes, which no search for tensors finds."""
+    """The values of a tensor as bytes, which a search for tensors does not find."""
 
     values: bytes
     shape: tuple[int, ...]
@@ -40,13 +41,13 @@ def bytes_of(value: Tensor) -> TensorBytes:
 
 
 class Before(NamedTuple):
-    """All that a learner has learned, except for the state of its signal.
+    """Everything that a learner has learned, except for the state of its signal.
 
     Args:
-        parameters: by name.
-        optimiser: what the optimiser keeps of each parameter, by the parameter's name and its own.
+        parameters: parameters by name.
+        optimiser: the optimiser's state, by the name of the parameter and the name of the quantity.
         statistics: running averages of currents, of presynaptic activity and of updates, and traces across trials.
-        generator: state of the random numbers.
+        generator: state of the random generator.
     """
 
     parameters: dict[str, TensorBytes]
@@ -56,19 +57,19 @@ class Before(NamedTuple):
 
 
 class RecordingLearner(Learner):
-    """A learner that records what each trial asks to change, also in phases that apply their changes at once."""
+    """A learner that records the gradients of each trial, including phases that apply their changes at once."""
 
     recorded: dict[str, Tensor]
 
     def trial(self, drive: Tensor, labels: Tensor) -> dict[str, np.ndarray]:
-        """Learn one batch as a loop of epochs does.
+        """Learn from one batch, as in training.
 
         Args:
             drive: spikes (T, B, *input).
             labels: class indices (B,).
 
         Returns:
-            By parameter, the gradient that the trial asked for, summed over its phases.
+            The gradient of each parameter, summed over the phases of the trial.
         """
         self.recorded = {}
         result, _ = self.learn(drive, labels)
@@ -87,7 +88,7 @@ class RecordingLearner(Learner):
         return self.read()
 
     def before(self) -> Before:
-        """A copy of everything but the signal's state, to which `put_back` returns the learner."""
+        """A copy of everything except the signal's state, which `put_back` can restore."""
         learned = self.learned
         return Before(
             {name: bytes_of(value) for name, value in learned.parameters.items()},
@@ -97,7 +98,7 @@ class RecordingLearner(Learner):
         )
 
     def put_back(self, before: Before) -> None:
-        """Undo what was learned since: parameters, optimiser, averages and draws. The signal keeps its state."""
+        """Restore parameters, optimiser, averages and random generator. The signal keeps its state."""
         for name, value in before.parameters.items():
             self.learned.parameters[name].copy_(value.tensor())
         for name, values in self.optimiser.kept.items():
@@ -110,11 +111,11 @@ class RecordingLearner(Learner):
 
 
 class OtherWeights(Quiet):
-    """Changes the parameters themselves, in place, while the passes compute with the true ones.
+    """A probe that changes the parameters in place, while the passes use the true values.
 
     Args:
-        noise: by parameter, the noise of its shape.
-        factors: whether parameters are multiplied with the noise; else it is added.
+        noise: noise in the shape of each parameter, by name.
+        factors: whether parameters are multiplied by the noise; otherwise it is added.
     """
 
     def __init__(self, noise: Mapping[str, Tensor], factors: bool = False) -> None:
@@ -123,7 +124,7 @@ class OtherWeights(Quiet):
         self.true: dict[str, TensorBytes] = {}
 
     def put(self, parameters: Parameters) -> None:
-        """Keep the true parameters as bytes, and change the tensors that everybody else sees."""
+        """Store the true parameters as bytes, and change the tensors that all other code sees."""
         for name, noise in self.noise.items():
             self.true[name] = bytes_of(parameters[name])
             parameters[name].mul_(noise) if self.factors else parameters[name].add_(noise)
@@ -138,12 +139,12 @@ class OtherWeights(Quiet):
 
 
 def disturb_momenta(learner: RecordingLearner, layer: str, generator: torch.Generator) -> None:
-    """Change, in place, the momenta that the optimiser keeps of a layer's parameters.
+    """Change the optimiser's momenta of a layer's parameters in place.
 
     Args:
-        learner: whose optimiser is changed.
+        learner: the learner.
         layer: name of the layer.
-        generator: of the noise.
+        generator: the generator of the noise.
     """
     for name, values in learner.optimiser.kept.items():
         for key, value in values.items():
@@ -152,12 +153,12 @@ def disturb_momenta(learner: RecordingLearner, layer: str, generator: torch.Gene
 
 
 def disturb_averages(learner: RecordingLearner, layer: str, generator: torch.Generator) -> None:
-    """Replace the running means of a layer's updates by noisy ones.
+    """Add noise to the running means of a layer's updates.
 
     Args:
-        learner: whose state is changed.
+        learner: the learner.
         layer: name of the layer.
-        generator: of the noise.
+        generator: the generator of the noise.
     """
     moved = dict(learner.learned.update)
     for name, statistics in moved.items():
@@ -170,8 +171,8 @@ def noise_like(value: Float[Tensor, "*shape"], generator: torch.Generator) -> Fl
     """Draw standard normal numbers in the shape of a tensor.
 
     Args:
-        value: a tensor whose shape and type the noise has.
-        generator: of the draws.
+        value: a tensor that gives the shape and the type of the noise.
+        generator: the random generator.
 
     Returns:
         The noise, on the generator's device.
@@ -180,5 +181,5 @@ def noise_like(value: Float[Tensor, "*shape"], generator: torch.Generator) -> Fl
 
 
 def _disturbed(mean: RunningMean, generator: torch.Generator) -> RunningMean:
-    """A running mean with noise of its own size added."""
+    """A running mean plus noise of the same size."""
     return mean._replace(value=mean.value + noise_like(mean.value, generator) * (1e-6 + mean.value.abs().mean()))

@@ -1,4 +1,4 @@
-"""The audit as text, one matrix per rule: rows are layers that learn, columns what was changed (drawn by `picture`)."""
+"""The audit as text: one matrix per rule, with a row for each learning layer and a column for each change."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 Mark = Literal["none", "near", "told", "far", "late", "untried"]
-"""How far away lies what an update depends on. none: no bit changed. near: at the layer or below it. told: the label.
-far: above the layer, or other samples. late: later in the trial. untried: a net without time has no later steps."""
+"""The kind of dependence in a cell. none: no bit changed. near: on the layer itself or one below. told: on the label.
+far: on a layer above or on other samples. late: on later steps of the trial. untried: not tested, because the net has a
+single step."""
 MARKS: dict[Mark, str] = {"none": ".", "near": "o", "told": "L", "far": "#", "late": ">", "untried": " "}
-"""The sign of each mark in the text."""
+"""The character of each mark in the text."""
 ALONE = {"label": "label", "other_samples": "other samples", "later_steps": "later steps"}
-"""Kinds that have one column each, and its title; the others have one column per layer."""
+"""Kinds with a single column, and the title of the column; all other kinds have one column per layer."""
 
 
 class Matrix(NamedTuple):
     """The dependences of one rule's updates, as a matrix.
 
     Args:
-        rule: its text.
-        layers: names of the layers, the first at the bottom of the net.
+        rule: the rule as a text.
+        layers: names of the layers, from first to last.
         columns: (kind, perturbed) of each column.
-        marks: by (layer that learns, kind, perturbed).
-        summary: a line about the rule as a whole.
-        needs: a line about what its signal needs, as measured and as declared.
+        marks: the mark by (learning layer, kind, perturbed).
+        summary: a line about the whole rule.
+        needs: a line about the needs of the signal, measured and declared.
     """
 
     rule: str
@@ -35,7 +36,7 @@ class Matrix(NamedTuple):
 
 
 def matrices(audit: Mapping[str, Any]) -> Iterator[Matrix]:
-    """Yield one matrix for each audited rule, in order, from what `audit_settings` returns."""
+    """Yield one matrix for each audited rule, in order, from the result of `audit_settings`."""
     for fact in audit["facts"]:
         entries = [entry for entry in audit["entries"] if entry["rule"] == fact["rule"]]
         layers = list(dict.fromkeys(entry["update_of"] for entry in entries))
@@ -45,11 +46,11 @@ def matrices(audit: Mapping[str, Any]) -> Iterator[Matrix]:
 
 
 def mark_of(entry: Mapping[str, Any], layers: list[str]) -> Mark:
-    """Say how far away lies what an update depends on.
+    """The mark that shows the kind of a dependence.
 
     Args:
         entry: one dependence.
-        layers: names of the layers, from the bottom up.
+        layers: names of the layers, from first to last.
 
     Returns:
         The mark of the entry's cell.
@@ -67,7 +68,7 @@ def mark_of(entry: Mapping[str, Any], layers: list[str]) -> Mark:
 
 
 def told_of(fact: Mapping[str, Any]) -> str:
-    """A line that says what a signal travels back through, and how memory grows with the length of a trial."""
+    """A line that names the layers with a backward pass, and the growth of memory with the length of a trial."""
     through = ", ".join(short_name(layer) for layer in fact["backward_through"])
     backward = f"backward pass through {through}" if fact["backward_pass"] else "no backward pass"
     if fact["memory_growth"] is None:
@@ -87,11 +88,11 @@ COLUMNS = (
 
 
 def table_rows(audit: Mapping[str, Any], problems: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
-    """Say in one row per rule what its hidden layers need.
+    """The rows of a table that shows what the hidden layers of each rule depend on.
 
     Args:
-        audit: what `audit_settings` returned.
-        problems: what `problems_of` returned, by rule.
+        audit: the result of `audit_settings`.
+        problems: the result of `problems_of`, by rule.
 
     Returns:
         Rows of texts under `COLUMNS`.
@@ -109,12 +110,12 @@ def table_rows(audit: Mapping[str, Any], problems: Mapping[str, Mapping[str, Any
 
 
 def yes_no(value: bool) -> str:
-    """The word yes, or a dot, among which the eye finds it."""
+    """The word yes for True, and a dot for False, so that yes stands out in a table."""
     return "yes" if value else "."
 
 
 def needs_line(fact: Mapping[str, Any]) -> str:
-    """A line that names the measured needs, and says where the declaration differs."""
+    """A line with the measured needs and their differences from the declared ones."""
     needs, declared = set(fact["needs"]), set(fact["declared_needs"])
     parts = [", ".join(sorted(needs)) or "nothing"]
     if needs - declared:
@@ -131,12 +132,12 @@ def needs_line(fact: Mapping[str, Any]) -> str:
 
 
 def short_name(layer: str) -> str:
-    """A layer's name in few letters: h1, h2, ..., and out for the read-out."""
+    """A short name for a layer: h1, h2, ..., and out for the read-out."""
     return "out" if layer == "readout" else layer.replace("hidden", "h")
 
 
 def as_text(matrix: Matrix) -> str:
-    """A matrix as lines for a terminal, the read-out on top."""
+    """Write a matrix as lines for a terminal, with the read-out on top."""
     short = [short_name(layer) for layer in matrix.layers]
     width = max(len(name) for name in short) + 1
     block = width * len(short)

@@ -1,4 +1,4 @@
-"""Bytes that are alive while something runs: every storage that torch allocates is followed until nobody holds it."""
+"""Measurement of peak memory: it follows every storage that torch allocates until the storage is freed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):
-    """Sums the bytes of storages allocated while it is on, and keeps the largest sum. Older storages do not count."""
+    """A dispatch mode that sums the bytes of storages allocated while it is active, and records the largest sum."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class LiveBytes(TorchDispatchMode):
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
-    """Do some work, and return the most bytes of new tensors that were alive at once."""
+    """Run a function, and return the largest number of bytes in new tensors that existed at the same time."""
     counter = LiveBytes()
     with torch.no_grad(), counter:
         work()

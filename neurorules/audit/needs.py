@@ -1,6 +1,6 @@
-"""Measure what a rule needs: each word of `signals.NEEDS` whose perturbation changes an update.
+"""Measurement of the needs of a rule: each word of `NEEDS` whose perturbation changes an update.
 
-`needs_of` looks at one trial, and `needs_over_time` at the effect of a disturbed trial on the trials after it.
+`needs_of` examines one trial, and `needs_over_time` the effect of a disturbed trial on the trials after it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from neurorules.contracts.phase_drive import PhaseDrive
 
 
 def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> frozenset[str]:
-    """The needs that the updates of hidden layers show in one trial.
+    """The needs of the updates of hidden layers within one trial.
 
     Args:
         rig: the rule on its small net.
-        entries: what `entries_of` measured of it.
-        facts: what `facts_of` measured of it.
+        entries: the result of `entries_of`.
+        facts: the result of `facts_of`.
 
-    Returns:
-        Words of `signals.NEEDS`.
+        Returns:
+            Words of `NEEDS`.
     """
     probe = Quiet()
     clean = run(rig, probe)
@@ -58,14 +58,14 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
 
 
 def needs_over_time(dependences: OverTime, rows: Sequence[str]) -> frozenset[str]:
-    """The needs that the updates of hidden layers show where one trial is disturbed and the trials after it are read.
+    """The needs of the updates of hidden layers in a disturbed trial and the trials after it.
 
     Args:
-        dependences: what `over_time` measured of the rule.
+        dependences: the result of `over_time`.
         rows: names of all layers, the read-out last.
 
-    Returns:
-        Words of `signals.NEEDS`.
+        Returns:
+            Words of `NEEDS`.
     """
 
     def depends(entries: Sequence[Entry], kind: str) -> set[str]:
@@ -76,11 +76,11 @@ def needs_over_time(dependences: OverTime, rows: Sequence[str]) -> frozenset[str
         }  # fmt: skip
 
     both = [*dependences.at_once, *dependences.later]
-    # The momenta of weights are stored beside the weights, so that reading them counts as reading weights.
+    # The momenta of weights belong to the weights, so reading them counts as reading weights.
     weights = depends(both, "weights") | depends(both, "optimiser")
     activity_of = depends(both, "averages")
-    # The response to noise is an activity of all layers and samples. What it carries to later trials counts as a noise
-    # phase and as no other need.
+    # The response to noise is an activity of all layers and samples. Its effect on later trials counts as a noise
+    # phase, and not as any other need.
     activity_of |= set() if dependences.noise else depends(dependences.later, "activity")
     has = {
         "weight_transport": bool(weights - set(dependences.only_signs)),
@@ -95,14 +95,14 @@ def needs_over_time(dependences: OverTime, rows: Sequence[str]) -> frozenset[str
 
 
 def hears_above(rig: Rig, entries: Sequence[Entry]) -> bool:
-    """Whether a layer's update depends on what another hidden layer above it did.
+    """Whether a layer's update depends on the activity of a hidden layer above it.
 
     Args:
         rig: the rule on its small net.
-        entries: what `entries_of` measured of it.
+        entries: the result of `entries_of`.
 
-    Returns:
-        False where only the read-out's activity reaches layers below it.
+        Returns:
+            False if only the activity of the read-out reaches the layers below it.
     """
     return any(
         e["depends"] and e["kind"] == "activity" and e["perturbed"] != rig.rows[-1] and is_above(rig.rows, e)
@@ -111,16 +111,16 @@ def hears_above(rig: Rig, entries: Sequence[Entry]) -> bool:
 
 
 def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str], stayed: Sequence[str]) -> bool:
-    """Whether hidden updates depend on fixed tensors of the signal: neither running averages nor what moves.
+    """Whether updates of hidden layers depend on fixed tensors of the signal, which are neither averages nor moving.
 
     Args:
         rig: the trial.
-        clean: its outcome without a change.
-        moved: names of tensors that moved in earlier trials, and so are not fixed either.
-        stayed: names of tensors that the signal says move, and that no trial moved: these are fixed as well.
+        clean: its undisturbed outcome.
+        moved: names of tensors that changed in earlier trials, and so are not fixed.
+        stayed: names of tensors that are declared to move but never changed; these count as fixed.
 
-    Returns:
-        True where noise on the fixed tensors changes the update of a hidden layer.
+        Returns:
+            True if noise on the fixed tensors changes the update of a hidden layer.
     """
     moves = {} if rig.model.signal is None else rig.model.signal.moves
     fixed = {
@@ -136,14 +136,14 @@ def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str], stayed: Sequ
 
 
 def drives_by_output(rig: Rig, clean: Mapping[str, PhaseDrive]) -> bool:
-    """Whether what the output did drives a later pass.
+    """Whether the activity of the output drives a later pass.
 
     Args:
         rig: the trial.
-        clean: drives of its phases without a change, by phase.
+        clean: the undisturbed drives of its phases, by phase.
 
-    Returns:
-        True where a phase is driven otherwise once learning reads another activity of the read-out.
+        Returns:
+            True if the drive of a phase changes when learning reads another activity of the read-out.
     """
     for seed in SEEDS:
         probe = activity(rig, len(rig.rows) - 1, seed)
@@ -154,13 +154,13 @@ def drives_by_output(rig: Rig, clean: Mapping[str, PhaseDrive]) -> bool:
 
 
 def same_drive(one: PhaseDrive, other: PhaseDrive) -> bool:
-    """Whether two drives of a phase are the same to the bit.
+    """Whether two drives of a phase have the same bits.
 
     Args:
         one, other: the drives.
 
     Returns:
-        True where input, injected current, context and, where both have one, offset are equal.
+        True if input, injected current, context and, if both have one, offset are equal.
     """
     pairs = [(one.injected, other.injected), (one.context, other.context)]
     pairs.append((None, None) if one.input is None or other.input is None else (one.input.values, other.input.values))
@@ -170,14 +170,14 @@ def same_drive(one: PhaseDrive, other: PhaseDrive) -> bool:
 
 
 def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
-    """Whether the signal has parameters for every hidden layer alone, and the layer learns by them.
+    """Whether the signal has separate parameters for every hidden layer, and the layer learns from them.
 
     Args:
         rig: the trial.
-        clean: its outcome without a change.
+        clean: its undisturbed outcome.
 
-    Returns:
-        True where noise on a hidden layer's own signal parameters changes its update, for each of these layers.
+        Returns:
+            True if, for each hidden layer, noise on the signal's parameters for that layer changes its update.
     """
     signal = rig.model.signal
     if signal is None:
@@ -193,15 +193,15 @@ def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
 
 
 def pools(rig: Rig, clean: Outcome, index: int) -> bool:
-    """Whether what one neuron of a hidden layer did changes what its neighbours learn, though no synapse joins them.
+    """Whether the activity of one neuron changes what other neurons of the layer learn, without a synapse between them.
 
     Args:
         rig: the trial.
-        clean: its outcome without a change.
-        index: place of the layer, 0 for the first.
+        clean: its undisturbed outcome.
+        index: position of the layer, 0 for the first.
 
-    Returns:
-        False also for a recurrent layer, where neighbours are joined.
+        Returns:
+            True if it does; False for recurrent layers, whose neurons are connected.
     """
     layer, name = rig.model.network.layers[index], f"{rig.rows[index]}.ff.w"
     recurrent = any(afferent.connection.recurrent for afferent in layer.inputs)
@@ -212,19 +212,19 @@ def pools(rig: Rig, clean: Outcome, index: int) -> bool:
     first = w.new_zeros(1, *layer.shape)
     first[:, 0] = 1
     ones = w.new_ones(1, *afferent.pre_shape)
-    others = afferent.connection.correlate(w, first, ones) == 0  # These are the synapses of the neighbours.
+    others = afferent.connection.correlate(w, first, ones) == 0  # True for the synapses of the other neurons
     return any(not torch.equal(other[others], clean.gradients[name][others]) for other in disturbed_updates)
 
 
 def disturbed(tensors: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-    """Add standard normal noise to each of some tensors.
+    """Add noise to tensors, in proportion to their size.
 
     Args:
-        tensors: by name.
-        seed: of the noise.
+        tensors: tensors by name.
+        seed: the seed of the noise.
 
     Returns:
-        New tensors, by name: each with N(0, 1) times its own mean size added.
+        New tensors by name, each with N(0, 1) times its mean absolute value added.
     """
     generator = torch.Generator().manual_seed(seed)
     return {

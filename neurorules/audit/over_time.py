@@ -1,9 +1,9 @@
-"""The dependences of an update through time: one trial is disturbed, and this trial and those after it are read.
+"""The dependences of updates over time: one trial is disturbed, and the updates of this and later trials are compared.
 
-A real learner is warmed up. Then, in copies of the process, so that every module and object is as that learner left it,
-one thing is changed in one trial; after it everything but the signal's own memory is put back as it was, and two
-more trials are learned. What then differs by a bit was carried there: by the signal's state, by an attribute, by a
-module, by anything that lives on.
+A learner is trained for some trials. Then, in copies of the process, so that all modules and objects are in the same
+state, one thing is changed in one trial. Afterwards everything except the signal's own memory is restored, and two more
+trials are learned. If a bit of their updates differs, something carried the change over: the signal's state, an
+attribute, a module, or anything else that persists.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from neurorules.contracts.parameter_key import key_of
 from neurorules.language.errors import UserError
 
 WARM = 21
-"""Number of trials before the one that is disturbed, one more than a mirror waits before it is believed."""
+"""Number of trials before the disturbed one; one more than weight mirroring waits before it uses its mirror."""
 ROUNDING = 1e-9
-"""A difference of averages over samples that is smaller than this share of the state counts as rounding."""
+"""Differences between averages over samples count as rounding if they are below this share of the state."""
 
 AT_ONCE = ("weights", "optimiser", "averages")
-"""Kinds of which the disturbed trial itself counts as well; of the other kinds `dependence` tells more."""
+"""Kinds for which the disturbed trial itself counts too; for other kinds `dependence` measures it better."""
 
 SAME = 1e-7
-"""Two schedules learn the same where their weights differ by no more than this: their sums round differently."""
+"""The largest difference between weights of two schedules that is attributed to rounding."""
 
 Entry = dict[str, Any]
 """One dependence: rule, update_of (a layer), perturbed (what was changed), kind, depends (whether a bit changed)."""
@@ -56,10 +56,10 @@ class OverTime(NamedTuple):
     Args:
         at_once: entries of the disturbed trial, of the kinds weights, optimiser and averages.
         later: entries of the trials after it, of the same kinds and of activity, label, noise and other_samples.
-        only_signs: names of layers of whose weights only the signs are read.
-        noise: whether an update depends on what the net answered to noise, in that trial or after it.
-        state_moves: names of tensors of the signal's state that changed, though its `moves` do not name them.
-        state_stays: what its `moves` name and no trial changed: names of tensors, and patterns that fit none.
+        only_signs: names of layers whose weights affect updates only through their signs.
+        noise: whether an update in this or a later trial depends on the net's response to noise.
+        state_moves: names of tensors of the signal's state that changed although `moves` does not list them.
+        state_stays: names in `moves` of tensors that no trial changed, and patterns that match no tensor.
     """
 
     at_once: list[Entry]
@@ -71,10 +71,10 @@ class OverTime(NamedTuple):
 
 
 def over_time(settings: Settings) -> OverTime:
-    """Warm a learner up and disturb one trial, each thing alone. It is meant for a process of one thread.
+    """Train a learner and disturb one trial, one thing at a time. This is for processes with one thread.
 
     Raises:
-        UserError: the rule does not take the net, or its signal fails on it.
+        UserError: the rule cannot use the net, or its signal fails on it.
     """
     learner, steps = learner_of(settings), settings.time_steps()
     fixed, moving = plain_tensors(learner), moving_tensors(learner)
@@ -97,7 +97,7 @@ def over_time(settings: Settings) -> OverTime:
         return any(now or then for _, (now, then) in rows)
 
     only_signs = []
-    for index, layer in list(enumerate(layers))[1:]:  # no layer that learns lies below the first one
+    for index, layer in list(enumerate(layers))[1:]:  # the first layer has no layer below it
         below = hidden[:index]
         noise = weight_noise(learner, layer.name, index)
         if note("weights", layer.name, read(Arm(weights=noise)), clean, [*below, layer.name]):
@@ -124,14 +124,14 @@ def over_time(settings: Settings) -> OverTime:
 
 
 def check_schedule(settings: Settings) -> None:
-    """Check that the schedule of these settings learns the same as `by_layer`, which is the schedule that is audited.
+    """Check that the schedule in the settings gives the same weights as `by_layer`, the audited schedule.
 
     Raises:
-        UserError: after some trials the weights differ by more than rounding.
+        UserError: the weights after some trials differ by more than rounding.
     """
     if settings.schedule == "by_layer":
         return
-    plain = {"optimizer": "sgd", "lr": 0.1, "readout_lr": 0.1}  # Adam would blow rounding up
+    plain = {"optimizer": "sgd", "lr": 0.1, "readout_lr": 0.1}  # Adam would amplify rounding
     own, audited = learner_of(settings, schedule=settings.schedule, **plain), learner_of(settings, **plain)
     for number in range(LATER):
         for learner in (own, audited):
@@ -147,7 +147,7 @@ def depends(one: Read, other: Read, row: str) -> tuple[bool, bool]:
     """Whether any bit of a layer's change differs between two arms.
 
     Args:
-        one, other: what the arms asked for.
+        one, other: the gradients of the two arms.
         row: name of the layer.
 
     Returns:
@@ -158,16 +158,16 @@ def depends(one: Read, other: Read, row: str) -> tuple[bool, bool]:
 
 
 def mixes(corners: list[Read], rows: Iterable[str]) -> set[str]:
-    """Find the layers whose later updates read running averages that tell the samples of a batch apart, or mix them.
+    """Find layers whose later updates read running averages that are not sums of contributions of single samples.
 
-    An average over samples adds up: replacing one sample moves it by the same amount, whatever the others are.
+    Replacing one sample moves a plain average by the same amount, whatever the other samples are.
 
     Args:
-        corners: four arms: the batch as it is, its first sample replaced, all others replaced, and both.
-        rows: names of the layers that are looked at.
+        corners: four arms: the original batch, its first sample replaced, all others replaced, and both.
+        rows: names of the layers to check.
 
     Returns:
-        Names of such layers.
+        The names of these layers.
     """
     neither, first, others, both = corners
     mixed = False
@@ -180,17 +180,17 @@ def mixes(corners: list[Read], rows: Iterable[str]) -> set[str]:
 def held_state(
     learner: RecordingLearner, fixed: Mapping[str, bytes], moving: Mapping[str, Mapping[str, bytes]], steps: int
 ) -> tuple[list[str], list[str]]:
-    """Hold the signal's state to what its `moves` say of it, in both directions.
+    """Compare the changes in the signal's state with its declaration `moves`.
 
     Args:
-        learner: learns some more trials.
-        fixed: bits of the tensors that are to stay before anything was learned, by name.
-        moving: bits of those that are declared to move, by pattern and by name.
+        learner: the learner, which learns some more trials.
+        fixed: initial bytes of the tensors that should stay fixed, by name.
+        moving: initial bytes of the tensors that are declared to move, by pattern and by name.
         steps: T of each trial.
 
     Returns:
-        Names of tensors that are to stay and did not keep their bits, are new or are gone; and names of tensors that
-        are declared to move and kept them, with patterns that fit no tensor.
+        Names of tensors that should stay fixed but changed, appeared or disappeared; and names of tensors that are
+        declared to move but did not change, with patterns that match no tensor.
     """
     for number in range(LATER):
         learner.trial(*batch(steps, 70 + number))
@@ -203,7 +203,7 @@ def held_state(
 
 
 def _differ(one: Gradients, other: Gradients, row: str) -> bool:
-    """Whether two trials ask for another change of one layer's parameters, by any bit."""
+    """Whether any bit of one layer's gradients differs between two trials."""
     names = {name for name in (*one, *other) if key_of(name).layer == row}
     return any(name not in one or name not in other or not np.array_equal(one[name], other[name]) for name in names)
 

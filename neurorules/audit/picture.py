@@ -1,4 +1,4 @@
-"""The audit as a picture: one matrix per rule, the read-out on top, as the net stands."""
+"""The audit as a figure: one matrix per rule, with the read-out on top."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 COLOURS: dict[Mark, str] = {
     "none": "#f3f3f3", "near": "#9ecae9", "told": "#f0c85a", "far": "#d55e00", "late": "#d8b4cf"
 }  # fmt: skip
-"""Colours of cells, of Okabe & Ito's palette, which colour-blind people tell apart; `SIGNS` say the same in shapes."""
+"""Colours of cells, from Okabe & Ito's palette for colour-blind readers; `SIGNS` shows the same by shapes."""
 MEANING: dict[Mark, str] = {
     "none": "no bit of the update changes",
     "near": "depends: the layer itself, or one below (forward activity)",
@@ -22,30 +22,30 @@ MEANING: dict[Mark, str] = {
     "far": "depends: a layer above, or other samples",
     "late": "depends: what comes later in the trial",
 }
-"""What the legend says of each mark."""
+"""The text of each mark in the legend."""
 SIGNS: dict[Mark, dict[str, Any]] = {
     "near": {"marker": "o", "markerfacecolor": "none", "color": "#1f5f8b", "markersize": 4, "markeredgewidth": 0.9},
     "told": {"marker": "o", "color": "black", "markersize": 2.5},
     "far": {"marker": "x", "color": "white", "markersize": 5, "markeredgewidth": 1.4},
     "late": {"marker": ">", "markerfacecolor": "none", "color": "#7a3b69", "markersize": 4, "markeredgewidth": 0.9},
 }
-"""The shape that is drawn into a cell, so that a mark can be read without its colour."""
+"""The shape in a cell, so that marks can be distinguished without colours."""
 HEAD = (
     "What the update of each layer depends on, one thing changed at a time\n"
     "weights: as learning reads them, all passes held; activity: as learning is told of it"
 )
 DPI = 130
-"""Dots per inch of a picture of pixels."""
+"""Dots per inch of bitmap figures."""
 ACROSS, CELL = 3, 0.28
-"""Number of matrices beside each other, and the size of a cell in inches."""
+"""Number of matrices per row, and the size of a cell in inches."""
 
 
 def draw_matrix(axes: Axes, matrix: Matrix) -> Axes:
     """Draw one rule's matrix: rows are layers that learn, columns what was changed.
 
     Args:
-        axes: where it is drawn.
-        matrix: what is drawn.
+        axes: the axes to draw into.
+        matrix: the matrix.
 
     Returns:
         The same axes.
@@ -85,7 +85,7 @@ def draw_matrix(axes: Axes, matrix: Matrix) -> Axes:
 
 
 def column_places(columns: Sequence[tuple[str, str]]) -> list[float]:
-    """The places of columns along x, in cells, with a gap between kinds."""
+    """The x positions of columns in cells, with a gap between kinds."""
     places: list[float] = []
     for number, (kind, _) in enumerate(columns):
         gap = 0.0 if number == 0 else 1.0 if columns[number - 1][0] == kind else 1.5
@@ -94,14 +94,14 @@ def column_places(columns: Sequence[tuple[str, str]]) -> list[float]:
 
 
 def draw_audit(audit: Mapping[str, Any], out: Path) -> None:
-    """Draw every audited rule into one picture.
+    """Draw all audited rules into one figure.
 
     Args:
-        audit: what `audit_settings` returned.
-        out: file of the picture; its suffix names the format.
+        audit: the result of `audit_settings`.
+        out: file of the figure; its suffix determines the format.
 
     Raises:
-        UserError: the format cannot be drawn, or the file cannot be written.
+        UserError: the format is not supported, or the file cannot be written.
     """
     from neurorules.traces.plots._backend import load_matplotlib
 

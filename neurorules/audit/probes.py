@@ -1,4 +1,4 @@
-"""The probes of the audit: each holds the passes as they were, and changes one thing that learning reads."""
+"""The probes of the audit: each leaves the passes unchanged, and changes one thing that learning reads."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from neurorules.torch_path.update.plasticity import learn_layer
 
 @dataclass
 class Quiet(Probe):
-    """Changes nothing in learning, and notes what drove each phase.
+    """A probe that changes nothing, and records the drive of each phase.
 
     Args:
-        held: drives of an earlier trial that are used again instead, by phase.
+        held: drives of an earlier trial by phase, which replace those of this trial.
     """
 
     held: Mapping[str, PhaseDrive] = field(default_factory=dict)
@@ -39,12 +39,12 @@ class Quiet(Probe):
         return self.held.get(phase, drive)
 
     def moved(self, changes: Mapping[str, Tensor]) -> None:
-        """Take note that a phase has applied these changes to the parameters."""
+        """Record that a phase has applied these changes to the parameters."""
 
 
 @dataclass
 class HeldWeights(Quiet):
-    """Lets the passes compute with `clean` parameters: what then changes in an update was read by learning itself."""
+    """A probe that makes the passes use `clean` parameters, so that only learning itself reads the changed ones."""
 
     clean: Parameters = field(default_factory=dict)
 
@@ -57,14 +57,14 @@ class HeldWeights(Quiet):
 
 @dataclass
 class OtherActivity(Quiet):
-    """Lets learning read that one layer did something else, while the layers above ran on what it truly did.
+    """A probe that shows learning another activity of one layer, while the layers above received the true activity.
 
     Args:
         layers: all layers of the network.
-        index: place of the layer, 0 for the first.
-        seed: of the current that makes it do something else, N(0, 1) per sample and neuron.
-        phases: names of the phases in which it does; None for all phases with spikes.
-        one_neuron: whether only the first neuron of the layer does something else.
+        index: position of the layer, 0 for the first.
+        seed: the seed of the current that causes the other activity, N(0, 1) per sample and neuron.
+        phases: names of the phases with other activity; None for all phases with spikes.
+        one_neuron: whether only the first neuron of the layer has another activity.
     """
 
     layers: tuple[Layer, ...] = ()
@@ -96,7 +96,7 @@ class OtherActivity(Quiet):
 
 @dataclass
 class OtherSignal(Quiet):
-    """Multiplies by 3/2 what the learning of layer `index` hands to the layers below."""
+    """A probe that multiplies by 3/2 what the learning of layer `index` sends to the layers below."""
 
     index: int = 0
 
@@ -106,9 +106,9 @@ class OtherSignal(Quiet):
 
 @dataclass
 class Parts(Quiet):
-    """Takes down, by phase, the part of every change that stems from the first steps of a trial.
+    """A probe that records, by phase, the part of every change that comes from the first steps of a trial.
 
-    A part is the value of the texts summed over these steps, with the third factor that the whole trial made.
+    A part is the value of the texts summed over these steps, with the third factor of the whole trial.
 
     Args:
         until: number of these steps.
@@ -163,13 +163,13 @@ def _first(activity: Activity, steps: int) -> Activity:
 
 
 def first_gates(gates: Gates, steps: int) -> Gates:
-    """Cut off what gated neurons let pass after the first steps.
+    """Restrict the gates of neurons to the first steps.
 
     Args:
-        gates: (T, B, *shape) each.
-        steps: number of steps that stay.
+        gates: gates of all steps, (T, B, *shape) each.
+        steps: number of steps to keep.
 
     Returns:
-        The gates of these steps, as views.
+        Views of the gates at these steps.
     """
     return Gates(gates.keep[:steps], gates.admit[:steps], None if gates.fires is None else gates.fires[:steps])

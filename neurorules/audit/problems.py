@@ -1,4 +1,4 @@
-"""The four problems of backpropagation that PEPITA's authors name, and which of them a rule has by measurement.
+"""The four problems of backpropagation that PEPITA's authors list, and the measurement whether a rule has them.
 
 Source of the list: Dellaferrera & Kreiman 2022.
 """
@@ -12,15 +12,15 @@ Problems = dict[str, dict[str, Any]]
 
 
 def problems_of(rule: str, audit: Mapping[str, Any]) -> Problems:
-    """Weight symmetry, non-local signals, frozen activity, update locking: whether a rule has each, and how it shows.
+    """Decide whether a rule has weight symmetry, non-local signals, frozen activity and update locking.
 
     Args:
-        rule: the name under which it was audited.
-        audit: what `audit_settings` answered.
+        rule: the name of the rule in the audit.
+        audit: the result of `audit_settings`.
 
     Returns:
-        By problem: has (whether the rule has it), how (a sentence) and measured. Where the rule could not be audited,
-        has is None and how is the reason. Empty for a rule that was not part of the audit.
+        For each problem: has (whether the rule has it), how (a sentence) and measured. If the rule could not be
+        audited, has is None and how is the reason. Empty if the rule was not part of the audit.
     """
     if rule in audit.get("left_out", {}):
         why = audit["left_out"][rule]
@@ -46,19 +46,20 @@ PROBLEMS = ("weight_symmetry", "non_local_signals", "frozen_activity", "update_l
 
 
 def _measured(has: bool, how: str) -> dict[str, Any]:
-    """A measured answer about one problem, and the sentence that explains it."""
+    """The measured answer to one problem, with a sentence that explains it."""
     return {"has": has, "how": how, "measured": True}
 
 
 def _weight_symmetry(layers: Sequence[str]) -> dict[str, Any]:
-    """Whether learning reads the forward weights of these layers above the one that learns; there may be none."""
+    """The problem of weight symmetry: whether learning reads forward weights of layers above the learning one."""
     if layers:
         return _measured(True, f"learning reads the forward weights of {_in_words(layers)}")
     return _measured(False, "when learning reads other weights of the layers above, no bit of an update changes")
 
 
 def _non_local(fact: Mapping[str, Any], answered: Sequence[str], entries: Sequence[Any]) -> dict[str, Any]:
-    """Whether layers learn from what others did by a way that is not a pass; `answered` are these other layers."""
+    """The problem of non-local signals: whether activity of other layers (`answered`) reaches a layer outside of
+    passes."""
     if fact["error_from_above"]:
         return _measured(True, f"a hidden layer is told what {_in_words(answered)} did")
     if answered:
@@ -70,21 +71,22 @@ def _non_local(fact: Mapping[str, Any], answered: Sequence[str], entries: Sequen
 
 
 def _frozen(fact: Mapping[str, Any]) -> dict[str, Any]:
-    """Whether a layer has to keep its activity until layers above have answered."""
+    """The problem of frozen activity: whether a layer has to store its activity until layers above have computed
+    theirs."""
     if fact["activity_held"]:
         return _measured(True, "what a pass adds to an update depends on what layers above do in it, or after it")
     return _measured(False, "what a pass adds to an update depends on nothing that layers above do in it, or after it")
 
 
 def _locking(fact: Mapping[str, Any], answered: Sequence[str]) -> dict[str, Any]:
-    """Whether a layer has to wait for layers above before it can learn; `answered` are these layers."""
+    """The problem of update locking: whether a layer has to wait for layers above (`answered`) before it can learn."""
     if fact["waits_for_above"]:
         return _measured(True, f"a layer cannot learn before {_in_words(answered)} saw the batch")
     return _measured(False, "made before the next layer has seen the batch, every update is the same to the bit")
 
 
 def _above(entries: Iterable[Mapping[str, Any]], layers: Sequence[str], kind: str) -> list[str]:
-    """Names of the layers on which the update of some layer below them depends, in order."""
+    """Names of the layers, in order, that the update of some layer below them depends on."""
     order = {layer: number for number, layer in enumerate(layers)}
     names = {
         entry["perturbed"]
@@ -95,7 +97,7 @@ def _above(entries: Iterable[Mapping[str, Any]], layers: Sequence[str], kind: st
 
 
 def _in_words(layers: Sequence[str]) -> str:
-    """Layers of the audited net in words that hold for any net, and so for the one that a report is about."""
+    """Describe layers of the audited net by a phrase that is valid for any net, such as that of a report."""
     if layers == ["readout"]:
         return "the read-out"
     return "the layers above it" if "readout" in layers or not layers else "the hidden layers above it"

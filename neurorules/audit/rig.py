@@ -1,4 +1,4 @@
-"""A small net in float64 after some trials of learning, and one more trial on it, which an audit perturbs."""
+"""A small trained net in float64 with a batch, on which an audit runs and perturbs one more trial."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from neurorules.rules import RULES
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 TRIALS, RATE = 20, 0.05
-"""Number of trials that warm a net up, so that its read-out has left its start and running averages have taken samples
-in; and the share of each gradient that these trials take."""
+"""Number of trials that train the net before the audit, so that the read-out and the running averages have changed; and
+the learning rate of these trials."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Rig:
     """One rule on one small net, and one batch.
 
     Args:
-        rule: text of the rule, as the user wrote it.
-        model, learned: the network and its rule, and what they learned while they were warmed up, in float64.
-        steps: T; 1 where the rule's neurons have no time.
+        rule: the rule as the user wrote it.
+        model, learned: the model, and its state after training, in float64.
+        steps: T; 1 for neurons with a single step.
         drive: spikes (T, B, *input).
         labels: class indices (B,).
     """
@@ -47,16 +47,16 @@ class Rig:
 
     @property
     def rows(self) -> list[str]:
-        """Names of all layers, from the bottom up."""
+        """Names of all layers, from first to last."""
         return [layer.name for layer in self.model.network.layers]
 
     @property
     def hidden(self) -> list[str]:
-        """Names of the hidden layers, from the bottom up."""
+        """Names of the hidden layers, from first to last."""
         return self.rows[:-1]
 
     def own(self, layer: str) -> list[str]:
-        """Names of a layer's parameters and of its signal's, without parameters that its neurons run with."""
+        """Names of a layer's parameters and of the signal's parameters for it, without those of its neurons."""
         running = {f"{a.name}.{name}" for a in self.model.network.layers for name in a.neuron.learns}
         return [name for name in self.learned.parameters if key_of(name).layer == layer and name not in running]
 
@@ -66,8 +66,8 @@ class Outcome:
     """The changes and other results of one trial.
 
     Args:
-        gradients: by parameter, summed over all phases.
-        result: all else that the trial answers.
+        gradients: gradients by parameter, summed over all phases.
+        result: the other results of the trial.
     """
 
     gradients: dict[str, Tensor]
@@ -80,7 +80,7 @@ class Outcome:
 
 @dataclass
 class _Applied:
-    """Applies the changes of a phase as plain gradient steps, and stores their gradients."""
+    """An update function that applies the changes of a phase as plain gradient steps, and records their gradients."""
 
     parameters: Parameters
     probe: Quiet
@@ -94,23 +94,23 @@ class _Applied:
 
 
 def build(rule: str, net: str = NET, norm: str | None = None, signal: str | None = None, dw: str | None = None) -> Rig:
-    """Put a rule on a small net of the neurons and connections it brings.
+    """Build a rig: a rule on a small net with the rule's own neurons and connections.
 
     Args:
         rule, net, norm, signal, dw: as in `Settings`.
 
-    Returns:
-        The rig, warmed up (see `rig_of`).
+        Returns:
+            The rig after some training (see `rig_of`).
     """
     return rig_of(Settings(rule, net=net, norm=norm, signal=signal, dw=dw))
 
 
 def rig_of(settings: Settings) -> Rig:
-    """Put what is audited on its small net, and warm it up.
+    """Build the small net for the audited settings, and train it for some trials.
 
     Raises:
-        UserError: the rule is unknown, it does not take the net, or a layer of the net is silent, so that no
-            dependence would show.
+        UserError: the rule is unknown or cannot use the net, or a layer of the net is silent, so that no dependence
+            could be measured.
     """
     rule, parts = RULES.make(settings.rule), settings.complete()
     net, init = parts.pop("net"), parts.pop("init")
@@ -119,7 +119,7 @@ def rig_of(settings: Settings) -> Rig:
     model = build_model(network, rule, signal, dw, targets, scores)
     steps = settings.time_steps()
     rig = warm_up(settings.rule, model, steps, RATE, init)
-    # A rule may silence so small a net while it learns. The net with its initial weights is then audited instead.
+    # A rule may silence such a small net while it learns. In this case the net with its initial weights is audited.
     rig = rig if not silent(rig) else warm_up(settings.rule, model, steps, 0.0, init)
     if silent(rig):
         raise UserError(f"layer '{silent(rig)[0]}' of the audited net {net} is silent, so nothing shows. Widen it")
@@ -130,11 +130,11 @@ def warm_up(rule: str, model: Model, steps: int, rate: float, init: Drawn) -> Ri
     """Train a model for some trials, each followed by a plain gradient step.
 
     Args:
-        rule: text of the rule.
-        model: what is trained, in float64.
+        rule: the rule as a text.
+        model: the model, in float64.
         steps: T of each trial.
-        rate: share of each gradient that is taken; 0 moves running averages alone.
-        init: how its weights are drawn.
+        rate: the learning rate; 0 moves only running averages.
+        init: how the weights are drawn.
 
     Returns:
         The rig of the trained model, with a new batch.
@@ -149,7 +149,7 @@ def warm_up(rule: str, model: Model, steps: int, rate: float, init: Drawn) -> Ri
 
 
 def silent(rig: Rig) -> list[str]:
-    """Names of the hidden layers that send nothing at all."""
+    """Names of the hidden layers that never spike."""
     return [name for name, a in zip(rig.hidden, run(rig).result.activity, strict=False) if not a.S.values.any()]
 
 
@@ -157,9 +157,9 @@ def samples(steps: int, rows: int, seed: int) -> tuple[Series, Int64[Tensor, " B
     """Draw random input spikes and class labels for a batch of an audit.
 
     Args:
-        steps: T.
-        rows: B.
-        seed: of the draws.
+        steps: number of steps T.
+        rows: number of samples B.
+        seed: the seed of the draws.
 
     Returns:
         Spikes (T, B, *input) of size 1.5 in float64, and class indices (B,).
@@ -170,12 +170,12 @@ def samples(steps: int, rows: int, seed: int) -> tuple[Series, Int64[Tensor, " B
 
 
 def run(rig: Rig, probe: Quiet | None = None, window: int | None = None) -> Outcome:
-    """Run one trial, which leaves the rig as it is.
+    """Run one trial, without changing the rig.
 
     Args:
         rig: the trial.
-        probe: observes or changes the trial; None for neither. It is not used in a trial with a window.
-        window: number of steps that are run at a time; T if None.
+        probe: a probe that observes or changes the trial, or None. It is not used in a trial with a window.
+        window: number of steps to run at once; T if None.
 
     Returns:
         The gradients of all phases, and the trial's result.
@@ -197,11 +197,11 @@ def with_parameters(rig: Rig, changed: Mapping[str, Tensor]) -> Rig:
     """Replace parameters of a rig.
 
     Args:
-        rig: stays as it is.
+        rig: the rig, which is not changed.
         changed: new values, by parameter.
 
     Returns:
-        A new rig; parameters that are not named are the same.
+        A new rig; all other parameters are the same.
     """
     return replace(rig, learned=replace(rig.learned, parameters={**rig.learned.parameters, **changed}))
 
@@ -210,11 +210,11 @@ def with_signal(rig: Rig, changed: Mapping[str, Tensor]) -> Rig:
     """Replace tensors of the state of a rig's signal.
 
     Args:
-        rig: stays as it is.
+        rig: the rig, which is not changed.
         changed: new values, by name.
 
     Returns:
-        A new rig; tensors that are not named are the same.
+        A new rig; all other tensors are the same.
     """
     return replace(rig, learned=replace(rig.learned, signal={**rig.learned.signal, **changed}))
 
@@ -226,6 +226,6 @@ def differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
         one, other: changes, by parameter.
 
     Returns:
-        True also where they name other parameters.
+        True if any bit differs, or if the two have different parameters.
     """
     return one.keys() != other.keys() or any(not torch.equal(value, other[name]) for name, value in one.items())

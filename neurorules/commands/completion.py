@@ -34,7 +34,7 @@ def parts(kind: str, *more: str) -> Complete:
     """Make a completion for the name of a part, or the last one of several with commas between them.
 
     Args:
-        kind: of `PARTS`.
+        kind: the kind of `PARTS`.
         more: other words that may stand there.
 
     Returns:

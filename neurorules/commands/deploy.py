@@ -106,7 +106,7 @@ def sources(terms: list[dict[str, Any]]) -> dict[str, list[str]]:
     """The events of terms by the source of their figure, or by the reason why there is none.
 
     Args:
-        terms: of a report's energy.
+        terms: the terms of a report's energy.
 
     Returns:
         Words of events by source, in the order of the terms.

@@ -60,7 +60,7 @@ class Application(typer.Typer):
         """Register a command, as `typer.Typer.command` does.
 
         Args:
-            name: of the command; None for that of its function.
+            name: the name of the command; None for that of its function.
             options: other arguments of `typer.Typer.command`.
 
         Returns:

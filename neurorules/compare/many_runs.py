@@ -106,7 +106,7 @@ def threads_begun_with(config: SettledConfig, folder: Path, apart: bool) -> int 
 
     Args:
         config: what is asked for.
-        folder: of the run.
+        folder: the folder of the run.
         apart: whether runs have processes of their own.
 
     Returns:

@@ -129,7 +129,7 @@ def by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     """The figure of each rule on each device, where a comparison has several devices.
 
     Args:
-        runs: of a `compare.json`.
+        runs: the runs of a `compare.json`.
 
     Returns:
         Titles, and a line for each rule; nothing where all runs learned on the same device.
@@ -148,7 +148,7 @@ def energy_by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     """The energy of a sample of each rule on each device, where a comparison has several devices.
 
     Args:
-        runs: of a `compare.json`.
+        runs: the runs of a `compare.json`.
 
     Returns:
         Titles, and a line for each rule: nJ of running and of learning; nothing where no device says any.
@@ -175,7 +175,7 @@ def both_energies(runs: Sequence[Energies]) -> str:
     """Mean energies of runs as a text, such as "410 + 38,110": nJ of running, and of learning from the sample.
 
     Args:
-        runs: of one rule on one device.
+        runs: the runs of one rule on one device.
 
     Returns:
         The text, with a dash for what no figure is known of.

@@ -25,8 +25,8 @@ def normal(generator: torch.Generator, *shape: int) -> Tensor:
     """Draw standard normal numbers in float64.
 
     Args:
-        generator: of the draws.
-        shape: of the result.
+        generator: the generator of the draws.
+        shape: the shape of the result.
 
     Returns:
         A tensor of this shape in float64.

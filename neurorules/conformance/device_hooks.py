@@ -67,7 +67,7 @@ def membranes(seed: int) -> Tensor:
     """Membranes about the threshold, (T, B, N) in float32.
 
     Args:
-        seed: of the draws.
+        seed: the seed of the draws.
     """
     return torch.randn(STEPS, ROWS, SIZE, generator=seeded(seed))
 
@@ -76,7 +76,7 @@ def spikes(seed: int) -> Tensor:
     """Spikes, (T, B, N) in float32.
 
     Args:
-        seed: of the draws.
+        seed: the seed of the draws.
     """
     return (torch.rand(STEPS, ROWS, SIZE, generator=seeded(seed)) < 0.4).float()
 

@@ -64,7 +64,7 @@ def sequences(seed: int, count: int = SAMPLES) -> np.ndarray:
     """Draw counts over time (N, T, 2, 6, 5), uint8.
 
     Args:
-        seed: of the generator.
+        seed: the seed of the generator.
         count: number of samples N.
 
     Returns:

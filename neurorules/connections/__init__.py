@@ -1,4 +1,4 @@
-"""Connections, one file each: they turn presynaptic activity into current, and two factors into a change of weights."""
+"""The connections of a network, one file each: currents from activity, and weight changes from two factors."""
 
 from neurorules.language.registry import Registry
 

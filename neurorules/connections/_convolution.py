@@ -1,4 +1,4 @@
-"""Kernels that move over maps: the arithmetic that convolutions with and without a pool share."""
+"""Convolution over maps: the arithmetic that `conv2d` and `conv2d_pooled` share."""
 
 from __future__ import annotations
 

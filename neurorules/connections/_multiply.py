@@ -1,4 +1,4 @@
-"""Products of matrices, made by whichever library is the faster one on this processor."""
+"""Matrix products by whichever library is faster on this processor, MKL or oneDNN."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 
 
 def times_transposed(a: Float[Tensor, "R K"], b: Float[Tensor, "O K"]) -> Float[Tensor, "R O"]:
-    """The product a b^T of two matrices, whose rows may lie in memory in any order (any strides).
+    """The product a b^T of two matrices with any strides.
 
-    torch multiplies float32 on CPUs with MKL, which runs at half speed or less on processors that are not Intel's;
-    oneDNN, which torch carries for convolutions, does not (3200 x 784 x 1000 on two Zen 5 cores: 37 ms and 78 ms).
-    Either way it is a float32 product, with float32's rounding.
+    On CPUs, torch multiplies float32 matrices with MKL, which runs at half speed or less on processors that are not
+    Intel's. oneDNN, which torch contains for convolutions, is faster there (3200 x 784 x 1000 on two Zen 5 cores: 37 ms
+    instead of 78 ms). Both compute a float32 product.
 
     Args:
         a: (R, K).
@@ -31,33 +31,31 @@ def times_transposed(a: Float[Tensor, "R K"], b: Float[Tensor, "O K"]) -> Float[
 
 
 def is_recorded(a: Tensor, b: Tensor) -> bool:
-    """Whether a user's autograd records what becomes of two factors: then torch multiplies them."""
+    """Whether autograd records operations on one of the factors; then torch has to multiply them."""
     return torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
 
 
 def _onednn_product(a: Float[Tensor, "R K"], b: Float[Tensor, "O K"]) -> Float[Tensor, "R O"]:
-    """Multiply by an operator of torch that is not public, with the same product. `_onednn_is_faster` says whether
-    torch has it.
-    """
+    """Multiply with an operator of torch that is not public; `_onednn_is_faster` checks whether this version has it."""
     return torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
 
 
 @functools.cache
 def _onednn_is_faster() -> bool:
-    """Whether the processor is one of AMD's, and this version of torch has the operator, and it multiplies
+    """Whether the processor is from AMD, and this version of torch has the operator, and the operator multiplies
     correctly."""
     if not _is_amd() or not torch.backends.mkldnn.is_available():
         return False
     a, b = torch.arange(6.0).reshape(2, 3), torch.arange(12.0).reshape(3, 4).T
     try:
         product = _onednn_product(a, b)
-    except (AttributeError, RuntimeError, TypeError):  # the operator is not public: other versions may lack it
+    except (AttributeError, RuntimeError, TypeError):  # other versions may lack this private operator
         return False
     return bool(torch.equal(product, a @ b.T))
 
 
 def _is_amd() -> bool:
-    """Whether the processor is one of AMD's."""
+    """Whether the processor was made by AMD."""
     try:
         return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,6 +1,6 @@
-"""Convolutions in bfloat16, for users who ask for speed on a processor with units that multiply bfloat16.
+"""Convolutions in bfloat16 under `--precision fast`, on processors with matrix units for bfloat16.
 
-torch has one setting by which matrix products are rounded. Its convolutions on CPUs gain little by that setting.
+torch's own setting for rounding matrix products speeds up its convolutions on CPUs only little.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 MAPS_THAT_REPAY = 8
-"""Number of maps from which on converting costs less time than it saves. Source: measured on a processor with AMX."""
+"""Smallest number of maps for which the conversion saves time. Source: measured on a processor with AMX."""
 
 
 def rounded(
     a: Float[Tensor, "*shape"], rows: Float[Tensor, "R C H W"]
 ) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "R C H W"]]:
-    """Round the two factors of a convolution to bfloat16 under `--precision fast`, where a CPU gains by it.
+    """Round the two factors of a convolution to bfloat16 under `--precision fast`, if that is faster on this CPU.
 
     Spikes are 0 or 1, which bfloat16 holds exactly.
 
     Args:
         a: weights, or rows of a post factor.
-        rows: the maps that decide whether rounding repays, (R, C, H, W).
+        rows: the maps, whose number decides whether rounding saves time, (R, C, H, W).
 
-    Returns:
-        Both factors in bfloat16, or both as they were.
+        Returns:
+            Both factors in bfloat16, or both unchanged.
     """
     fast = torch.get_float32_matmul_precision() == "medium"
     serves = rows.device.type == "cpu" and rows.dtype == torch.float32 and rows.shape[1] >= MAPS_THAT_REPAY
@@ -41,5 +41,5 @@ def has_matrix_units() -> bool:
     """Whether this processor has units that multiply matrices of bfloat16 (AMX)."""
     try:
         return bool(torch.cpu._is_amx_tile_supported())
-    except AttributeError:  # the question is not public: other versions may not know it
+    except AttributeError:  # other versions may lack this private function
         return False

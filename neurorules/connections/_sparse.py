@@ -1,7 +1,7 @@
-"""The two products of a connection with presynaptic activity, dense or event-driven, whichever costs less.
+"""The two products of a connection with presynaptic activity, computed densely or event by event, whichever is cheaper.
 
-The choice depends on sizes and on the counted number of values that are not 0, and on nothing that is measured while a
-net runs: the same numbers are multiplied in the same way each time, on any number of threads.
+The choice depends only on sizes and on the number of nonzero values, and not on measured times, so the same input is
+always multiplied in the same way, with any number of threads.
 """
 
 from __future__ import annotations
@@ -15,25 +15,24 @@ from neurorules.connections._rounded import has_matrix_units
 from neurorules.native import events
 
 ADDITION, EVENT, LOOK, MOVE, CALL = 2.9, 80, 40, 25, 4_000_000
-"""What an event-driven product costs, in multiply-adds of a dense one: the addition of one weight, a value that is
-listed, one that is looked at, a weight that is copied into a table or out of a sum, and the call. Source: measured, and
-rounded up so that the dense product wins a tie (python benchmarks/events.py --costs; float32, one thread of a Zen 4
-core, against oneDNN)."""
+"""Costs of an event-driven product, in multiply-adds of a dense one: adding one weight, listing a value, inspecting a
+value, copying a weight into a table or out of a sum, and the call itself. Source: measured, and rounded up in favour of
+the dense product (python benchmarks/events.py --costs; float32, one thread of a Zen 4 core, against oneDNN)."""
 
 _allowed = [True]
 
 
 def only_dense() -> None:
-    """Make all products of this process dense from now on.
+    """Use only dense products in this process from now on.
 
-    The choice depends on how many values of a whole batch are not 0, so another sample may change the rounding of this
-    one's sums. An audit, which looks for single bits that another sample changes, would find that.
+    The choice depends on the number of nonzero values in the whole batch, so one sample may change the rounding of
+    another sample's sums. An audit compares bits, and would report this as a dependence.
     """
     _allowed[0] = False
 
 
 def times_weights(pre: Float[Tensor, "R I"], w: Float[Tensor, "O I"]) -> Float[Tensor, "R O"]:
-    """The product pre w^T, which is event-driven where few enough values of `pre` are not 0.
+    """The product pre w^T, which is event-driven if few values of `pre` are nonzero.
 
     Args:
         pre: (R, I).
@@ -47,7 +46,7 @@ def times_weights(pre: Float[Tensor, "R I"], w: Float[Tensor, "O I"]) -> Float[T
 
 
 def correlated(post: Float[Tensor, "R O"], pre: Float[Tensor, "R I"]) -> Float[Tensor, "O I"]:
-    """The product post^T pre, which is event-driven where few enough values of `pre` are not 0.
+    """The product post^T pre, which is event-driven if few values of `pre` are nonzero.
 
     Args:
         post: (R, O).
@@ -61,23 +60,21 @@ def correlated(post: Float[Tensor, "R O"], pre: Float[Tensor, "R I"]) -> Float[T
 
 
 def most_events(rows: int, inputs: int, outputs: int) -> int:
-    """The most values that may differ from 0 where an event-driven product is to cost no more than a dense one.
+    """The largest number of nonzero values for which an event-driven product costs no more than a dense one.
 
     Args:
         rows, inputs: sizes of the presynaptic activity, R and I.
         outputs: size of the other factor, O.
 
     Returns:
-        Their number; 0 or less where no number is small enough.
+        The number; 0 or less if the dense product is always cheaper.
     """
     spared = rows * inputs * (outputs - LOOK) - MOVE * inputs * outputs - CALL
     return int(spared / (ADDITION * outputs + EVENT))
 
 
 def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
-    """List the entries of presynaptic activity that are not 0; None where a dense product costs no more, or is all
-    there is.
-    """
+    """List the nonzero entries of presynaptic activity; None if the product should be or has to be dense."""
     rows, inputs = pre.shape
     limit = most_events(rows, inputs, outputs)
     if not _allowed[0] or limit <= 0 or pre.dtype != other.dtype or is_recorded(pre, other):
@@ -88,5 +85,5 @@ def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
 
 
 def _is_rounded() -> bool:
-    """Whether dense products are made by units that multiply bfloat16, several times faster."""
+    """Whether dense products run on matrix units for bfloat16, which are several times faster."""
     return torch.get_float32_matmul_precision() == "medium" and has_matrix_units()

@@ -1,4 +1,4 @@
-"""Two-dimensional convolution; its weight update is the convolution's own weight-gradient operator."""
+"""Two-dimensional convolution, whose weight update is computed by torch's weight-gradient operator."""
 
 from __future__ import annotations
 

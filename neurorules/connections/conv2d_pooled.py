@@ -1,4 +1,4 @@
-"""A convolution whose current is pooled before it reaches the neurons, as in conv-pool-spike networks."""
+"""A convolution whose output current is pooled before the neurons, as in conv-pool-spike networks."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from neurorules.language.ranges import Count, ranged
 class Conv2dPooled(Convolution):
     """I = pool(K * s) over maps (C, H, W), with kernels K of shape (O, C, kernel, kernel).
 
-    Of a maximum, an update and a carried value reach the position that held it, the first of equal ones, as torch's
-    own derivative does. Where the presynaptic factor is no spike but a trace, the maximum is taken of the current that
-    the trace would bring.
+    With max pooling, updates and backward values go to the position of the maximum (the first one if several are
+    equal), as in torch's own derivative. If the presynaptic factor is a trace and not a spike, the maximum is that of
+    the current that the trace would cause.
 
     Args:
         channels: number of maps O, >= 1.
         kernel: side of the square kernel, >= 1; odd for "same".
         stride: step between positions of the kernel, >= 1.
         padding: "same" (kernel // 2 zeros around), "valid" (none), or the width of the border of zeros.
-        pool: side of the square windows, >= 1; rows and columns that fill no window are left out.
+        pool: side of the square windows, >= 1; rows and columns that do not fill a window are ignored.
         kind: "max" or "average".
     """
 
@@ -38,7 +38,7 @@ class Conv2dPooled(Convolution):
 
     @property
     def linear(self) -> bool:  # type: ignore[override]
-        """Whether the current is linear in the presynaptic activity, as that of an average is."""
+        """Whether the current is linear in the presynaptic activity, which it is for average pooling."""
         return self.kind == "average"
 
     def post_shape(self, pre: Shape) -> Shape:
@@ -74,7 +74,7 @@ class Conv2dPooled(Convolution):
     def _spread(
         self, w: Float[Tensor, "O C K K"], post: Float[Tensor, "R O H_post W_post"], pre: Float[Tensor, "R C H W"]
     ) -> Float[Tensor, "R O H_conv W_conv"]:
-        """Values of pooled positions on the positions of the convolution that they are made of."""
+        """Distribute values of pooled positions to the positions of the convolution."""
         maps, high, wide = super().post_shape(tuple(pre.shape[1:]))
         spread = post.new_zeros(post.shape[0], maps, high, wide)
         if self.kind == "average":

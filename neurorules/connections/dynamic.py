@@ -1,4 +1,4 @@
-"""Synapses from every presynaptic neuron to every postsynaptic one, which tire and recover."""
+"""Full connection with short-term depression and facilitation (Tsodyks-Markram synapses)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from neurorules.language.ranges import NonNegative, Positive, Range, ranged
 class Dynamic(Matrix):
     """I = W (s u R / U), W of shape (O, I): short-term depression and facilitation (Tsodyks & Markram 1997).
 
-    W is what synapses transmit that have rested. Texts read what is transmitted: their `S_pre` is s u R / U. The
-    synapses are at rest when a phase of a trial begins. Nothing is carried back through u and R.
+    W is the weight of a synapse at rest. Texts read the transmitted activity: their `S_pre` is s u R / U. Synapses are
+    at rest when a phase of a trial begins. Errors are not carried back through u and R.
 
     Args:
         size: number of postsynaptic neurons O, >= 1.

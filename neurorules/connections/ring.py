@@ -1,4 +1,4 @@
-"""One five-variable ring per synapse, of which the five fixed points alone learn (BSP reconstruction, method 1)."""
+"""One five-variable ring per synapse, whose five fixed points learn (BSP reconstruction, method 1)."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ from neurorules.native.rings import (
 @ranged("connection 'ring'")
 @dataclass(frozen=True)
 class Ring(Connection):
-    """I_n = gain / sqrt(fan-in) * sum_m o_nm, o = (x_S - x*_S) + (x_T - x*_T) of a ring driven by s_m for T = steps h.
+    """I_n = gain / sqrt(fan-in) * sum_m o_nm, where o = (x_S - x*_S) + (x_T - x*_T) of a ring driven by s_m for T =
+    steps h.
 
-    To leading order o = k3 x*_J (x*_S - x*_T) T^2/2 s: a signed weight that the fixed point alone sets. What learns
-    is ln x*, (5, I, O), kept in [-1.5, 1]; `correlate` runs the reverse circuit at each synapse. A ring whose input is
-    0 stays at rest and is not run. A reconstruction (`neurorules cite bsp`).
+    To leading order o = k3 x*_J (x*_S - x*_T) T^2/2 s, so the fixed point acts as a signed weight. The learned
+    parameters are ln x*, (5, I, O), kept in [-1.5, 1]; `correlate` runs the reverse circuit at each synapse. A ring
+    with input 0 stays at rest and is not run. A reconstruction (`neurorules cite bsp`).
 
     Args:
-        size: postsynaptic neurons O, >= 1.
-        mode: how the reverse signal travels (see `signals.reverse_ring`).
+        size: number of postsynaptic neurons O, >= 1.
+        mode: mode of the reverse signal (see `signals.reverse_ring`).
         gain: factor of the summed output, > 0.
-        spread: standard deviation of fresh ln x*, >= 0.
+        spread: standard deviation of the initial ln x*, >= 0.
         k2, k3, steps, h, saturation: settings of the rings (see `native.rings.RingSystem`).
     """
 

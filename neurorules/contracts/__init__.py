@@ -1,10 +1,12 @@
 """Contracts: what a neuron, connection, transform, normalisation, signal, encoder, data set or device must offer.
 
 Each file holds one contract: an abstract class or a protocol, the values that pass through it, and the few functions
-that its implementations share. To add a part of your own, implement the contract in a file of its own, bind `ENTRY` to
-the class, and put the file into the folder of its kind (`neurorules/signals/`, `neurorules/encoders/`, ...) or into a
-package that an entry point of the group `neurorules.<kind>s` names. The fields of the class, a frozen dataclass, are
-the options that a user may write, as in `poisson:max_rate=0.5`.
+that its implementations share. The rest of the library calls parts only through these contracts.
+
+To add a part of your own, implement the contract in a file, bind `ENTRY` to the class, and put the file into the folder
+of its kind (`neurorules/signals/`, `neurorules/encoders/`, ...) or into a package that declares an entry point in the
+group `neurorules.<kind>s`. The class is a frozen dataclass, and its fields are the options that a user may write, as in
+`poisson:max_rate=0.5`.
 
 Shapes are annotated with jaxtyping, and the tests check them at every call. All files use these letters:
 
@@ -26,7 +28,7 @@ E                events of event recordings
 `*statistics`    one number per neuron (N,), or one per map (C, 1, 1)
 ===============  ======================================================================================
 
-Time comes first: (T, B, *shape). Voltages count in thresholds, times in steps, and currents in what one step adds to
-the membrane. A trial is one batch that is presented for T steps; it may run through the network several times, and
-each pass is a phase. The phase in which the samples are presented is called "input".
+Time comes first: (T, B, *shape). Voltages are in units of the threshold, times in steps, and a current is what it adds
+to the membrane in one step. A trial presents one batch for T steps; it may run through the network several times, and
+each pass is called a phase. The phase that presents the samples is called "input".
 """

@@ -1,4 +1,8 @@
-"""A device and its state, as a trial asks it: what of the device's optional hooks there is, in the order of a chain."""
+"""`Chip`: one device, or a chain of several, together with its state. Trials and learners call the device through it.
+
+A device need not have the optional hooks of `contracts.device_hooks`. `Chip` looks which of them it has, calls those of
+a chain in order, and leaves everything unchanged where a hook is missing.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +33,11 @@ from neurorules.language.rules import Rule
 
 @dataclass(frozen=True)
 class Chip:
-    """One chip at one time. Hooks that the device lacks leave everything as it is.
+    """One device with its state at one time. A hook that the device lacks changes nothing.
 
     Args:
-        device: the model, or several in a chain.
-        state: of the chip; not modified.
+        device: the hardware model, or several in a chain.
+        state: the state of the device; it is not modified.
     """
 
     device: Device
@@ -41,25 +45,25 @@ class Chip:
 
     @property
     def parts(self) -> tuple[tuple[Device, State], ...]:
-        """Each device of a chain with the state of its own, in the order in which they act."""
+        """Each device of a chain with its own state, in the order in which they act."""
         if isinstance(self.device, DeviceChain):
             return tuple((device, own_state(self.state, i)) for i, device in enumerate(self.device.devices))
         return ((self.device, self.state),)
 
     @property
     def observes(self) -> bool:
-        """Whether rules see other membranes than there are."""
+        """Whether rules, signals and scores read membranes that differ from the true ones."""
         return any(isinstance(device, Observing) for device, _ in self.parts)
 
     def observed(self, place: Place, v: Tensor) -> Tensor:
-        """The membranes as rules see them.
+        """The membranes as the chip reads them out.
 
         Args:
-            place: whose they are, and from which step on.
-            v: as they are, (T, B, *shape).
+            place: the phase, the layer and the first step of these membranes.
+            v: true membranes, (T, B, *shape).
 
         Returns:
-            What is read of them, of the same shape.
+            The membranes as rules read them, of the same shape.
         """
         for device, state in self.parts:
             if isinstance(device, Observing):
@@ -70,11 +74,11 @@ class Chip:
         """The neuron of a layer as the chip runs it.
 
         Args:
-            layer: its name.
-            neuron: as the network has it.
+            layer: the name of the layer.
+            neuron: the neuron that the network was built with.
 
         Returns:
-            The chip's own neuron; the same one where it has none.
+            The chip's own neuron; the same `neuron` for a chip that has none.
         """
         for device, state in self.parts:
             if isinstance(device, OwnNeurons):
@@ -83,21 +87,21 @@ class Chip:
 
     @property
     def traces(self) -> bool:
-        """Whether the chip has a trace step of its own."""
+        """Whether the chip computes declared traces by a step of its own."""
         return any(isinstance(device, Tracing) for device, _ in self.parts)
 
     def traced(self, place: Place, trace: Trace, key: str, brought: Tensor, start: Tensor | None) -> Tensor:
-        """A declared trace by the chip's own trace step.
+        """Compute a declared trace by the chip's own trace step.
 
         Args:
-            place: of the layer whose texts read it.
-            trace: as the rule declares it.
-            key: what tells it from the layer's others.
-            brought: what each step brings, (T, B, *shape).
-            start: its value before the first step, (B, *shape); 0 if None.
+            place: the phase, the first step, and the layer whose texts read the trace.
+            trace: the trace as the rule declares it.
+            key: distinguishes the trace from the other traces of the layer.
+            brought: what each step adds to the trace, (T, B, *shape).
+            start: the value before the first step, (B, *shape); 0 if None.
 
         Returns:
-            Its value after each step, (T, B, *shape).
+            The value after each step, (T, B, *shape).
 
         Raises:
             LookupError: the chip has no trace step of its own.
@@ -109,13 +113,13 @@ class Chip:
         raise LookupError("the chip has no trace step of its own")
 
     def after(self, steps: int) -> State:
-        """The state of the chip after some time.
+        """The state of the chip after some time has passed.
 
         Args:
-            steps: that pass.
+            steps: number of time steps that pass.
 
         Returns:
-            The new state; the same one for a chip that does not change by itself.
+            The new state; the same state for a chip that does not change by itself.
         """
         state = self.state
         for position, (device, own) in enumerate(self.parts):
@@ -125,25 +129,25 @@ class Chip:
         return state
 
     def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
-        """The terms of a rule that no learning engine of the chip can say, so that they are computed beside it.
+        """The terms of a rule that the chip's learning engine cannot express, so that they are computed off the chip.
 
         Args:
-            rule: as a user names it.
+            rule: the rule, before any device has changed it.
 
         Returns:
-            A line for each term; empty for a rule that fits, and for devices without an engine of their own.
+            One `Misfit` for each term; empty for a rule that fits, and for devices without a learning engine.
         """
         engines = [device for device, _ in self.parts if isinstance(device, FitsRules)]
         return tuple(misfit for device in engines for misfit in device.misfits(rule))
 
     def check_rule(self, rule: Rule) -> None:
-        """Refuse a rule that one of the devices cannot learn by.
+        """Refuse a rule that one of the devices cannot learn with.
 
         Args:
-            rule: as a user names it.
+            rule: the rule, before any device has changed it.
 
         Raises:
-            UserError: a device that has no circuit for it; the message names what stands against it.
+            UserError: a device cannot run the rule; the message says what prevents it.
         """
         lasting = [trace.name for trace in rule.traces if trace.across_trials]
         anew = [trace.name for trace in rule.traces if trace.spikes == "nearest"]

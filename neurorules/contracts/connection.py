@@ -1,7 +1,7 @@
-"""The contract of connections: current from presynaptic activity, updates from two factors, and the way back.
+"""The contract of connections: forward current, weight updates from two factors, and the backward map.
 
-A connection keeps no parameters. Its weights are handed to every method, so that a rule may change them, a hardware
-model may store them and a test may choose them. Rows R are time and batch merged: a connection never loops over time.
+A connection stores no parameters. Its weights are passed to every method, so that a rule can change them, a hardware
+model can store them, and a test can choose them. Rows R are time and batch merged: a connection never loops over time.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ Shape = tuple[int, ...]
 
 
 class Connection(ABC):
-    """A map from presynaptic activity to postsynaptic current, linear unless the class says otherwise."""
+    """A map from presynaptic activity to postsynaptic current; linear unless the class says otherwise."""
 
     recurrent: bool = False
-    """Whether the connection reads the population that it drives, one step late."""
+    """Whether the connection reads the population that it drives, with a delay of one step."""
     linear: bool = True
-    """Whether the current is linear in the presynaptic activity, so that `carry` gives the same for any activity."""
+    """Whether the current is linear in the presynaptic activity, so that the result of `carry` does not depend on
+    it."""
 
     @property
     def efficacy(self) -> Efficacy | None:
@@ -40,7 +41,7 @@ class Connection(ABC):
 
     @abstractmethod
     def fan_in(self, pre: Shape) -> int:
-        """Number of synapses onto one postsynaptic neuron, >= 1, where no border of a map cuts any off."""
+        """Number of synapses onto one postsynaptic neuron, >= 1, counted away from the borders of a map."""
 
     @abstractmethod
     def weight_shape(self, pre: Shape) -> Shape:
@@ -48,13 +49,13 @@ class Connection(ABC):
 
     @abstractmethod
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Float[Tensor, "*weights"]:
-        """Draw the weights that learning begins with.
+        """Draw the initial weights of the connection.
 
         Args:
             pre: shape of the presynaptic population.
             generator: the only source of random numbers.
-            scale: > 0; weights of a linear connection have mean 0 and standard deviation `scale` / sqrt(fan-in),
-                another connection chooses a spread of its own.
+            scale: > 0. The weights of a linear connection have mean 0 and standard deviation `scale` / sqrt(fan-in); a
+                nonlinear connection may choose a spread of its own.
 
         Returns:
             Weights of shape `weight_shape(pre)`, on the CPU.
@@ -62,69 +63,73 @@ class Connection(ABC):
 
     @abstractmethod
     def current(self, w: Float[Tensor, "*weights"], pre: Float[Tensor, "R *pre"]) -> Float[Tensor, "R *post"]:
-        """The current that presynaptic activity brings.
+        """The current that presynaptic activity causes.
 
         Args:
             w: weights, of shape `weight_shape`.
             pre: presynaptic activity (R, *pre): spikes 0 or 1, or the graded activity of rate neurons and inputs.
 
         Returns:
-            The current (R, *post), in thresholds per step where the weights are; row by row, and 0 for activity 0.
+            The current (R, *post), in the unit of the weights (thresholds per step). Each row is independent, and
+            activity 0 gives current 0.
         """
 
     @abstractmethod
     def correlate(
         self, w: Float[Tensor, "*weights"], post: Float[Tensor, "R *post"], pre: Float[Tensor, "R *pre"]
     ) -> Float[Tensor, "*weights"]:
-        """The update that a postsynaptic and a presynaptic factor make together at every synapse.
+        """The weight update from a postsynaptic and a presynaptic factor, for every synapse.
 
-        It is the adjoint of `current` with respect to the weights. A connection that is not linear may approximate it
-        by a circuit of its own, which then points the same way.
+        This is the adjoint of `current` with respect to the weights. A nonlinear connection may approximate the adjoint
+        by a circuit of its own; the approximation must have a positive inner product with it.
 
         Args:
-            w: weights, which give the shape; a connection that is not linear also reads their values.
+            w: weights, which give the shape; a nonlinear connection also reads their values.
             post: postsynaptic factor (R, *post).
             pre: presynaptic factor (R, *pre).
 
         Returns:
-            Post factor times pre factor, summed over the rows, of the shape of `w`.
+            Post factor times pre factor, summed over the rows, with the shape of `w`.
         """
 
     @abstractmethod
     def transpose(
         self, w: Float[Tensor, "*weights"], post: Float[Tensor, "R *post"], pre: Shape
     ) -> Float[Tensor, "R *pre"]:
-        """Carry values of the postsynaptic population backwards. Only global learning signals may call this.
+        """Carry values of the postsynaptic population backwards. Only learning signals that need weight transport or
+        feedback weights may call this.
 
-        For a linear connection it is the adjoint of `current` with respect to the activity.
+        For a linear connection, this is the adjoint of `current` with respect to the activity.
 
         Args:
-            w: the forward weights (weight transport), or others of their shape (fixed feedback).
-            post: values by postsynaptic neuron (R, *post), such as derivatives of a loss by the current.
+            w: the forward weights (weight transport), or other weights of the same shape (fixed feedback).
+            post: one value per postsynaptic neuron (R, *post), such as the derivative of a loss with respect to the
+                current.
             pre: shape of the presynaptic population.
 
         Returns:
-            Values by presynaptic neuron (R, *pre): the adjoint of `current`.
+            One value per presynaptic neuron (R, *pre).
         """
 
     def carry(
         self, w: Float[Tensor, "*weights"], post: Float[Tensor, "R *post"], pre: Float[Tensor, "R *pre"]
     ) -> Float[Tensor, "R *pre"]:
-        """Carry errors back as `transpose` does, for connections whose way back depends on the presynaptic activity.
+        """Carry errors backwards as `transpose` does, for connections whose backward map depends on the presynaptic
+        activity.
 
         Args:
-            w: the forward weights, or others of their shape.
-            post: values by postsynaptic neuron (R, *post).
-            pre: the presynaptic activity (R, *pre) that went forward; a linear connection reads its shape alone.
+            w: the forward weights, or other weights of the same shape.
+            post: one value per postsynaptic neuron (R, *post).
+            pre: the presynaptic activity (R, *pre) of the forward pass; a linear connection reads only its shape.
 
         Returns:
-            Values by presynaptic neuron (R, *pre).
+            One value per presynaptic neuron (R, *pre).
         """
         return self.transpose(w, post, tuple(pre.shape[1:]))
 
 
 def uniform(shape: Shape, fan_in: int, scale: float, generator: torch.Generator) -> Float[Tensor, "*weights"]:
-    """Draw weights from a uniform distribution about 0. A scale of sqrt(2) is that of He et al. 2015.
+    """Draw weights from a uniform distribution around 0. A scale of sqrt(2) is that of He et al. 2015.
 
     Args:
         shape: of the weights.

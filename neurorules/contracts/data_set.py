@@ -1,4 +1,4 @@
-"""The contract of data sets, `DataSource`, and what they hand over: `DataSet`, with `Recordings` for events."""
+"""The contract of data sets: `DataSource` loads one, `DataSet` holds it in memory, `Recordings` holds events."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Recordings:
         return len(self.offsets) - 1
 
     def __getitem__(self, indices: np.ndarray | slice) -> Recordings:
-        """The recordings at some indices, so that images and recordings are cut alike: `samples[indices]`."""
+        """The recordings at these indices; the same syntax as for arrays of images, `samples[indices]`."""
         return self.subset(np.arange(len(self))[indices])
 
     @property
@@ -67,7 +67,7 @@ class Recordings:
         """The events of one recording, as views of the flat arrays.
 
         Raises:
-            IndexError: there is no such recording; negative indices are not resolved.
+            IndexError: there is no recording with this index; negative indices are not allowed.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"recording {index} does not exist: there are {len(self)}, counted from 0")
@@ -77,7 +77,7 @@ class Recordings:
     def subset(self, indices: Shaped[np.ndarray, "*any"]) -> Recordings:
         """A copy of the recordings at `indices`, in that order. An index may stand twice."""
         indices = np.asarray(indices, dtype=np.int64).reshape(-1)
-        indices = np.arange(len(self))[indices]  # checks the range and resolves negative ones
+        indices = np.arange(len(self))[indices]  # checks the range and resolves negative indices
         counts = np.diff(self.offsets)[indices]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         picked = np.arange(offsets[-1]) + np.repeat(self.offsets[indices] - offsets[:-1], counts)
@@ -101,21 +101,21 @@ class DataSet:
     """One data set in memory.
 
     Args:
-        name: the name that users are shown.
-        kind: what the samples are, "images", "events", or "sequences", which bring their own time steps.
+        name: the name that is shown to users.
+        kind: the kind of samples: "images", "events", or "sequences" (samples that have time steps of their own).
         shape: (C, H, W) of one image, of one step of a sequence, or of one frame of events.
-        classes: number of classes, labels being 0 .. classes - 1; or of labels or values, of another task.
+        classes: number of classes, with labels 0 .. classes - 1; for other tasks, the number of labels or of values.
         train, test: images (N, C, H, W), uint8 (grey levels, 255 = full) or float32; sequences (N, T, C, H, W), uint8
             or float32, both unscaled; or `Recordings`.
-        train_labels, test_labels: (N,) int64; training holds every class. No sample stands in both parts. The targets
-            of another task are (N, T) int64, or (N, O) or (N, T, O) float32.
+        train_labels, test_labels: (N,) int64. Every class occurs in the training part, and no sample is in both parts.
+            For other tasks, the targets are (N, T) int64, or (N, O) or (N, T, O) float32.
         checksum: hex digest of the content.
-        default_encoder: the encoder with its options, such as "frames:clip=true", that is used where the user names
-            none.
-        steps: T where the data decide the number of time steps, as sequences do; None where the user or rule decides.
-        class_names: names of the classes in their order; empty where the data name none.
-        origin: where the samples came from, in words, where `name` does not tell it.
-        task: what the targets are (`neurorules.contracts.target`).
+        default_encoder: the encoder with its options, such as "frames:clip=true", for users who choose none.
+        steps: T, where the data determine the number of time steps, as sequences do; None where the user or the rule
+            chooses it.
+        class_names: names of the classes in order; empty where the data have no names.
+        origin: where the samples came from, as a phrase; empty where `name` says it.
+        task: the kind of targets (`neurorules.contracts.target`).
     """
 
     name: str
@@ -135,44 +135,45 @@ class DataSet:
 
 
 DataPlace = Path | DataSet | None
-"""Where data are sought: a folder, None for the usual places, or the data set itself, where it lies in memory."""
+"""Where to look for data: a folder, None for the default folders, or a data set that is already in memory."""
 
 
 @runtime_checkable
 class DataSource(Protocol):
-    """A data set with its options, which the `ENTRY` makes: a frozen dataclass whose fields are the user's options."""
+    """A data set with its options. `ENTRY` is a frozen dataclass of this kind, and its fields are the user's
+    options."""
 
     def load(self, data_dir: Path | None = None) -> DataSet:
-        """Read the data set from its files, or draw it. Equal files give equal samples in equal order, and no global
-        generator is drawn from.
+        """Read the data set from its files, or generate it. The same files give the same samples in the same order, and
+        no global random generator is used.
 
         Args:
-            data_dir: where the files are sought first; None for the usual places.
+            data_dir: the folder to look in first; None for the default folders.
 
         Raises:
-            UserError: files that are missing, broken, or not what they should be.
+            UserError: files are missing, broken, or of the wrong format.
         """
         ...
 
 
 @runtime_checkable
 class BringsSteps(Protocol):
-    """A source whose data decide the number of time steps, which it tells without reading all samples."""
+    """A source whose data determine the number of time steps. It can return the number without reading all samples."""
 
     def own_steps(self, data_dir: Path | None = None) -> int | None:
-        """The number of steps, or None where these data leave it open.
+        """The number of steps, or None where these data leave it to the user.
 
         Args:
             data_dir: as for `load`.
 
         Raises:
-            UserError: files that are missing or broken.
+            UserError: files are missing or broken.
         """
         ...
 
 
 def content_checksum(*arrays: np.ndarray) -> str:
-    """SHA-256 of the types, shapes and bytes of arrays, as hex digits."""
+    """SHA-256 of the types, shapes and contents of arrays, in hexadecimal."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())

@@ -1,4 +1,7 @@
-"""The contract of hardware models: hooks through which a network learns under one. Entries live in other packages."""
+"""The contract of hardware models (devices): four hooks that the network's weights pass through while it learns.
+
+The library has no devices; packages add them. The optional hooks are in `contracts.device_hooks`.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,31 @@ from typing import Any, Protocol, runtime_checkable
 from neurorules.language.registry import Registry
 
 DEVICES = Registry("device", None)
-"""All hardware models. The library has none of its own: packages add theirs by the entry point `neurorules.devices`."""
+"""All hardware models. Packages register theirs by an entry point in the group `neurorules.devices`."""
 
 
 @runtime_checkable
 class Device(Protocol):
-    """A model of the hardware that stores the weights. A frozen dataclass whose fields are its settings.
+    """A model of the hardware that stores the weights: a frozen dataclass whose fields are its settings.
 
-    Only weights pass through a device, biases do not. They are tensors on the torch path. Hooks return a new state and
-    leave theirs as it was; nothing is kept in the object or its module.
+    Only weights pass through a device; biases do not. The weights are torch tensors. Nothing is stored in the object or
+    in its module: a hook returns a new state and does not modify the one that was passed in.
 
-    `state` is one flat dictionary of tensors, which goes into checkpoints. It holds all that the chip is and does
-    later, its random generator included, so that a resumed run gives the same bits. A hook returns a new state and
-    leaves the one it was handed as it is.
+    `state` is one flat dictionary of tensors, and is saved in checkpoints. It holds everything that determines the
+    later behaviour of the chip, including the state of its random generator, so that a resumed run gives the same bits.
 
-    The learner keeps what `on_update` stored and never a copy at full precision. The optimiser computes the changes it
-    asks for at full precision, from what `on_read` showed, and keeps its moments at full precision too.
+    The learner keeps only the weights that `on_update` stored, and no copy at full precision. The optimiser computes
+    the requested changes at full precision from the weights that `on_read` returned, and keeps its moments at full
+    precision.
     """
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-        """Draw one chip, with everything about it that is drawn once, such as mismatch. One seed is one chip.
+        """Draw one chip: everything that is drawn only once, such as mismatch. The same seed gives the same chip.
 
         Args:
-            shapes: shape of each connection's weights, by parameter name such as "hidden1.ff.w".
-            seed: >= 0. The initial weights are drawn from the same seed, so a device adds an offset of its own to it.
+            shapes: the shape of each connection's weights, by parameter name such as "hidden1.ff.w".
+            seed: >= 0. The initial weights are drawn from the same seed, so a device should add an offset of its own to
+                it.
 
         Returns:
             The state of the chip: tensors by name.
@@ -38,7 +42,7 @@ class Device(Protocol):
         ...
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Any) -> tuple[Any, dict[str, Any]]:
-        """Program the initial weights of one connection. Called once per connection, before learning.
+        """Program the initial weights of one connection. This is called once per connection, before learning.
 
         Args:
             state: of the chip.
@@ -46,13 +50,13 @@ class Device(Protocol):
             w: the weights that the network was built with, at full precision.
 
         Returns:
-            The weights as the chip stores them, of the same shape, and the state afterwards. A range of weights that
-            is chosen here never widens later.
+            The weights as the chip stores them, of the same shape, and the state afterwards. If the range of weights is
+            chosen here, it stays the same from then on.
         """
         ...
 
     def on_read(self, state: dict[str, Any], name: str, w: Any) -> Any:
-        """The weights that a trial computes with. Equal states and weights give equal bits.
+        """The weights that a trial computes with. The same state and weights give the same bits.
 
         Args:
             state: of the chip.
@@ -65,13 +69,13 @@ class Device(Protocol):
         ...
 
     def on_update(self, state: dict[str, Any], name: str, w: Any, dw: Any) -> tuple[Any, dict[str, Any]]:
-        """Change the weights of one connection, as far as the chip can.
+        """Change the weights of one connection as closely to the requested change as the chip can.
 
         Args:
             state: of the chip.
             name: of the parameter.
             w: the weights as the chip stores them.
-            dw: the change that the optimiser asks for, to be added; of the shape of `w`.
+            dw: the change that the optimiser requests, to be added; of the shape of `w`.
 
         Returns:
             The weights as the chip stores them afterwards, and the state afterwards. A change of 0 leaves the weights
@@ -82,7 +86,7 @@ class Device(Protocol):
 
 @runtime_checkable
 class Metered(Protocol):
-    """A device model that also says how much energy a sample takes."""
+    """A device model that also reports how much energy a sample takes."""
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """The energy that one sample takes. The device's file cites the source of its figures.

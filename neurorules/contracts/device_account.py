@@ -1,7 +1,8 @@
-"""The contract of a device's account: the cost of a sample on it, term by term, and what its learning moves.
+"""The contract for reporting costs: the energy of a sample on a device by term, and the memory traffic of learning.
 
-The library counts what happens in a sample (`SampleWork`), and a device says what each event takes and where the number
-comes from. A term whose figure nobody has published has its count and no energy, and is not guessed.
+`neurorules deploy` prints such an account. The library counts the events of a sample (`SampleWork`), and the device
+says what each event costs and cites the source of the figure. If no figure has been published, the term has a count and
+no energy; no figure is guessed.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 Kind = Literal["backward", "eligibility", "sum", "factorised", "spike", "second_pass", "none"]
-"""What a connection has to remember until its rule can change it: every step (backward), a decaying trace in each
-synapse (eligibility), what each synapse's text brought so far (sum), one trace in each neuron at both ends
-(factorised), nothing but a bit of each neuron (spike), one sum in each neuron and pass (second_pass). A connection with
-none does not learn."""
+"""What a connection has to store until its rule can change it: every step (backward); a decaying trace in each synapse
+(eligibility); the sum of each synapse's text so far (sum); one trace in each neuron at both ends (factorised); one bit
+in each neuron (spike); one sum in each neuron and pass (second_pass). A connection of kind "none" does not learn."""
 Part = Literal["running", "learning"]
 
 
@@ -20,16 +20,16 @@ class Work(NamedTuple):
     """The work of one connection in one sample: spikes, operations and sizes.
 
     Args:
-        name: of its weights, such as "hidden1.ff.w".
-        inputs, outputs: numbers of neurons, >= 1.
-        weights: number of stored weights, >= 1; of a convolution those of its kernel.
+        name: the name of its weights, such as "hidden1.ff.w".
+        inputs, outputs: numbers of presynaptic and postsynaptic neurons, >= 1.
+        weights: number of stored weights, >= 1; for a convolution, the number in its kernel.
         steps: T, >= 1.
-        spikes: of its inputs, >= 0; of inputs that do not spike, values other than 0.
-        synops: synapses that they reach, >= 0.
-        from_input: whether it reads the network's input.
-        summed_outside: whether its input is constant, so that its product is made once, beside the chip.
-        kind: what its rule has to remember.
-        passes: further passes of the trial, in which it computes once more.
+        spikes: number of presynaptic spikes, >= 0; for inputs that do not spike, the number of nonzero values.
+        synops: number of synapses that these spikes reach, >= 0.
+        from_input: whether the connection reads the network's input.
+        summed_outside: whether the input is constant, so that its product is computed once, off the chip.
+        kind: what the rule has to store.
+        passes: number of further passes in a trial, in each of which the connection computes again.
     """
 
     name: str
@@ -50,9 +50,9 @@ class SampleWork(NamedTuple):
 
     Args:
         connections: in the order of the network.
-        spikes: of all hidden neurons.
-        active: updates of neurons that fire.
-        idle: all other updates of neurons.
+        spikes: number of spikes of all hidden neurons.
+        active: number of updates of neurons that fire.
+        idle: number of all other updates of neurons.
     """
 
     connections: tuple[Work, ...]
@@ -62,16 +62,16 @@ class SampleWork(NamedTuple):
 
 
 class Term(NamedTuple):
-    """One term of the energy of a sample.
+    """One term in the energy of a sample.
 
     Args:
-        part: whether running the network takes it, or learning takes it beside.
+        part: whether the term belongs to running the network or to learning.
         name: synapses, input, neurons, routing, updates or memory.
-        event: what is counted, in words.
-        times: how often it happens in a sample, >= 0.
-        each_pJ: what one takes; None where it is not published.
+        event: what is counted, as a phrase.
+        times: how often the event happens in a sample, >= 0.
+        each_pJ: energy of one event; None where no figure has been published.
         state: whether the figure was measured, simulated or estimated.
-        source: of the figure.
+        source: the source of the figure.
     """
 
     part: Part
@@ -84,18 +84,18 @@ class Term(NamedTuple):
 
     @property
     def pJ(self) -> float | None:
-        """The energy of the term; None where its figure is not published and something is counted."""
+        """The energy of the term; None where the figure is not published and the count is not 0."""
         if self.each_pJ is None:
             return 0.0 if self.times == 0 else None
         return self.times * self.each_pJ
 
 
 class Bytes(NamedTuple):
-    """Bytes that learning takes, in one sample.
+    """Memory traffic of learning in one sample, in bytes.
 
     Args:
-        stored: that have to be kept until learning reads them.
-        read, written: from and to memory.
+        stored: bytes that have to be stored until learning reads them.
+        read, written: bytes read from memory and written to it.
     """
 
     stored: float
@@ -104,12 +104,12 @@ class Bytes(NamedTuple):
 
 
 class Account(NamedTuple):
-    """The energy and the wear that a sample costs on a device.
+    """The energy and the memory traffic of one sample on a device.
 
     Args:
-        terms: of the energy.
-        moved: by the rule that the network learns by.
-        moved_globally: by backpropagation through time on the same network, for comparison.
+        terms: the terms of the energy.
+        moved: memory traffic of the rule that the network learns by.
+        moved_globally: memory traffic of backpropagation through time on the same network, for comparison.
     """
 
     terms: tuple[Term, ...]
@@ -119,15 +119,15 @@ class Account(NamedTuple):
 
 @runtime_checkable
 class Accounting(Protocol):
-    """A device that says what a sample costs on it."""
+    """A device that can report what a sample costs on it."""
 
     def account(self, sample: SampleWork) -> Account:
-        """The account of one sample.
+        """Compute the account of one sample.
 
         Args:
-            sample: what happens in it.
+            sample: the events of the sample.
 
         Returns:
-            Terms of energy with the source of each figure, and the bytes of learning.
+            The terms of the energy with their sources, and the memory traffic of learning.
         """
         ...

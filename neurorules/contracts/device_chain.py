@@ -1,4 +1,4 @@
-"""Several devices as one: each sees what the one before it gave."""
+"""Several devices joined into one, as in `--hardware a+b`: each device receives what the one before it returned."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from neurorules.contracts.device_hooks import ALONE, HOOKS
 from neurorules.language.errors import UserError
 
 SEED_STRIDE = 1_000_003
-"""The step between the seeds of neighbours, so large that the chips of two runs with near seeds differ."""
+"""Distance between the seeds of neighbours; it is large, so that runs with neighbouring seeds have different chips."""
 
 
 @dataclass(frozen=True)
 class DeviceChain:
-    """Devices in the order in which they act. Their states are kept apart by position.
+    """Devices in the order in which they act. Their states are stored separately, by position.
 
     Args:
         devices: the first one acts first.
@@ -26,7 +26,7 @@ class DeviceChain:
     devices: tuple[Device, ...]
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-        """Draw every device, each from a seed of its own.
+        """Draw every device, each with a seed of its own.
 
         Args:
             shapes: of each connection's weights, by parameter name.
@@ -72,13 +72,13 @@ class DeviceChain:
         return w
 
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Change the weights of one connection through all devices: what one stored is what the next is asked for.
+        """Change the weights of one connection through all devices: each stores what the one before it has stored.
 
         Args:
             state: of all devices.
             name: of the parameter.
             w: the weights as they are stored.
-            dw: the change that is asked for, of the shape of `w`.
+            dw: the requested change, of the shape of `w`.
 
         Returns:
             The weights as the last device stores them, and the state afterwards.
@@ -98,19 +98,19 @@ def own_state(state: dict[str, Any], position: int) -> dict[str, Any]:
         position: of the device, from 0.
 
     Returns:
-        Its state, by its own names.
+        The state of that device, by its own names.
     """
     mark = f"{position}/"
     return {key[len(mark) :]: value for key, value in state.items() if key.startswith(mark)}
 
 
 def merged(state: dict[str, Any], position: int, own: dict[str, Any]) -> dict[str, Any]:
-    """The state of a chain with that of one device put in its place.
+    """The state of a chain in which the state of one device has been replaced.
 
     Args:
         state: of all devices; not modified.
         position: of the device, from 0.
-        own: its state, by its own names.
+        own: the new state of that device, by its own names.
 
     Returns:
         The state of all devices.
@@ -119,10 +119,10 @@ def merged(state: dict[str, Any], position: int, own: dict[str, Any]) -> dict[st
 
 
 def chain(text: str) -> Device:
-    """A device by name and options; several that are joined by `+` act in that order.
+    """Build a device from its name and options; devices that are joined by `+` act in that order.
 
     Raises:
-        UserError: an unknown device or option, or devices that both bring what there can be only one of.
+        UserError: an unknown device or option, or two devices that each bring a thing of which there can be only one.
     """
     pieces = text.split("+")
     devices = tuple(DEVICES.make(piece) for piece in pieces)
@@ -130,7 +130,7 @@ def chain(text: str) -> Device:
         both = [piece for piece, device in zip(pieces, devices, strict=True) if isinstance(device, HOOKS[hook])]
         if len(both) > 1:
             raise UserError(
-                f"devices '{both[0]}' and '{both[1]}' cannot be joined by +: each brings {what}, and there can be one. "
-                f"Use one of them"
+                f"devices '{both[0]}' and '{both[1]}' cannot be joined by +: each brings {what}, and a chip can have "
+                f"only one. Use one of the two"
             )
     return devices[0] if len(devices) == 1 else DeviceChain(devices)

@@ -1,12 +1,12 @@
-"""The hooks that a device may offer beside the four of `Device`: each protocol here is one more thing that a chip can
-be.
+"""The optional hooks of a device, beside the four of `Device`: one protocol for each further property of a chip.
 
-A device that has the method of a protocol offers it; nothing is declared. `contracts.chip` asks for them, and
-`DeviceChain` says what several devices do together. All hooks are pure: a state is returned anew, never changed.
+A device offers a hook by having its method; nothing needs to be declared. `contracts.chip` calls the hooks, and
+`DeviceChain` says what several devices do together. All hooks are pure functions: they return a new state and never
+change one.
 
-Noise that differs from trial to trial is drawn from the state, which `on_time` moves on, and from the place that is
-observed (phase, layer, step). So equal states give equal bits, a resumed run ends with the same bits, and all windows
-of a trial see the same noise.
+Noise that differs between trials is drawn from the state, which `on_time` advances, and from the place of the
+observation (phase, layer, step). Therefore the same state gives the same bits, a resumed run ends with the same bits,
+and all windows
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ State = dict[str, Any]
 
 
 class Place(NamedTuple):
-    """The place and the time at which something is observed.
+    """The place and the time of an observation.
 
     Args:
-        phase: of the trial, such as "input".
-        layer: such as "hidden1".
-        first: the first of the steps, >= 0.
+        phase: the phase of the trial, such as "input".
+        layer: the name of the layer, such as "hidden1".
+        first: the first of the observed steps, >= 0.
     """
 
     phase: str
@@ -39,12 +39,12 @@ class Place(NamedTuple):
 
 
 class Codes(NamedTuple):
-    """Weights in a device's own format.
+    """Weights in the number format of the device.
 
     Args:
-        codes: whole numbers of the weights' shape, int64.
-        step: what one of them is worth, > 0.
-        lowest, highest: the ends of their range.
+        codes: integers in the shape of the weights, int64.
+        step: the weight that a code of 1 stands for, > 0.
+        lowest, highest: smallest and largest code of the format.
     """
 
     codes: Tensor
@@ -55,56 +55,59 @@ class Codes(NamedTuple):
 
 @runtime_checkable
 class Observing(Protocol):
-    """A device that shows rules, signals and scores other membranes than there are; spikes come from the true ones."""
+    """A device that lets rules, signals and scores read changed membranes; spikes still come from the true
+    membranes."""
 
     def on_observe(self, state: State, place: Place, v: Tensor) -> Tensor:
         """The membranes as the chip shows them.
 
         Args:
             state: of the chip.
-            place: whose they are, and from which step on.
+            place: the phase, the layer and the first step of these membranes.
             v: membranes before the reset, (T, B, *shape), in thresholds.
 
         Returns:
-            What is read of them, of the same shape and type.
+            The membranes as they are read, of the same shape and type.
         """
         ...
 
 
 @runtime_checkable
 class Tracing(Protocol):
-    """A device with a trace step of its own, such as one in whole numbers."""
+    """A device that computes traces by a step of its own, such as one in integer arithmetic."""
 
     def on_trace(self, state: State, place: Place, trace: Trace, key: str, brought: Tensor, start: Tensor) -> Tensor:
-        """A declared trace over a window.
+        """Compute a declared trace over a window.
 
         Args:
             state: of the chip.
-            place: of the layer whose texts read it.
-            trace: as the rule declares it, with its decay per step.
-            key: what tells it from the layer's others: its name, and at which end of the synapses its neurons are.
-            brought: what each step brings to it, (T, B, *shape).
-            start: its value after the step before the window, (B, *shape).
+            place: the phase, the first step, and the layer whose texts read the trace.
+            trace: the trace as the rule declares it, with its decay per step.
+            key: distinguishes the trace from others of the layer: its name, and whether its neurons are pre- or
+                postsynaptic.
+            brought: what each step adds to the trace, (T, B, *shape).
+            start: the value after the step before the window, (B, *shape).
 
         Returns:
-            Its value after each step, (T, B, *shape).
+            The value after each step, (T, B, *shape).
 
         Raises:
-            UserError: a trace that the chip cannot keep.
+            UserError: the chip cannot compute this trace.
         """
         ...
 
 
 @runtime_checkable
 class InTime(Protocol):
-    """A device that changes by itself while time passes, as by drift, or that draws anew in every trial."""
+    """A device whose state changes while time passes, as by drift, or that draws new numbers in every trial."""
 
     def on_time(self, state: State, steps: int) -> State:
-        """Change the chip's state by time that passes, as drift does.
+        """Advance the chip's state by some time.
 
         Args:
             state: of the chip.
-            steps: of the samples of a trial, one after the other, >= 1: B T for B samples of T steps.
+            steps: time steps that pass, >= 1. The samples of a trial count one after the other: B T for B samples of T
+                steps.
 
         Returns:
             The state afterwards.
@@ -114,39 +117,39 @@ class InTime(Protocol):
 
 @runtime_checkable
 class Clocked(Protocol):
-    """A device that changes in time and says what a time step lasts, so that it can be left alone for seconds."""
+    """A device that drifts and knows how long a time step lasts, so that it can be left idle for some seconds."""
 
     step_s: float
-    """Seconds of a time step of a sample, >= 0; 0 where its clock stands still."""
+    """Duration of a sample's time step in seconds, >= 0; 0 where no time passes between steps."""
 
 
 @runtime_checkable
 class OwnNeurons(Protocol):
-    """A device that brings neurons of its own, such as those of integer arithmetic."""
+    """A device that has neurons of its own, such as neurons in integer arithmetic."""
 
     def on_neuron(self, state: State, layer: str, neuron: Neuron[Any]) -> Neuron[Any]:
         """The neuron of a layer as the chip runs it.
 
         Args:
             state: of the chip, after its weights have been programmed.
-            layer: such as "hidden1".
-            neuron: as the network has it.
+            layer: the name of the layer, such as "hidden1".
+            neuron: the neuron that the network was built with.
 
         Returns:
-            The neuron that takes its place: it is driven by currents in the same unit, and its membranes have it too.
+            The neuron that replaces it. Its currents and its membranes are in the same units.
 
         Raises:
-            UserError: a neuron that the chip does not have.
+            UserError: the chip does not have such a neuron.
         """
         ...
 
 
 @runtime_checkable
 class OwnFormat(Protocol):
-    """A device that stores weights as whole numbers and can show them."""
+    """A device that stores weights as integers and can return these integers."""
 
     def codes(self, state: State, name: str, w: Tensor) -> Codes:
-        """Stored weights in the device's format.
+        """Convert stored weights to the device's format.
 
         Args:
             state: of the chip.
@@ -154,23 +157,23 @@ class OwnFormat(Protocol):
             w: the weights as the chip stores them.
 
         Returns:
-            The codes and what one is worth.
+            The codes and the weight that a code of 1 stands for.
         """
         ...
 
 
 @runtime_checkable
 class Choosy(Protocol):
-    """A device on which not every rule can learn."""
+    """A device on which only some rules can learn."""
 
     def check_rule(self, rule: Rule) -> None:
-        """Refuse a rule that the chip cannot learn by.
+        """Refuse a rule that cannot learn on the chip.
 
         Args:
-            rule: as a user names it.
+            rule: the rule, before any device has changed it.
 
         Raises:
-            UserError: says which term of which text does not fit, and what would.
+            UserError: the message says which term of which text does not fit, and what would fit.
         """
         ...
 
@@ -179,11 +182,11 @@ class Misfit(NamedTuple):
     """A term of a rule that a device's own learning engine cannot compute.
 
     Args:
-        role: of the layers whose text it is, "hidden" or "readout".
-        phase: in which the text holds.
-        term: as the text writes it.
-        why: it does not fit.
-        nearest: the nearest text that fits; None where nothing of it is left.
+        role: which layers the text belongs to, "hidden" or "readout".
+        phase: the phase in which the text holds.
+        term: the term as it is written in the text.
+        why: the reason why it does not fit.
+        nearest: the most similar text that fits; None where nothing of the term would be left.
     """
 
     role: str
@@ -195,26 +198,27 @@ class Misfit(NamedTuple):
 
 @runtime_checkable
 class FitsRules(Protocol):
-    """A device with a learning engine of its own, which says what fits it."""
+    """A device with a learning engine of its own, which can say which terms of a rule fit into the engine."""
 
     def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
-        """Name the terms of a rule's texts that do not fit the engine.
+        """List the terms of a rule's texts that do not fit into the engine.
 
         Args:
-            rule: as a user names it.
+            rule: the rule, before any device has changed it.
 
         Returns:
-            A line for each term; empty for a rule that fits.
+            One `Misfit` for each term; empty for a rule that fits.
         """
         ...
 
 
 @runtime_checkable
 class UpdatesMetered(Protocol):
-    """A device that says what its neurons' updates cost; `contracts.device.Metered` says it of spikes and synapses."""
+    """A device that reports the cost of neuron updates; `contracts.device.Metered` reports that of spikes and
+    synapses."""
 
     def neurons_pJ(self, active: float, idle: float) -> float:
-        """Energy of the updates of neurons in one sample.
+        """Energy of the neuron updates in one sample.
 
         Args:
             active: updates of neurons that fire, >= 0.
@@ -228,19 +232,20 @@ class UpdatesMetered(Protocol):
 
 @runtime_checkable
 class Idealised(Protocol):
-    """A device whose effects vanish with some options, so that it can be checked that they do."""
+    """A device whose effects can all be switched off by options, so that a test can check the ideal case."""
 
     ideal: str
-    """Those options, such as "bits=16:cv=0". What is stored, changed, read and observed is then what was asked for, to
-    a thousandth of the largest one."""
+    """The options of the ideal case, such as "bits=16:cv=0". With them, whatever is stored, changed, read or observed
+    equals the request, up to a thousandth of its largest value."""
 
 
 @runtime_checkable
 class Constrained(Protocol):
-    """A device whose constraints can be lifted one at a time by options, so that `deploy` can say what each costs."""
+    """A device whose constraints can be removed one at a time by options, so that `deploy` can say what each one
+    costs."""
 
     constraints: Mapping[str, str]
-    """By words, such as "mismatch of synapses", the option that lifts it, such as "cv=0"."""
+    """The option that removes a constraint, such as "cv=0", by a phrase such as "mismatch of synapses"."""
 
 
 HOOKS: dict[str, type] = {
@@ -249,4 +254,4 @@ HOOKS: dict[str, type] = {
 }  # fmt: skip
 """The optional hooks by name."""
 ALONE = {"on_neuron": "neurons of its own", "on_trace": "a trace step of its own"}
-"""Hooks that two devices joined by + cannot both have, and what each brings."""
+"""Hooks that only one device of a chain may have, each with a phrase for error messages."""

@@ -1,4 +1,4 @@
-"""Short-term plasticity: how much of a spike is transmitted, given what the presynaptic neuron has sent before."""
+"""Short-term plasticity: the share of a spike that a synapse transmits, given the earlier spikes of its neuron."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 VARIABLES = ("use", "depleted")
-"""State of each presynaptic neuron, 0 at rest: the share u of its resources that a spike uses, and the share D of them
-that is missing."""
+"""State of each presynaptic neuron, 0 at rest: u, the share of its resources that a spike uses, and D, the missing
+share of the resources."""
 
 
 class Efficacy(NamedTuple):
-    """Release and resources of presynaptic neurons, step by step.
+    """Release and resources of presynaptic neurons, computed step by step.
 
-    Between spikes, u and the missing resources D = 1 - R decay. Where something arrives, u grows by U (1 - u), the
-    share u R / U of it is transmitted (all of it from rest), and u R is used up. On a grid of steps this is exactly the
-    recursion from spike to spike. Source: Tsodyks & Markram 1997 (depression), Markram, Wang & Tsodyks 1998
+    Between spikes, u and the missing resources D = 1 - R decay. When a spike arrives, u grows by U (1 - u), the synapse
+    transmits the share u R / U of the spike (all of it from rest), and u R is used up. On a grid of steps this is
+    exactly the recursion from spike to spike. Source: Tsodyks & Markram 1997 (depression), Markram, Wang & Tsodyks 1998
     (facilitation).
 
     Args:
         release: U, the share of the resources that a first spike uses, in (0, 1].
-        missing: factor by which D decays in one step, in [0, 1).
-        holds: factor by which u decays in one step, in [0, 1).
+        missing: decay of D per step, in [0, 1).
+        holds: decay of u per step, in [0, 1).
     """
 
     release: float
@@ -36,12 +36,12 @@ class Efficacy(NamedTuple):
         """Run one time step of short-term plasticity.
 
         Args:
-            use: u after the step before, (B, *pre), in [0, 1].
-            depleted: D after the step before, (B, *pre), in [0, 1].
-            arriving: presynaptic activity of this step (B, *pre); whatever is not 0 counts as a spike.
+            use: u after the previous step, (B, *pre), in [0, 1].
+            depleted: D after the previous step, (B, *pre), in [0, 1].
+            arriving: presynaptic activity of this step (B, *pre); any value other than 0 counts as a spike.
 
         Returns:
-            What is transmitted, u and D after the step; (B, *pre) each.
+            The transmitted activity, u after the step, and D after the step; (B, *pre) each.
         """
         event = (arriving != 0).to(arriving.dtype)
         use = self.holds * use
@@ -51,7 +51,8 @@ class Efficacy(NamedTuple):
         return arriving * (used / self.release), use, depleted + used * event
 
     def brian2(self) -> tuple[str, ...]:
-        """Give this step as Brian2 statements, which read what arrives as `I_in` and write what is sent on as `S`."""
+        """Return this step as Brian2 statements, which read the arriving activity `I_in` and write the transmitted one
+        `S`."""
         return (
             f"use = {self.holds!r}*use",
             f"use = use + {self.release!r}*(1.0 - use)*int(I_in != 0)",

@@ -1,4 +1,4 @@
-"""The contract of encoders: one turns samples of a data set into the currents or spikes that drive the first layer."""
+"""The contract of encoders, which turn samples of a data set into currents or spikes for the first layer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from neurorules.contracts.series import Series
 
 @runtime_checkable
 class EventArrays(Protocol):
-    """N event recordings in flat arrays, as encoders of events read them.
+    """N event recordings in flat arrays, in the form that encoders of events read.
 
     Recording i owns the events `offsets[i]` up to, not including, `offsets[i + 1]`. Any object with these attributes
-    will do; the library's own is `neurorules.contracts.data_set.Recordings`.
+    works; the library's own class is `neurorules.contracts.data_set.Recordings`.
     """
 
     @property
@@ -43,7 +43,7 @@ class EventArrays(Protocol):
 
     @property
     def offsets(self) -> Shaped[np.ndarray, "N_plus_1"]:
-        """Index of the first event of each recording, and at the end the number of all events: (N + 1,) int64."""
+        """Index of the first event of each recording, followed by the number of all events: (N + 1,) int64."""
         ...
 
     @property
@@ -53,41 +53,41 @@ class EventArrays(Protocol):
 
     @property
     def checksum(self) -> str:
-        """Hex digest of the content, under which prepared samples are cached."""
+        """Hex digest of the content; prepared samples are cached under it."""
         ...
 
     def __len__(self) -> int:
-        """The number of recordings N in these arrays."""
+        """The number of recordings N."""
         ...
 
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Turns samples of a data set into what drives the first layer. A frozen dataclass whose fields are its options.
+    """Turns samples of a data set into the drive of the first layer. A frozen dataclass whose fields are its options.
 
-    An encoder is fitted once, to training samples alone. A stored run holds its name with options, and its
-    `statistics`; from these two it is built again.
+    An encoder is fitted once, to training samples only. A stored run holds the encoder's name with options and its
+    `statistics`, from which the encoder is built again.
     """
 
     accepts: ClassVar[frozenset[str]]
-    """The kinds of samples it takes, out of "images", "events" and "sequences"."""
+    """The kinds of samples that the encoder accepts: "images", "events" or "sequences"."""
 
     @property
     def statistics(self) -> Mapping[str, float]:
-        """The statistics that `fit` measured: numbers by the name of the field that holds them; empty where nothing is
-        fitted.
+        """The statistics that `fit` measured, by the name of the field that holds them; empty for an encoder without
+        any.
         """
         ...
 
     def fit(self, train: Any) -> Encoder:
-        """Measure whatever the encoder needs to know about the training samples, such as their mean.
+        """Measure the statistics of the training samples that the encoder uses, such as their mean.
 
         Args:
             train: images (N, C, H, W), uint8 or float32 in 0..1; sequences (N, T, C, H, W), uint8 or float32; or event
                 recordings (`EventArrays`).
 
         Returns:
-            An encoder that holds these statistics; this one stays as it is.
+            A new encoder that holds these statistics; this one is not changed.
         """
         ...
 
@@ -95,20 +95,20 @@ class Encoder(Protocol):
         """Do the work that need not be repeated for every batch, such as binning events into frames.
 
         Args:
-            samples: images (N, C, H, W), sequences (N, T, C, H, W) or event recordings; of arrays larger than 1 GB
-                `neurorules.contracts.rows.Rows`, which fetch rows when they are asked for.
+            samples: images (N, C, H, W), sequences (N, T, C, H, W) or event recordings. Arrays larger than 1 GB come as
+                `neurorules.contracts.rows.Rows`, which reads rows on demand.
             steps: number of time steps T, >= 1.
-            cache: folder for large intermediate arrays, or None to keep them in memory. What is kept there is named
-                by the samples' content and every option it depends on.
+            cache: folder for large intermediate arrays, or None to keep them in memory. File names there must depend on
+                the content of the samples and on every option that matters.
 
         Returns:
-            An array or `Rows` with one entry per sample, (N, ...). `encode` is handed rows of it.
+            An array or `Rows` with one element per sample, (N, ...). `encode` receives rows of it.
         """
         ...
 
     def encode(self, batch: Shaped[torch.Tensor, "B *sample"], steps: int, generator: torch.Generator) -> Series:
-        """Turn one batch of prepared samples into what drives the first layer. The encoder stays as
-        `fit` made it, and no sample sees another.
+        """Turn one batch of prepared samples into the drive of the first layer. The encoder is not changed, and the
+        result for a sample does not depend on the other samples.
 
         Args:
             batch: prepared samples (B, ...), on the device where the network runs.
@@ -116,7 +116,7 @@ class Encoder(Protocol):
             generator: the only source of random numbers.
 
         Returns:
-            A series of currents or spikes (T, B, C, H, W), or (B, C, H, W) where they are the same at every step:
-            floating-point, finite, and the same bits for equal batches, steps and generators.
+            A series of currents or spikes (T, B, C, H, W), or (B, C, H, W) where they are the same at every step. The
+            values are floating-point and finite, and the same batch, steps and generator state give the same bits.
         """
         ...

@@ -1,4 +1,4 @@
-"""The scale of a net in the units of a neuron whose membrane is one of a cell."""
+"""The conversion from a network's units to mV, for neurons whose membrane models that of a cell."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Millivolts(NamedTuple):
-    """The scale of a net in mV.
+    """The membrane's scale in mV.
 
     Args:
-        rest: membrane of 0, in mV.
-        threshold: membrane of 1, in mV.
-        pulse: current of one step that makes it spike at once.
+        rest: potential in mV at which the membrane variable is 0.
+        threshold: potential in mV at which the membrane variable is 1.
+        pulse: current in one step that makes the neuron spike at once.
     """
 
     rest: float

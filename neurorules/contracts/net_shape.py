@@ -1,4 +1,4 @@
-"""The structure of a network as a learning signal sees it: names and shapes, without any weight."""
+"""The structure of a network in the form that learning signals receive: names and shapes, without any weights."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class LayerShape(NamedTuple):
     """One layer's name, shape and inputs.
 
     Args:
-        name: such as "hidden1" or "readout".
-        shape: of its population, (N,) or (C, H, W).
-        neuron: what its units compute.
-        weights: shape of each connection's weights, by parameter name such as "hidden1.ff.w".
+        name: the name of the layer, such as "hidden1" or "readout".
+        shape: the shape of its population, (N,) or (C, H, W).
+        neuron: its neuron model.
+        weights: the shape of each connection's weights, by parameter name such as "hidden1.ff.w".
     """
 
     name: str
@@ -30,8 +30,8 @@ class NetShape(NamedTuple):
     Args:
         layers: from the first hidden layer to the read-out, which is the last.
         input_shape: shape of one sample, *input.
-        classes: number of classes C, >= 2; of labels or of outputs O, >= 1, where the targets are such.
-        task: what the targets of samples are (`neurorules.contracts.target`).
+        classes: number of classes C, >= 2; for other tasks, the number of labels or of outputs O, >= 1.
+        task: the kind of targets (`neurorules.contracts.target`).
     """
 
     layers: tuple[LayerShape, ...]
@@ -41,5 +41,5 @@ class NetShape(NamedTuple):
 
     @property
     def hidden(self) -> tuple[LayerShape, ...]:
-        """The layers below the read-out, which learn from the signal."""
+        """The layers below the read-out."""
         return self.layers[:-1]

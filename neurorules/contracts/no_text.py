@@ -1,4 +1,4 @@
-"""The refusal of a neuron that stepped Brian2 cannot run."""
+"""The error for a neuron that the stepped Brian2 model cannot run."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from neurorules.language.errors import UserError
 
 
 def no_brian2_text(kind: str) -> UserError:
-    """The refusal of a kind of neuron that no Brian2 text describes."""
+    """The error for a neuron model that has no Brian2 text."""
     return UserError(f"neuron '{kind}' has no Brian2 text, so it runs in torch alone: use --path torch")

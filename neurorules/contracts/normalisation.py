@@ -1,9 +1,9 @@
-"""The contract of normalisations: I^ = (I - mean) / sigma forwards, and the adjoint of that map backwards.
+"""The contract of normalisations: I^ = (I - mean) / sigma forward, and the adjoint of that map backward.
 
-Where a current is normalised by its own statistics, a post factor d with respect to I^ becomes, with respect to I,
-dI = (d - E[d] - I^ E[d I^]) / sigma (Ioffe & Szegedy 2015): an update that is centred, and decorrelated from the
-current. Normalisations differ in which averages stand for E. Statistics belong to one neuron of a flat population or
-to one map of a convolution, never to a whole layer.
+If a current is normalised by its own statistics, a post factor d with respect to I^ becomes, with respect to I, dI = (d
+- E[d] - I^ E[d I^]) / sigma (Ioffe & Szegedy 2015): the update is centred, and decorrelated from the current.
+Normalisations differ in the averages that they use for E. Statistics belong to one neuron of a flat population or to
+one map of a convolution, never to a whole layer.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class CurrentStatistics(NamedTuple):
     """Running averages of a population's current.
 
     Args:
-        mean: of the current, (N,) or (C, 1, 1).
-        square: of the squared current, likewise.
+        mean: the mean of the current, (N,) or (C, 1, 1).
+        square: the mean of the squared current, (N,) or (C, 1, 1).
     """
 
     mean: RunningMean
@@ -36,8 +36,8 @@ class UpdateStatistics(NamedTuple):
     """Running averages of a post factor d with respect to the normalised current I^.
 
     Args:
-        mean: of d, (N,) or (C, 1, 1).
-        product: of d I^, likewise.
+        mean: the mean of d, (N,) or (C, 1, 1).
+        product: the mean of d I^, (N,) or (C, 1, 1).
     """
 
     mean: RunningMean
@@ -45,18 +45,18 @@ class UpdateStatistics(NamedTuple):
 
 
 class Normalisation(ABC):
-    """Normalises rows (R, *shape) of current, and carries post factors back through that."""
+    """Normalises rows (R, *shape) of a current, and carries post factors back through the normalisation."""
 
     reads_batch: bool
-    """Whether a row of a batch is normalised by means over the other rows."""
+    """Whether the rows of a batch are normalised by means over that batch."""
     centres_inputs: bool
-    """Whether each presynaptic neuron's running mean is taken away before the weights: I = W (s - mean_pre)."""
+    """Whether each presynaptic neuron's running mean is subtracted before the weights: I = W (s - mean_pre)."""
 
     @abstractmethod
     def coefficients(
         self, statistics: CurrentStatistics, current: Float[Tensor, "R *shape"], training: bool
     ) -> tuple[Float[Tensor, "*statistics"], Float[Tensor, "*statistics"]]:
-        """The two numbers per neuron or per map that normalise a current; without training, by running averages.
+        """The mean and gain that normalise a current; without training, they come from the running averages.
 
         Args:
             statistics: running averages of the current.
@@ -90,13 +90,13 @@ class Normalisation(ABC):
     ) -> Float[Tensor, "R *shape"]:  # fmt: skip
         """Carry a post factor back through the normalisation.
 
-        Where its averages have arrived at those of the rows, it is the adjoint of standardising them.
+        If the running averages equal those of the rows, this is the adjoint of standardising the rows.
 
         Args:
             statistics: running averages of the post factor.
             post: post factor with respect to the normalised current, (R, *shape).
             normalised: the normalised current I^ (R, *shape).
-            gain: 1/sigma as it was used forwards, (N,) or (C, 1, 1).
+            gain: 1/sigma as used in the forward pass, (N,) or (C, 1, 1).
 
         Returns:
             The post factor with respect to the current itself, (R, *shape).
@@ -118,7 +118,7 @@ def first_current_statistics(shape: tuple[int, ...], like: Float[Tensor, "..."])
 
     Args:
         shape: of the population.
-        like: a tensor on the device and of the precision that the statistics shall have.
+        like: a tensor that gives the device and the precision of the result.
 
     Returns:
         A mean of 0 and a mean square of 1.
@@ -132,7 +132,7 @@ def first_update_statistics(shape: tuple[int, ...], like: Float[Tensor, "..."]) 
 
     Args:
         shape: of the population.
-        like: a tensor on the device and of the precision that the statistics shall have.
+        like: a tensor that gives the device and the precision of the result.
 
     Returns:
         Averages of 0.
@@ -142,7 +142,7 @@ def first_update_statistics(shape: tuple[int, ...], like: Float[Tensor, "..."]) 
 
 
 def by_running(statistics: CurrentStatistics) -> tuple[Float[Tensor, "*statistics"], Float[Tensor, "*statistics"]]:
-    """The mean and the gain 1/sigma that running averages give, (N,) or (C, 1, 1) each."""
+    """The mean and the gain 1/sigma from running averages, (N,) or (C, 1, 1) each."""
     mean = statistics.mean.value
     variance = (statistics.square.value - mean.square()).clamp(min=0)
     return mean, (variance + EPSILON).rsqrt()

@@ -1,4 +1,4 @@
-"""Effects on a neuron that its gates leave out: of its own spikes on its threshold, and of the numbers inside it."""
+"""Effects inside a neuron that its gates leave out: of its spikes on its threshold, and of its own parameters."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 class Adaptation(NamedTuple):
-    """The effect of a neuron's spike on its own threshold in later steps: v falls against it by rise decay^(k - 1) in
-    the k-th step after the spike.
+    """The effect of a spike on the neuron's own threshold in later steps: in the k-th step after the spike, v counts
+    rise decay^(k - 1) less against the threshold.
 
     Args:
-        rise: of the threshold in the step after the spike, in units of v.
-        decay: of that rise per step, in [0, 1].
+        rise: increase of the threshold in the step after the spike, in units of v.
+        decay: decay of that increase per step, in [0, 1].
     """
 
     rise: float | Tensor
@@ -21,12 +21,12 @@ class Adaptation(NamedTuple):
 
 
 class OwnFactor(NamedTuple):
-    """The action of a number inside a neuron in one step, the state of the step before held fixed.
+    """The effect of one of the neuron's parameters in one step, with the state of the previous step held fixed.
 
     Args:
-        membrane: derivative of `Observed.v` by the number, (T, B, *shape).
-        distance: derivative of the distance between v and the threshold by the number, v held fixed; -1 for the
-            threshold itself.
+        membrane: derivative of `Observed.v` with respect to the parameter, (T, B, *shape).
+        distance: derivative of the distance between v and the threshold with respect to the parameter, v held fixed; -1
+            for the threshold itself.
     """
 
     membrane: Tensor

@@ -1,4 +1,4 @@
-"""The name of a parameter: its layer, its connection where it is a weight, and a name of its own."""
+"""The key of a parameter: its layer, its connection if it is a weight, and its own name."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 WEIGHT, BIAS = "w", "b"
-"""Names of a connection's weights and of a layer's bias, as rule texts write them."""
+"""The own names of a connection's weights and of a layer's bias, as rule texts write them."""
 
 
 class ParameterKey(NamedTuple):
-    """One array of numbers that may learn. Dictionaries, files and devices know it by its `name`.
+    """The key of one array that may learn. Dictionaries, files and devices use its `name`.
 
     Args:
-        layer: name of the layer, such as "hidden1" or "readout"; "" for a signal's parameter that belongs to none.
-        parameter: "w" for weights, "b" for the bias, or a name that the neuron or the learning signal gave it.
-        connection: the layer's input that the weights belong to, such as "ff" or "rec"; None for other parameters.
+        layer: the name of the layer, such as "hidden1" or "readout"; "" for a parameter of a signal that has no layer.
+        parameter: "w" for weights, "b" for the bias, or a name that the neuron or the learning signal chose.
+        connection: the input of the layer that the weights belong to, such as "ff" or "rec"; None for other parameters.
     """
 
     layer: str
@@ -40,11 +40,11 @@ def _name_of(key: ParameterKey) -> str:
 
 @lru_cache(maxsize=4096)
 def key_of(name: str) -> ParameterKey:
-    """Take the name of a parameter apart.
+    """Parse the name of a parameter.
 
     Args:
-        name: `<layer>.<connection>.<parameter>` for weights, `<layer>.<parameter>` for others, `<parameter>` where it
-            belongs to no layer.
+        name: `<layer>.<connection>.<parameter>` for weights, `<layer>.<parameter>` for others, and `<parameter>` for a
+            parameter without a layer.
     """
     layer, dot, rest = name.partition(".")
     if not dot:

@@ -1,4 +1,4 @@
-"""The drive of a phase that a learning signal adds to a trial: the samples, a constant beside them, or a current."""
+"""The input of a phase that a learning signal adds to a trial: samples, constant activity beside them, or a current."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from neurorules.contracts.series import Series
 
 
 class Offset(NamedTuple):
-    """Constant activity that is added beside the input of a phase.
+    """Constant activity that is added to the input of a phase.
 
-    Where few patterns make up many rows, each row is given as its shares of the patterns, which spares a product of
-    weights with all rows.
+    If many rows are mixtures of few patterns, pass the patterns and the shares: the weights are then multiplied with
+    the patterns only.
 
     Args:
-        patterns: (K, *input), K patterns; or (B, *input), one per row of the batch, where there are no shares.
-        shares: (B, K), how much of each pattern every row is given; None where the patterns are the rows themselves.
-        dense: whether texts read the sum of input and offset as `S_pre`. That holds for a constant input alone: events
-            stay as they are.
+        patterns: (K, *input), K patterns; or (B, *input), one per row of the batch, if `shares` is None.
+        shares: (B, K), the share of each pattern in each row; None if the patterns are the rows themselves.
+        dense: whether texts read the sum of input and offset as `S_pre`. This applies to constant input only: events
+            stay unchanged.
     """
 
     patterns: Float[Tensor, "K *input"]
@@ -34,19 +34,19 @@ class Offset(NamedTuple):
 
 
 class PhaseDrive(NamedTuple):
-    """The drive of one phase that a signal adds to a trial. The rows B may be samples, or class prototypes that travel
-    like samples.
+    """The input of one phase that a signal adds to a trial. The rows B may be samples, or class prototypes that are
+    treated like samples.
 
     Args:
-        input: replaces the samples as input of the network; None leaves the first layer without input.
-        offset: reaches the first layer through its weights, beside the input.
-        injected: constant current (B, *shape) into the first layer, added behind its normalisation; in a linear phase,
+        input: replaces the samples as input of the network; None for a first layer without input.
+        offset: constant activity that reaches the first layer through its weights, in addition to the input.
+        injected: constant current (B, *shape) into the first layer, added after its normalisation; in a linear phase,
             before it.
-        context: (B, n), what a parameter of the signal with n rows was multiplied by to give the injected current; None
-            where each row of the batch is one row of that parameter.
-        repeats: how often the samples of the input stand behind each other, for as many more rows of injected current:
-            a prediction by one pass for each class is a phase of C B rows. The first layer's weights are multiplied
-            with the samples once. No text may hold in such a phase.
+        context: (B, n). The injected current is this matrix times a parameter of the signal with n rows; None where
+            each row of the batch is one row of that parameter.
+        repeats: how many times the input is repeated along the batch, to match more rows of injected current. For
+            example, a prediction by one pass per class is a phase of C B rows. The first layer's weights are multiplied
+            with the samples only once. No text may hold in such a phase.
     """
 
     input: Series | None
@@ -57,10 +57,10 @@ class PhaseDrive(NamedTuple):
 
     @property
     def presented(self) -> Series | None:
-        """The input with its repeats, a row for each row of the phase; None without input."""
+        """The input with its repeats, one row for each row of the phase; None for a phase without input."""
         return None if self.input is None else self.input.repeated(self.repeats)
 
     @property
     def in_common(self) -> bool:
-        """Whether the rows are the same whatever the samples of the batch are, as class prototypes are."""
+        """Whether the rows are the same for all samples of the batch, as class prototypes are."""
         return self.input is None and self.context is None and self.injected is not None

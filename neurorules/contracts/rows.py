@@ -1,4 +1,4 @@
-"""Some rows of a large array, fetched when they are asked for: a mapped file is never read into memory whole."""
+"""Selected rows of a large array, read on demand, so that a memory-mapped file is never read into memory as a whole."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from jaxtyping import Shaped
 
 LARGE = 1 << 30
-"""Bytes from which on rows of an array are not copied."""
+"""Size in bytes above which rows of an array are not copied."""
 
 
 class Rows:
-    """Rows of an array at some places, in that order, with the parts of an array's interface that encoders read.
+    """Rows of an array at some indices, in that order, with the part of the array interface that encoders use.
 
     Args:
         array: (N, *row), in memory or memory-mapped.
-        places: (n,) whole numbers, 0 .. N - 1.
+        places: (n,) integer indices, 0 .. N - 1.
     """
 
     def __init__(self, array: Shaped[np.ndarray, "N *row"], places: Shaped[np.ndarray, "n"]) -> None:
@@ -27,12 +27,12 @@ class Rows:
         return len(self.places)
 
     def __getitem__(self, key: Any) -> Shaped[np.ndarray, "_ *row"]:
-        """The rows at some of the places: a slice or an array of numbers."""
+        """The rows at these positions, a slice or an array of integers."""
         return np.asarray(self.array[self.places[key]])
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape (n, *row) of the chosen rows."""
+        """The shape (n, *row) of the selected rows."""
         return len(self.places), *self.array.shape[1:]
 
     @property
@@ -42,25 +42,25 @@ class Rows:
 
     @property
     def ndim(self) -> int:
-        """The number of axes, that of the rows included."""
+        """The number of axes, including that of the rows."""
         return self.array.ndim
 
     @property
     def size(self) -> int:
-        """The number of values in all rows together."""
+        """The number of values in all rows."""
         return math.prod(self.shape)
 
 
 def rows_of(samples: Any, places: Shaped[np.ndarray, "n"], large: int = LARGE) -> Any:
-    """The samples at some places: a copy, or of a large array, `Rows`.
+    """Select samples by index: a copy, or `Rows` if the array is large.
 
     Args:
-        samples: an array, or recordings, which cut themselves.
-        places: (n,) whole numbers.
-        large: bytes from which on an array is large.
+        samples: an array, or recordings, which support indexing by themselves.
+        places: (n,) integer indices.
+        large: size in bytes above which an array counts as large.
 
     Returns:
-        Samples of the same kind.
+        The selected samples, of the same kind.
     """
     if isinstance(samples, np.ndarray) and samples.nbytes >= large:
         return Rows(samples, places)

@@ -1,9 +1,9 @@
-"""Running averages that a neuron can keep alone. They decay by the number of samples, so that no average sees a batch.
+"""Running averages that a neuron can compute alone. They decay with the number of samples, whatever the batch size.
 
 A trial of B samples moves an average by max(1 - (1 - rate)^(B / REFERENCE), B / (PRIOR + samples before + B)) of the
-way to the trial's mean. The time constant is therefore a number of samples, whatever the batch size. A young average
-counts every sample alike and its start as PRIOR samples, so that the first samples of a batch of one do not decide a
-variance.
+way to the trial's mean. The time constant is therefore a number of samples, whatever the batch size. A new average
+weights all samples equally and counts its initial value as PRIOR samples, so that the first samples do not decide a
+variance when batches have one sample.
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 REFERENCE = 128
-"""Number of samples after which an old average has moved by `rate`."""
+"""Number of samples after which an average of many samples has moved by `rate`."""
 RATE = 0.1
 """Share of the way to the mean of `REFERENCE` samples that every running average of the library moves. Source:
 measured on validation splits, docs/results."""
 PRIOR = 16
-"""Number of samples that the start of an average counts for. Source: chosen on validation splits, batch sizes 1 to
+"""Number of samples that the initial value of an average counts for. Source: chosen on validation splits, batch sizes 1
+to
 128."""
 _whole: ContextVar[int | None] = ContextVar("whole", default=None)
 
 
 @contextmanager
 def share_of(samples: int) -> Iterator[None]:
-    """Inside the block, a trial is one share of a trial of so many samples, whose number decides how far averages move.
+    """Inside this block, a trial is one part of a larger trial of `samples` samples. Averages move as far as for the
+    larger trial.
 
-    The averages of all shares, weighted by the samples of each, then are those of the whole trial.
+    Weighted by the number of samples in each part, the averages of all parts then equal those of the larger trial.
     """
     token = _whole.set(samples)
     try:
@@ -42,11 +44,11 @@ def share_of(samples: int) -> Iterator[None]:
 
 
 class RunningMean(NamedTuple):
-    """An exponential average over samples, with the number of samples it was made of.
+    """An exponential average over samples, and the number of samples that went into it.
 
     Args:
         value: the average (*shape).
-        seen: number of samples it was made of, a scalar.
+        seen: number of samples that went into it, a scalar.
     """
 
     value: Float[Tensor, "*shape"]
@@ -57,11 +59,11 @@ class RunningMean(NamedTuple):
 
         Args:
             value: mean over the trial's samples, (*shape).
-            samples: how many samples that were, >= 1.
-            rate: share of the way that `REFERENCE` samples move an old average, in (0, 1).
+            samples: number of samples in the trial, >= 1.
+            rate: share of the way that `REFERENCE` samples move an average of many samples, in (0, 1).
 
         Returns:
-            The new average; this one stays as it is.
+            The new average; this one is not changed.
         """
         samples = _whole.get() or samples
         young = samples / (PRIOR + self.seen + samples)
@@ -70,12 +72,12 @@ class RunningMean(NamedTuple):
 
 
 def start_at(value: float, shape: tuple[int, ...], like: Float[Tensor, "..."]) -> RunningMean:
-    """An average that no sample has moved yet.
+    """An average to which no sample has contributed yet.
 
     Args:
-        value: where every element of the average starts.
+        value: the initial value of every element.
         shape: of the average.
-        like: a tensor on the device and of the precision that the average shall have.
+        like: a tensor that gives the device and the precision of the average.
 
     Returns:
         An average of that value and shape, of 0 samples.

@@ -1,4 +1,4 @@
-"""A quantity over time. One that is the same at every step is held once, so that it is multiplied by weights once."""
+"""`Series`, a quantity over time. A quantity that is constant in time is stored once and multiplied by weights once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Series(NamedTuple):
     Args:
         values: (T, B, *shape), or (B, *shape) where the series is constant.
         constant: whether the values are the same at each of the T steps.
-        summed: the sum of varying values over time, (B, *shape), where it was already there when the series was built;
-            None where it was not, and for constant values.
+        summed: the sum of varying values over time, (B, *shape), if it was known when the series was built; otherwise
+            None, and None for constant values.
     """
 
     values: Shaped[Tensor, "*lead_and_shape"]
@@ -26,11 +26,11 @@ class Series(NamedTuple):
 
     @classmethod
     def of(cls, values: Shaped[Tensor, "*lead_and_shape"], shape: tuple[int, ...]) -> Series:
-        """Build a series from values whose number of axes alone tells whether they vary in time.
+        """Build a series from values; the number of axes says whether they vary in time.
 
         Args:
             values: (T, B, *shape) or (B, *shape).
-            shape: of the population.
+            shape: the shape of the population.
 
         Returns:
             The series, constant where the values have no time axis.
@@ -48,7 +48,7 @@ class Series(NamedTuple):
         return tuple(self.values.shape[1 if self.constant else 2 :])
 
     def like(self, values: Shaped[Tensor, "*lead_and_shape"]) -> Series:
-        """A series of other values, which has a time axis where this one has."""
+        """A series of other values, with a time axis if this series has one."""
         return Series(values, self.constant)
 
     def rows(self) -> Shaped[Tensor, "R *shape"]:
@@ -56,12 +56,13 @@ class Series(NamedTuple):
         return self.values if self.constant else self.values.flatten(0, 1)
 
     def with_rows(self, rows: Shaped[Tensor, "R *other"]) -> Series:
-        """A series of other rows, in the order of `rows()`, with time and batch apart again; *other may be any
-        shape."""
+        """A series of other rows, in the order of `rows()`, with time and batch separated again; *other may be any
+        shape.
+        """
         return self.like(rows.reshape(*self.lead, *rows.shape[1:]))
 
     def map_rows(self, function: Callable[[Tensor], Tensor]) -> Series:
-        """The series that a function of rows makes of this one, applied to all steps and rows of the batch at once.
+        """Apply a function of rows to all steps and rows of the batch at once.
 
         Args:
             function: maps (R, *shape) to (R, *other), such as the product of a connection.
@@ -69,8 +70,8 @@ class Series(NamedTuple):
         return self.with_rows(function(self.rows()))
 
     def repeated(self, times: int) -> Series:
-        """The series whose rows of the batch stand behind each other several times: (T, times B, *shape), or (times B,
-        *shape) where it is constant; the series itself for once."""
+        """The series with its batch rows repeated several times: (T, times B, *shape), or (times B, *shape) if it is
+        constant; `self` for times = 1."""
         batch = 0 if self.constant else 1
         return self if times == 1 else self.like(torch.cat([self.values] * times, batch))
 
@@ -79,7 +80,7 @@ class Series(NamedTuple):
         return self.values.reshape(*self.lead, -1)
 
     def over_time(self, steps: int) -> Shaped[Tensor, "T B *shape"]:
-        """The values at each of T = `steps` steps; a view without memory of its own where the series is constant."""
+        """The values at each of T = `steps` steps; for a constant series, a view that needs no memory."""
         return self.values.expand(steps, *self.values.shape) if self.constant else self.values
 
     def window(self, start: int, stop: int) -> Series:
@@ -87,10 +88,10 @@ class Series(NamedTuple):
 
         Args:
             start: first step, >= 0.
-            stop: the step behind the last one, > start.
+            stop: the step after the last one, > start.
 
         Returns:
-            The values at the steps start <= t < stop; the series itself where it is constant.
+            The values at the steps start <= t < stop; `self` for a constant series.
         """
         return self if self.constant else Series(self.values[start:stop], False)
 

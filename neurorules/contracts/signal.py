@@ -1,11 +1,11 @@
-"""The contract of learning signals: what one declares and computes. A signal makes the third factor m, which rule texts
-read as `m_post`.
+"""The contract of learning signals. A signal computes the third factor m, which rule texts read as `m_post`.
 
-Scale: m is the derivative of the trial's loss, summed over its samples, by the membrane's output at each step. The
-machine divides updates by the number of samples, so that a row of class prototypes counts like a row of samples.
+Scale: m is the derivative of the trial's loss, summed over its samples, with respect to the neuron's output at each
+step. The machine divides updates by the number of samples, so a row of class prototypes counts as much as a row of
+samples.
 
-A signal declares what it depends on (`needs`) and what it reads (`summary`, `every`, `phases`); it is then handed that
-and no more, as a `View` of one layer at a time. `neurorules/signals/dfa.py` is a short example.
+A signal declares what it depends on (`needs`) and what it reads (`summary`, `every`, `phases`). It receives these
+quantities and no others, as a `View` of one layer at a time. `neurorules/signals/dfa.py` is a short example.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ from neurorules.contracts.view import Every, Summary, View
 from neurorules.language.settings import Task
 
 SignalState = dict[str, Any]
-"""Tensors and running averages that a signal keeps between trials, by name. They are part of every checkpoint."""
+"""Tensors and running averages that a signal keeps from trial to trial, by name. They are part of every checkpoint."""
 
 
 class ThirdFactor(NamedTuple):
-    """A signal's answer for one layer.
+    """The result of a signal for one layer.
 
     Args:
-        m: by phase, the third factor: values (T, B, *shape), or (B, *shape) where it is the same at every step.
-        gradients: by full name, derivatives of the loss, summed over samples, by parameters of the signal itself and of
-            the layer's neurons.
-        state: those parts of the signal's state that change, by name.
-        sent: what the signal's own reverse circuit sends to the layers below: a derivative of the loss by this layer's
-            current before normalisation, of the form of m. None where they are sent what the layer's text makes of m.
+        m: by phase, the third factor: values (T, B, *shape), or (B, *shape) if it is the same at every step.
+        gradients: by full parameter name, derivatives of the loss, summed over samples, with respect to parameters of
+            the signal itself and of the layer's neurons.
+        state: the parts of the signal's state that change, by name.
+        sent: what the signal's own reverse circuit sends to the layers below: a derivative of the loss with respect to
+            this layer's current before normalisation, in the form of m. If it is None, the layers below receive what
+            the layer's text computes from m.
     """
 
     m: dict[str, Series]
@@ -49,64 +50,66 @@ class ThirdFactor(NamedTuple):
 
 
 class Signal(ABC):
-    """A source of third factors: a frozen dataclass whose fields are its options. What changes while the network learns
-    is in its state or in its parameters, never in the object.
+    """A source of third factors: a frozen dataclass whose fields are its options. Whatever changes while the network
+    learns is in its state or in its parameters, never in the object.
 
-    Parameters, labels, errors and weights are handed to it as copies, the activity of a layer as it is.
+    Parameters, labels, errors and weights are passed to it as copies; the activity of a layer is not copied.
     """
 
     needs: frozenset[str]
-    """What it depends on beside the layer itself: words of `neurorules.contracts.view.NEEDS`."""
+    """What the signal depends on beside the layer itself: words of `neurorules.contracts.view.NEEDS`."""
     moves: Mapping[str, str] = MappingProxyType({})
-    """The tensors of its state that change while the network learns, by name or pattern (`*.code`), and what each is.
-    Running means are left out here. Every other tensor is fixed, and the audit holds it to its bits. What is named here
-    has to move, so that fixed feedback is not declared away."""
+    """The tensors of the state that change while the network learns, by name or pattern (`*.code`), each with a short
+    description. Running means need not be listed. The audit checks that every other tensor keeps its bits, and that
+    every tensor listed here does change, so that nobody can hide fixed feedback by declaring it."""
     tasks: frozenset[Task] = CLASSES
-    """The targets that it can be taught by (`neurorules.contracts.target`); a net is not built for any other. Where
-    targets are vectors, `labels` are (B, O), and (B, T, O) for each step. Where steps count one by one, `output_error`
-    is (T, B, O), the derivative by the output of each step (`steps_apart`)."""
+    """The kinds of targets that the signal can work with (`neurorules.contracts.target`); networks for other tasks are
+    refused. If targets are vectors, `labels` are (B, O), or (B, T, O) if there is one for each step. If the steps of
+    the output have errors of their own, `output_error` is (T, B, O), one derivative for each step (`steps_apart`)."""
     steps_apart: bool = False
-    """Whether it takes an output error for each step, as `last_steps` makes one of any target."""
+    """Whether the signal accepts an output error for each step, which `last_steps` produces for every kind of
+    target."""
     known: Literal["step", "phase", "trial", "error"] = "trial"
     """When m is known: at each step, at the end of its phase, at the end of the trial, or as soon as the output error
-    is, which is at each step where the output of each step makes an error of its own."""
+    is known. The output error is known at each step if the output of each step has an error of its own."""
     phases: tuple[str, ...] = ("input",)
-    """The phases that it makes third factors for, or reads. A rule must run them all."""
+    """The phases that the signal computes third factors for, or reads. A rule must run all of them."""
     summary: Summary | None = None
-    """What it reads of a hidden layer as an average over time (`View.summary`), or None."""
+    """What the signal reads of a hidden layer as an average over time (`View.summary`), or None."""
     every: Every | None = None
-    """What it reads of a hidden layer at every step (`View.every`), or None. With it, all steps must run at once,
-    unless it is momentary."""
+    """What the signal reads of a hidden layer at every step (`View.every`), or None. All steps must then run at once,
+    unless the signal is momentary."""
     momentary: bool = False
-    """Whether m of a step, in the phase "input", is made of what `every` holds of that step alone."""
+    """Whether m of a step in the phase "input" is computed from `every` at that step alone."""
     varies: bool = False
-    """Whether m varies within a trial. If so, all steps must run at once, unless it is instant."""
+    """Whether m varies within a trial. If so, all steps must run at once, unless the signal is instant."""
     teaches_neurons: bool = False
-    """Whether it gives gradients of the neurons' own parameters, so that layers without a text learn."""
+    """Whether the signal returns gradients of the neurons' own parameters, so that layers without a text can learn."""
     reads_response: bool = False
-    """Whether it reads the response of the read-out to linear phases (`View.response`)."""
+    """Whether the signal reads the response of the read-out to linear phases (`View.response`)."""
     teaches_readout: bool = False
-    """Whether it makes the third factor of the read-out as well, which otherwise is the output error itself."""
+    """Whether the signal also computes the third factor of the read-out, which otherwise is the output error itself."""
     reads_out: frozenset[str] = frozenset()
-    """Names, without the layer, of those of its parameters that are a read-out: they learn at the read-out's rate."""
+    """Names, without the layer, of the signal's parameters that form a read-out and so learn at the read-out's rate."""
 
     @property
     def instant(self) -> bool:
-        """Whether m of a step is made of what the layers above hand down at that step, and of nothing that they did at
-        others: the need "above" without "history"; or of what the layer itself did at that step (`momentary`). Such a
-        signal is asked for each window of steps, with `above` and `every` of the window, and the gradients of its own
-        parameters add up."""
+        """Whether m of a step depends only on that step: on what the layers above pass down at that step (the need
+        "above" without "history"), or on what the layer itself did at that step (`momentary`). The third factors of
+        such a signal are computed for each window of steps, with `above` and `every` of the window, and the gradients
+        of the signal's parameters are summed over the windows."""
         return self.momentary or ("above" in self.needs and "history" not in self.needs and self.every is None)
 
     def by_steps(self) -> Signal:
-        """This signal where steps count one by one, which may be another of its options; declared by `steps_apart`."""
+        """The variant of this signal for output errors at single steps, possibly with other options; see
+        `steps_apart`."""
         return self
 
     def check(self, net: NetShape) -> None:  # noqa: B027 - most signals work with any network
-        """Refuse a network that lacks what the signal works with.
+        """Refuse a network that lacks something that the signal requires.
 
         Raises:
-            UserError: a part is missing; the message names it and says what to do.
+            UserError: something is missing; the message names it and says what to do.
         """
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
@@ -122,27 +125,27 @@ class Signal(ABC):
         return {}
 
     def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
-        """Parameters of the signal's own, which the optimiser changes by the gradients of `third_factor`.
+        """The signal's own parameters, which the optimiser changes by the gradients that `third_factor` returns.
 
         Args:
             net: the structure of the network.
             generator: the only source of random numbers.
 
         Returns:
-            Their initial values, float64 on the CPU, named "<layer>.<name>".
+            The initial values, float64 on the CPU, named "<layer>.<name>".
         """
         return {}
 
     def observe(self, state: SignalState, sample: Series, labels: Shaped[Tensor, "B *targets"] | None) -> SignalState:
-        """Change the state because of new samples, before the network runs on them.
+        """Update the state from new samples, before the network runs on them.
 
         Args:
-            state: the signal's, before.
+            state: the signal's state before the update.
             sample: the samples as they drive the network: (T, B, *input), or constant (B, *input).
             labels: class indices (B,), or the targets of another task; None unless the signal needs "target".
 
         Returns:
-            Those parts of the state that change, by name.
+            The parts of the state that change, by name.
         """
         return {}
 
@@ -158,7 +161,8 @@ class Signal(ABC):
             parameters: of the signal's own, by full name.
             net: the structure of the network.
             sample: the samples: (T, B, *input), or constant (B, *input).
-            output_error: derivative of the loss by the output, (B, C); None unless the signal needs "output_error".
+            output_error: derivative of the loss with respect to the output, (B, C); None unless the signal needs
+                "output_error".
             labels: class indices (B,); None unless the signal needs "target", and in phases of a prediction.
 
         Returns:
@@ -227,7 +231,7 @@ def one_hot(labels: Shaped[Tensor, "*targets"], classes: int, like: Float[Tensor
     Args:
         labels: class indices (B,), 0 .. classes - 1, or the targets of another task (`target_rows`).
         classes: number of classes C.
-        like: a tensor on the device and of the precision that the result shall have.
+        like: a tensor that gives the device and the precision of the result.
 
     Returns:
         (B, C).
@@ -239,7 +243,7 @@ def constant_in_time(gradient: Float[Tensor, "B *shape"], steps: int) -> Series:
     """The third factor of a loss on an average over time.
 
     Args:
-        gradient: derivative of the loss by the average, (B, *shape).
+        gradient: derivative of the loss with respect to the average, (B, *shape).
         steps: number of steps T, over which the derivative is spread evenly.
 
     Returns:
@@ -252,7 +256,7 @@ def spread_in_time(gradient: Float[Tensor, "*lead_and_shape"], shape: tuple[int,
     """The third factor of a loss on an average over time, or of one on each step.
 
     Args:
-        gradient: derivative of the loss by the average, (B, *shape); or by each step, (T, B, *shape).
+        gradient: derivative of the loss with respect to the average, (B, *shape); or by each step, (T, B, *shape).
         shape: of the layer.
         steps: number of steps T.
 

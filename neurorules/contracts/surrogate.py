@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Surrogate(ABC):
-    """The pseudo-derivative psi of a spike by the membrane, and a primitive f of it: f' = psi."""
+    """The pseudo-derivative psi of a spike with respect to the membrane, and a primitive f of it: f' = psi."""
 
     @abstractmethod
     def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -17,4 +17,4 @@ class Surrogate(ABC):
 
     @abstractmethod
     def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """A function of `x` (any shape) whose derivative is `psi`. Rules may not depend on the constant added to it."""
+        """A function of `x` (any shape) whose derivative is `psi`. Rules must not depend on its additive constant."""

@@ -1,4 +1,4 @@
-"""The targets that a sample may have: a class, several labels, values, or one of these for each step of the trial.
+"""The kinds of targets: one class per sample, several labels, values, or one of these for each step of the trial.
 
 | task                | targets of a batch | loss of one sample, from the outputs o of the read-out          |
 |---------------------|--------------------|-----------------------------------------------------------------|
@@ -8,9 +8,10 @@
 | classes_per_step    | (B, T) whole       | that of classes at each step, averaged over the steps           |
 | regression_per_step | (B, T, O) values   | that of regression at each step, averaged over the steps        |
 
-The second loss is that of rules whose loss is squared: their targets are `Rule.targets`, the first where y is 1. The
-samples count first in all targets, also where the drive has time first. o is the average of the read-out's output over
-the trial, or over its last steps (`last_steps`); where there is a target for each step, it is the output of that step.
+The second loss belongs to rules with a squared loss: their target values are `Rule.targets`, and the first of them is
+used where y is 1. Targets always have the sample axis first, even though the drive has time first. o is the average of
+the read-out's output over the trial, or over its last steps (`last_steps`); if there is a target for each step, o is
+the output of that step.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from neurorules.language.settings import Task
 TASKS: tuple[Task, ...] = get_args(Task)
 """Every kind of target."""
 CLASSES: frozenset[Task] = frozenset({"classes"})
-"""Targets that are one class for each sample: what a signal is taught by that says nothing else (`Signal.tasks`)."""
+"""One class for each sample: the only task of signals that declare no other (`Signal.tasks`)."""
 PER_SAMPLE: frozenset[Task] = frozenset({"classes", "multilabel", "regression"})
 """Targets that belong to a sample as a whole."""
 PER_STEP: frozenset[Task] = frozenset({"classes_per_step", "regression_per_step"})
@@ -37,18 +38,18 @@ OF_CLASSES: frozenset[Task] = frozenset({"classes", "classes_per_step"})
 OF_VALUES: frozenset[Task] = frozenset({"regression", "regression_per_step"})
 """Targets that are values."""
 FEWEST_OUTPUTS: dict[Task, int] = {task: 2 if task in OF_CLASSES else 1 for task in TASKS}
-"""The smallest number of outputs: one class alone leaves nothing to tell apart."""
+"""The smallest number of outputs; with one class there would be nothing to distinguish."""
 
 
 def target_rows(
     labels: Shaped[Tensor, "*targets"], outputs: int, like: Float[Tensor, "..."]
 ) -> Float[Tensor, "*lead outputs"]:
-    """The targets as vectors of the read-out's size: class indices become one-hot rows, vectors stay what they are.
+    """The targets as vectors of the read-out's size: class indices become one-hot rows, and vectors are unchanged.
 
     Args:
         labels: class indices (B,) or (B, T), int64; or vectors (B, O) or (B, T, O), floating-point.
         outputs: number of outputs, or of classes.
-        like: a tensor on the device and of the precision that the result shall have.
+        like: a tensor that gives the device and the precision of the result.
 
     Returns:
         (B, O), or (B, T, O) where there is a target for each step.
@@ -61,14 +62,14 @@ def target_rows(
 def blank_targets(
     task: Task, samples: int, steps: int, outputs: int, like: Float[Tensor, "..."]
 ) -> Shaped[Tensor, "*targets"]:
-    """Targets of a task that are all 0, as of a trial of which nothing is learned.
+    """Targets that are all 0, for a trial from which nothing is learned.
 
     Args:
-        task: what they are.
+        task: the kind of targets.
         samples: number of samples B.
         steps: T.
         outputs: number of outputs O.
-        like: a tensor on the device, and of the precision where they are no classes.
+        like: a tensor that gives the device, and the precision of targets that are not class indices.
 
     Returns:
         (B,) or (B, T) int64, or (B, O) or (B, T, O).
@@ -80,11 +81,11 @@ def blank_targets(
 
 
 class Figure(NamedTuple):
-    """A figure that says how good predictions are.
+    """A figure that measures how good predictions are.
 
     Args:
-        words: its name in a table.
-        share: whether it is a share in 0..1, which tables show in percent, or a number of the targets' own unit.
+        words: the name of the figure in a table.
+        share: whether it is a share in 0..1, shown in percent; otherwise it is in the unit of the targets.
         higher: whether higher is better.
     """
 
@@ -102,32 +103,32 @@ FIGURES: dict[str, Figure] = {
     "mae": Figure("mean absolute error", share=False, higher=False),
     "r2": Figure("R2", share=False),
 }
-"""Figures by their key, which stands behind `test_`, `validation_` and `train_` in results and metrics."""
+"""Figures by the name that follows `test_`, `validation_` and `train_` in results and metrics."""
 OF_ALL = frozenset({"f1", "r2"})
-"""Figures that are made of all samples together, and are no mean over batches."""
+"""Figures that are computed from all samples together, and are not means over batches."""
 FIGURES_OF: dict[Task, tuple[str, ...]] = {
     task: ("accuracy",) if task in OF_CLASSES
     else ("f1", "label_accuracy", "exact_match") if task == "multilabel"
     else ("mse", "mae", "r2")
     for task in TASKS
 }  # fmt: skip
-"""The figures of each task; the first one is the one that is chosen by, and that tables show where they show one."""
+"""The figures of each task. The first one is used for choosing, and in tables that show a single figure."""
 
 
 def first_figure(result: Mapping[str, Any]) -> str:
-    """The key of the figure that a result is chosen and shown by; a result that names no task is of classes."""
+    """The name of the figure by which results are chosen and shown; a result that names no task is one of classes."""
     return FIGURES_OF[result.get("task") or "classes"][0]
 
 
 def shown(name: str, value: float) -> str:
-    """A figure in words, such as `97.21 %` or `mse 0.0412`.
+    """Format a figure, as in `97.21 %` or `mse 0.0412`.
 
     Args:
-        name: its key in `FIGURES`.
-        value: as results hold it.
+        name: a key of `FIGURES`.
+        value: the value as results store it.
 
     Returns:
-        Percent of a share, with the figure's name where it is no accuracy; else the name and four digits.
+        A share in percent, with the figure's name unless it is an accuracy; otherwise the name and four digits.
     """
     figure = FIGURES[name]
     number = f"{100 * value:.2f} %" if figure.share else f"{value:.4g}"

@@ -1,6 +1,6 @@
-"""The contract of a neuron that spikes above a threshold and is then reset, with its step in parts.
+"""The contract of a neuron that spikes above a threshold and is then reset, with its step split into parts.
 
-A wrapper such as a refractory period stands between the parts. A neuron that nothing wraps needs only `Neuron`.
+A wrapper such as a refractory period inserts its work between the parts. Other neurons may implement `Neuron` directly.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from neurorules.contracts.surrogate import Surrogate
 
 
 class Brian2Parts(NamedTuple):
-    """The parts of a step as Brian2 code. `late` is 1 where an earlier spike resets the membrane in this step, and `S`
-    still is the spike of the step before until it is written.
+    """The parts of a step as Brian2 code. `late` is 1 where an earlier spike resets the membrane in this step. Until it
+    is written, `S` is still the spike of the previous step.
 
     Args:
         late: `late` as an expression of the state; "" for a neuron without reset.
         integrate: statements that write the membrane `mem` before its reset from `u`, `I` and `late`.
-        hold: `mem` of a step in which the membrane waits, as an expression of `u` and `late` in brackets.
-        v: what the threshold sees, as an expression of `mem`.
+        hold: `mem` in a step in which the membrane waits, as an expression of `u` and `late`, in parentheses.
+        v: the value that is compared with the threshold, as an expression of `mem`.
         settle: statements that write `u` after the reset from `mem`, `S` and `late`.
         keep, admit: the gates of a free step, as products.
-        keep_held: `keep` of a step in which the membrane waits, as a factor behind others: "" for 1, or "*(1 - S)".
+        keep_held: `keep` of a step in which the membrane waits, as a factor to append: "" for 1, or "*(1 - S)".
         numbers, state, current: as in `Brian2Text`; `state` without `keep` and `admit`.
     """
 
@@ -48,17 +48,17 @@ class Brian2Parts(NamedTuple):
 class ThresholdNeuron(Neuron[State]):
     """v = integrate(state, I); S = 1 where v > v_threshold; state after = settle(v, S).
 
-    `late` is 1 where a spike of an earlier step resets the membrane in this one: where resets are delayed, and where
+    `late` is 1 where a spike of an earlier step resets the membrane in this one: because resets are delayed, or because
     a reset by subtraction left the membrane above its threshold.
     """
 
     spiking = True
     v_threshold: float | Tensor
-    """What v is compared with, > 0; one number, or (*shape)."""
+    """The threshold that v is compared with, > 0; one number, or (*shape)."""
     reset_delay: bool
     """Whether a reset acts one step after its spike."""
     surrogate: Surrogate
-    """psi and its primitive, around the threshold."""
+    """psi and its primitive, as functions of v - v_threshold."""
 
     @abstractmethod
     def late(self, state: State) -> Tensor:
@@ -66,12 +66,12 @@ class ThresholdNeuron(Neuron[State]):
 
     @abstractmethod
     def integrate(self, state: State, current: Tensor, late: Tensor) -> State:
-        """The state with its membrane before this step's reset, and all else as it is after the step.
+        """The state with its membrane before this step's reset; all other variables are those after the step.
 
         Args:
-            state: the state after the step before.
-            current: what drives the neurons, (B, *shape).
-            late: resets that earlier spikes left to this step, (B, *shape).
+            state: the state after the previous step.
+            current: the current that drives the neurons, (B, *shape).
+            late: resets by earlier spikes that take effect in this step, (B, *shape).
 
         Returns:
             A state of the same type.
@@ -79,12 +79,12 @@ class ThresholdNeuron(Neuron[State]):
 
     @abstractmethod
     def hold(self, state: State, moved: State, late: Tensor) -> State:
-        """The state in place of `moved` where the membrane waits: neither leak nor input, the late resets alone.
+        """The state that replaces `moved` where the membrane waits: no leak and no input, only the late resets.
 
         Args:
-            state: the state after the step before.
-            moved: what `integrate` gave; whatever goes on while the membrane waits is taken from it.
-            late: resets that earlier spikes left to this step, (B, *shape).
+            state: the state after the previous step.
+            moved: the result of `integrate`; variables that continue while the membrane waits are taken from it.
+            late: resets by earlier spikes that take effect in this step, (B, *shape).
 
         Returns:
             A state of the same type.
@@ -92,16 +92,16 @@ class ThresholdNeuron(Neuron[State]):
 
     @abstractmethod
     def v(self, moved: State) -> Tensor:
-        """The membrane before its reset as the threshold sees it, (B, *shape)."""
+        """The membrane before its reset as it is compared with the threshold, (B, *shape)."""
 
     @abstractmethod
     def settle(self, moved: State, spikes: Tensor, late: Tensor) -> State:
-        """The state after the step: with the resets of this step's spikes, where they are not delayed.
+        """The state after the step, including the resets by this step's spikes unless resets are delayed.
 
         Args:
             moved: the state with its membrane before the reset.
             spikes: of this step, (B, *shape).
-            late: resets that have acted in this step already, (B, *shape).
+            late: resets that have already taken effect in this step, (B, *shape).
 
         Returns:
             A state of the same type.
@@ -112,8 +112,8 @@ class ThresholdNeuron(Neuron[State]):
         """The gates of a step in which the membrane does not wait.
 
         Args:
-            state: the state after the step before.
-            before: spikes of the step before, (B, *shape).
+            state: the state after the previous step.
+            before: spikes of the previous step, (B, *shape).
 
         Returns:
             `keep`, `admit` and `fires`, (B, *shape) each.
@@ -121,15 +121,16 @@ class ThresholdNeuron(Neuron[State]):
 
     @abstractmethod
     def keep_held(self, before: Tensor) -> Tensor:
-        """The gate `keep` of a step in which the membrane waits: 1, or 0 where a reset to a fixed value came between.
+        """The gate `keep` of a step in which the membrane waits: 1, or 0 where the membrane was reset to a fixed value.
 
         Args:
-            before: spikes of the step before, (B, *shape).
+            before: spikes of the previous step, (B, *shape).
         """
 
     @abstractmethod
     def before(self, state: State) -> Tensor | None:
-        """Spikes of the step before, (B, *shape); None for a state that does not say, of a neuron with `dynamics`."""
+        """Spikes of the previous step, (B, *shape); None for a neuron with `dynamics`, whose state does not hold
+        them."""
 
     def spikes(self, v: Tensor) -> Tensor:
         """1 where v is above the threshold, else 0; (B, *shape)."""

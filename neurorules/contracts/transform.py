@@ -1,4 +1,4 @@
-"""The contract of transforms: a map that spikes pass on their way to a connection, and its adjoint for the way back."""
+"""The contract of transforms: a map that activity passes through before a connection, and its adjoint."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Adjoint = Callable[[Tensor], Tensor]
 class Transform(ABC):
     """A map from rows (R, *pre) to rows (R, *post) that learns nothing, such as pooling or dropout.
 
-    What is random about it is a mask, which is drawn once per trial and holds at all steps and in all phases.
+    Randomness is a mask, which is drawn once per trial and used at all steps and in all phases.
     """
 
     linear: bool = False
-    """Whether it is one linear map, the same for every row."""
+    """Whether the transform is one linear map, the same for every row."""
     by_neuron: bool = False
-    """Whether each value that comes out is one neuron's own, scaled or moved to another place, and never joined with
-    the values of others."""
+    """Whether each output value is the value of a single neuron, scaled or moved to another position, and never
+    combined with the values of others."""
 
     @abstractmethod
     def post_shape(self, pre: Shape) -> Shape:
@@ -39,7 +39,7 @@ class Transform(ABC):
         Args:
             batch: number of rows B, >= 1.
             pre: shape of the population before the transform.
-            generator: the only source of random numbers; the mask lies on its device.
+            generator: the only source of random numbers; the mask is created on its device.
 
         Returns:
             The mask (B, *pre), or None for a transform without anything random.
@@ -52,7 +52,8 @@ class Transform(ABC):
 
         Args:
             rows: activity (R, *pre), time and batch merged.
-            mask: as `draw` gave it for this trial; None outside training, or where nothing is random.
+            mask: the mask that `draw` returned for this trial; None outside training, or for a transform without
+                randomness.
 
         Returns:
             The activity behind the transform (R, *post).
@@ -65,7 +66,7 @@ class Transform(ABC):
 
         Args:
             rows: the activity that goes forward, (R, *pre).
-            mask: as for `forward`.
+            mask: the mask that `forward` received.
             change: the small change of it, (R, *pre).
 
         Returns:
@@ -80,12 +81,12 @@ class Transform(ABC):
         """Carry derivatives back through the transform.
 
         Args:
-            rows: the activity that went forward, (R, *pre).
-            mask: as for `forward`.
-            gradient: derivatives by what came out, (R, *post).
+            rows: the activity of the forward pass, (R, *pre).
+            mask: the mask that `forward` received.
+            gradient: derivatives with respect to the output, (R, *post).
 
         Returns:
-            Derivatives by what went in, (R, *pre).
+            Derivatives with respect to the input, (R, *pre).
         """
 
 
@@ -97,6 +98,6 @@ def repeat_over_time(mask: Float[Tensor, "B *shape"], rows: Float[Tensor, "R *sh
         rows: activity (R, *shape), R = T B, which gives the number of steps.
 
     Returns:
-        The mask, T times in a row: (R, *shape).
+        The mask repeated T times: (R, *shape).
     """
     return mask.repeat(rows.shape[0] // mask.shape[0], *(1,) * (mask.ndim - 1))

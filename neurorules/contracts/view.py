@@ -1,4 +1,7 @@
-"""The view that a learning signal has of one layer, and the needs by which it sees more than the layer."""
+"""The view of one layer that a learning signal receives, and the needs that let it see more than the layer.
+
+The machine fills a `View` for each layer, and leaves out everything that the signal does not declare in `needs`.
+"""
 
 from __future__ import annotations
 
@@ -35,43 +38,44 @@ a synapse joins."""
 
 Summary = Literal["spikes", "v", "positive_v", "graded", "current"]
 """What a signal may read of a layer as an average over time: the spikes, the membrane v before the reset, max(v, 0),
-the graded output f(v) whose derivative is psi, or the current behind normalisation and bias."""
+the graded output f(v) whose derivative is psi, or the current after normalisation and bias."""
 Every = Literal["spikes", "v"]
 """What a signal may read of a layer at every step: the neurons' output, or their membrane before the reset."""
 
 Above = Callable[..., Series]
-"""What reaches a layer's spikes from the layers above. Called with a function from a parameter's name to weights of
-that parameter's shape, it carries their post factors back through those weights; called with nothing, through the
-forward weights, which the need `weight_transport` buys. Minus its values is the derivative of the loss by the spikes
-where the texts above descend the gradient."""
+"""What reaches a layer's spikes from the layers above. Called with a function that maps a parameter's name to weights
+of the same shape, it carries the post factors of the layers above back through those weights. Called without arguments,
+it uses the forward weights, which requires the need `weight_transport`. The negative of its values is the derivative of
+the loss with respect to the spikes, if the texts above descend the gradient."""
 
 
 @dataclass(frozen=True)
 class View:
-    """The variables that a signal is shown when it makes the third factor of one layer. Rows B differ between phases.
+    """The variables that a signal receives to compute the third factor of one layer. The batch size B differs by phase.
 
     Args:
         layer, net, last, steps, readout: the layer and the network, whether the layer is the last hidden one, the
             number of steps T, and whether the layer is the read-out (of a signal that teaches it).
         summary: by phase, the average over time (B, *shape) of what the signal's `summary` names.
-        source, source_every: the same as `summary` and `every`, of the layer below; empty for the first layer.
-        every: by phase, what the signal's `every` names at each step, (T, B, *shape); of the window where the signal is
-            asked for each window of steps (`Signal.momentary`).
+        source, source_every: the same as `summary` and `every`, for the layer below; empty for the first layer.
+        every: by phase, what the signal's `every` names at each step, (T, B, *shape); only the steps of the window if
+            the signal is momentary (`Signal.momentary`).
         aside: for the first layer, by phase, what an offset adds to its normalised current, (B, *shape).
-        response: by linear phase, the response of the read-out (B, C), where `reads_response` is declared.
-        inner: by phase, what the inner integration of the neurons left, for neurons that have one (T = 1).
-        gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
-        first: the first step of `every`.
-        scored: how many of the last steps count, where steps count one by one; None where all of them do.
-        labels: class indices (B,), or the targets of another task (`Signal.tasks`). This and all that follows is None
-            unless `needs` buy it (see `bought`).
-        output_error: derivative of the loss by the average output, (B, C); by that of each step, (T, B, C), where
-            steps count one by one.
-        above: what reaches this layer's spikes from above.
+        response: by linear phase, the response of the read-out (B, C), if the signal declares `reads_response`.
+        inner: by phase, the result of the neurons' inner integration, for neurons that have one (T = 1).
+        gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None for a layer without normalisation.
+        first: the step at which `every` begins.
+        scored: how many of the last steps are scored, if each step has an error of its own; None if all steps are
+            scored.
+        labels: class indices (B,), or the targets of another task (`Signal.tasks`). This field and all that follow are
+            None unless the signal declares the need that provides them (see `bought`).
+        output_error: derivative of the loss with respect to the average output, (B, C); or with respect to that of each
+            step, (T, B, C), if each step has an error of its own.
+        above: what reaches this layer's spikes from the layers above.
         weights, signs: copies of the forward weights that read this layer, by parameter name, and their signs.
-        answer: from a layer's name and noise n (R, *pre) into that layer alone to its graded output f(W n), (R,
-            *shape); from the name of weights and noise at the synapses of each neuron, (R, *fan-in), to the current W n
-            that they make, (R, O).
+        answer: a function. From a layer's name and noise n (R, *pre) into that layer alone it computes the layer's
+            graded output f(W n), (R, *shape); from the name of weights and noise at the synapses of each neuron, (R,
+            *fan-in), the current W n, (R, O).
     """
 
     layer: LayerShape
@@ -98,17 +102,17 @@ class View:
 
 
 def bought(value: T | None, need: str) -> T:
-    """Read what one of a signal's needs buys, as in `labels = bought(view.labels, "target")`.
+    """Read a field that one of the signal's needs provides, as in `labels = bought(view.labels, "target")`.
 
     Args:
-        value: a field of `View`, or an argument of a signal's method, that is None unless the need is declared.
-        need: the word of `NEEDS` that buys it.
+        value: a field of `View`, or an argument of a signal's method, which is None unless the need is declared.
+        need: the word of `NEEDS` that provides the field.
 
     Returns:
         The value.
 
     Raises:
-        UserError: the value is None: the signal does not declare the need.
+        UserError: the value is None, because the signal does not declare the need.
     """
     if value is None:
         raise UserError(f"a signal reads what its needs do not buy. Add '{need}' to its needs: {NEEDS[need]}")

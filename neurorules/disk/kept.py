@@ -26,7 +26,7 @@ def kept(folder: Path, stem: str, suffix: str, make: Callable[[Path], None]) -> 
     It is made once, however many processes ask for it at the same time.
 
     Args:
-        folder: of the cache.
+        folder: the folder of the cache.
         stem: begins the name, and stands for everything that the content depends on.
         suffix: ends the name of a file, with its dot; "" for a folder.
         make: makes the file or folder at a path that ends in the suffix; files beside it are removed afterwards.
@@ -61,7 +61,7 @@ def find(folder: Path, stem: str, suffix: str) -> Path | None:
     """Look for a file or folder of the cache. One that is damaged is removed.
 
     Args:
-        folder: of the cache.
+        folder: the folder of the cache.
         stem: begins the name.
         suffix: ends the name.
 

@@ -17,9 +17,9 @@ def mapped_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndar
     """Create a memory-mapped `.npy` file of zeros, with room on the disk for all of it.
 
     Args:
-        path: of the file; an older one is replaced.
+        path: the path of the file; an older one is replaced.
         dtype: number type of the array.
-        shape: of the array.
+        shape: the shape of the array.
 
     Returns:
         The array, which can be written.
@@ -40,10 +40,10 @@ def reserve(descriptor: int, offset: int, size: int, path: Path) -> None:
     """Take room on the disk for a part of a file, which is made long enough.
 
     Args:
-        descriptor: of the open file.
+        descriptor: the descriptor of the open file.
         offset: where the part begins, in bytes.
         size: length of the part, in bytes.
-        path: of the file, for the error.
+        path: the path of the file, for the error.
 
     Raises:
         OSError: the disk has no room for it.

@@ -1,4 +1,4 @@
-"""Encoders, one file each: they turn samples into the spikes or currents that drive the first layer."""
+"""The encoders that `--encode` accepts, one file each: they turn samples into spikes or currents."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ ENCODERS = Registry("encoder", "neurorules.encoders")
 
 
 def open_encoder(text: str, kind: str) -> Encoder:
-    """Build the encoder that a user names, and check that it fits the data.
+    """Build the encoder that the user chose, and check that it accepts the data.
 
     Args:
         text: name with options, such as `poisson:max_rate=0.5`.
-        kind: what the data set holds, "images" or "events".
+        kind: the kind of samples in the data set, "images", "events" or "sequences".
 
     Returns:
         The encoder, not fitted yet.
 
     Raises:
-        UserError: an unknown encoder or option, a value out of range, or an encoder that does not take this kind.
+        UserError: the encoder or an option is unknown, a value is out of range, or the encoder does not accept this
+            kind.
     """
     encoder: Encoder = ENCODERS.make(text)
     if kind not in encoder.accepts:

@@ -1,4 +1,4 @@
-"""tonic's noise filter, applied to many recordings. tonic is imported here alone, and only where a user asks for it."""
+"""tonic's noise filter for event recordings. tonic is imported only when a user sets `denoise_us`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurorules.language.errors import MissingExtra
 
 @dataclass(frozen=True)
 class Denoised:
-    """Event recordings behind the filter, with the fields of `EventArrays`."""
+    """Event recordings after filtering, with the fields of `EventArrays`."""
 
     x: Shaped[np.ndarray, "E"]
     y: Shaped[np.ndarray, "E"]
@@ -28,13 +28,13 @@ class Denoised:
 
 
 def denoised(events: EventArrays, filter_time_us: int) -> Denoised:
-    """Leave out events whose four neighbouring pixels were all silent for some time before.
+    """Remove events whose four neighbouring pixels were all silent for some time before.
 
-    tonic takes every pixel as active until `filter_time_us`, so nothing before that time is left out.
+    tonic treats every pixel as active until `filter_time_us`, so no event before that time is removed.
 
     Args:
         events: the recordings.
-        filter_time_us: how long the neighbours were silent, microseconds, > 0.
+        filter_time_us: the time for which the neighbours were silent, microseconds, > 0.
 
     Returns:
         A copy of the recordings without these events.

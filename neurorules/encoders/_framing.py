@@ -1,4 +1,4 @@
-"""Counts of events per step, polarity and pixel, made from event recordings, and the file that they are cached in."""
+"""Event counts per step, polarity and pixel, cached in a file; for the encoder `frames`."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from neurorules.disk.kept import kept
 from neurorules.disk.space import gigabytes, mapped_array
 from neurorules.language.errors import UserError
 
-CHUNK_CELLS = 1 << 22  # cells that are counted at a time: 32 MB of counters
-COUNTERS = (np.uint8, np.int16, np.int32)  # the narrowest type that holds every count is stored; torch reads all three
+CHUNK_CELLS = 1 << 22  # cells per chunk: 32 MB of counters
+COUNTERS = (np.uint8, np.int16, np.int32)  # the smallest type that holds every count is used; torch reads all three
 
 log = logging.getLogger(__name__)
 
 Binning = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""A function that says into which bin each event falls, 0 .. T - 1, from the time since the first event of its
-recording and the length of that recording, both (E,) in microseconds."""
+"""A function that returns the bin of each event, 0 .. T - 1, given the time since the first event of its recording and
+the length of the recording, both (E,) in microseconds."""
 
 MakeArray = Callable[[np.dtype], np.ndarray]
-"""A function that gives an array of a type, of the shape that its user knows."""
+"""A function that returns an array of a given type; its shape is known to the caller."""
 
 
 def elapsed_us(
     events: EventArrays, first: int, last: int
 ) -> tuple[Shaped[np.ndarray, "E"], Shaped[np.ndarray, "E"], Shaped[np.ndarray, "E"]]:
-    """Time the events of some recordings from the first event of each. Events need not be in order.
+    """Compute the time of each event since the first event of its recording. Events need not be in order.
 
     Args:
         events: all recordings.
         first, last: the recordings first .. last - 1 are read.
 
     Returns:
-        Three arrays (E,) int64 for their events: the recording, counted from `first`; the time since its earliest
-        event; and its length, latest minus earliest plus 1, both in microseconds.
+        Three int64 arrays (E,) for the events: the index of the recording, counted from `first`; the time since its
+        earliest event; and its length (latest minus earliest plus 1), both in microseconds.
     """
     offsets = events.offsets[first : last + 1]
     counts = np.diff(offsets)
@@ -48,7 +48,7 @@ def elapsed_us(
     time = events.t_us[offsets[0] : offsets[-1]].astype(np.int64)
     if not time.size:
         return owner, time, time
-    filled = counts > 0  # reduceat would give an empty recording its neighbour's events
+    filled = counts > 0  # reduceat would assign the neighbour's events to an empty recording
     begins = (offsets[:-1] - offsets[0])[filled]
     earliest, latest = np.zeros(len(counts), np.int64), np.zeros(len(counts), np.int64)
     earliest[filled] = np.minimum.reduceat(time, begins)
@@ -64,12 +64,12 @@ def count_events(
     Args:
         events: the recordings.
         steps: number of time steps T.
-        binning: says into which step an event falls.
-        keep_us: events later than this after the first one of their recording are left out, microseconds.
-        out: what the counts are written into, (N, T, P, H, W) of any integer type.
+        binning: the function that assigns events to steps.
+        keep_us: events later than this after the first event of their recording are ignored, microseconds.
+        out: the array to write the counts to, (N, T, P, H, W), of any integer type.
 
     Returns:
-        Whether the type of `out` holds every count; counting stops where it does not.
+        Whether the type of `out` can hold every count; counting stops at the first count that is too large.
     """
     polarities, height, width = events.sensor
     cells = steps * polarities * height * width
@@ -91,20 +91,20 @@ def count_events(
 def build_frames(
     events: EventArrays, steps: int, binning: Binning, keep_us: float, make: MakeArray
 ) -> Shaped[np.ndarray, "N T P H W"]:
-    """Count the events of all recordings in the narrowest integer type that holds every count.
+    """Count the events of all recordings in the smallest integer type that holds every count.
 
     Args:
         events: the recordings.
         steps: number of time steps T.
-        binning: says into which step an event falls.
-        keep_us: events later than this after the first one of their recording are left out, microseconds.
-        make: gives an array of a type, which the counts are written into.
+        binning: the function that assigns events to steps.
+        keep_us: events later than this after the first event of their recording are ignored, microseconds.
+        make: a function that creates the array for the counts, given its type.
 
     Returns:
         That array, (N, T, P, H, W).
 
     Raises:
-        UserError: a pixel has more events in one step than 32 bits count.
+        UserError: a pixel has more events in one step than a 32-bit integer holds.
     """
     for counter in COUNTERS:
         frames = make(np.dtype(counter))
@@ -116,15 +116,15 @@ def build_frames(
 def kept_on_disk(
     folder: Path, stem: str, shape: tuple[int, ...], build: Callable[[MakeArray], np.ndarray]
 ) -> np.ndarray:
-    """Read an array from the cache, and build it first where it is missing or damaged.
+    """Read an array from the cache, and build it first if it is missing or damaged.
 
-    Where the folder cannot be written, the array is built in memory, after a line that says so.
+    If the folder cannot be written, the array is built in memory, with a warning.
 
     Args:
-        folder: the cache.
-        stem: begins the file's name, and stands for everything that the array depends on.
-        shape: of the array.
-        build: builds it in the array that a function of its type gives.
+        folder: the folder of the cache.
+        stem: the beginning of the file's name, which must depend on everything that the array depends on.
+        shape: the shape of the array.
+        build: a function that fills the array; it receives a function that creates an array of a given type.
 
     Returns:
         The array: memory-mapped and read-only, or in memory.

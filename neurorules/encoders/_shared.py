@@ -1,4 +1,4 @@
-"""The parts that encoders share: fitted copies, checks of images, and pixels as brightness."""
+"""Functions that several encoders share: copies with statistics, checks of images, and conversion to brightness."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from neurorules.contracts.rows import Rows
 from neurorules.language.errors import UserError
 
 FULL_GREY = 255.0  # a uint8 pixel of this value is a brightness of 1
-CHUNK_SAMPLES = 2048  # statistics are summed in pieces of so many samples, to spare memory
+CHUNK_SAMPLES = 2048  # samples per chunk in sums of statistics, to save memory
 
 
 E = TypeVar("E")
 Images = Shaped[np.ndarray, "_ C H W"] | Rows
-"""Images in one array, or some rows of a large one."""
+"""Images in one array, or selected rows of a large array."""
 
 
 def with_statistics(encoder: E, statistics: Mapping[str, float | int]) -> E:
-    """Copy a frozen encoder, with statistics.
+    """Copy a frozen encoder with new statistics.
 
     Args:
-        encoder: the encoder; it stays as it is.
+        encoder: the encoder, which is not changed.
         statistics: numbers by name.
 
     Returns:
@@ -41,14 +41,14 @@ def as_image_array(name: str, samples: Any) -> Images:
     """Check that samples are images.
 
     Args:
-        name: of the encoder, for the message.
+        name: the name of the encoder, for the message.
         samples: images or event recordings.
 
     Returns:
         The samples, (N, C, H, W).
 
     Raises:
-        UserError: they are no images.
+        UserError: the samples are not images.
     """
     if not isinstance(samples, np.ndarray | Rows) or samples.ndim != 4:
         raise UserError(f"encoder '{name}' takes images (N, C, H, W), not these samples. Events need --encode frames")
@@ -63,10 +63,10 @@ def brightness_chunks(images: Images) -> Iterator[Float[np.ndarray, "_"]]:
 
 
 def check_unit_range(name: str, images: Images) -> None:
-    """Refuse images whose pixels are no brightness in 0..1 (uint8: 0..255).
+    """Refuse images with pixels outside 0..1 (for uint8, 0..255).
 
     Args:
-        name: of the encoder, for the message.
+        name: the name of the encoder, for the message.
         images: (N, C, H, W).
 
     Raises:
@@ -85,5 +85,5 @@ def check_unit_range(name: str, images: Images) -> None:
 
 
 def brightness(batch: Shaped[torch.Tensor, "*shape"]) -> Float[torch.Tensor, "*shape"]:
-    """The brightness of pixels: uint8 divided by 255 in float32, and floating-point numbers as they are."""
+    """The brightness of pixels: uint8 is divided by 255 in float32, and floating-point values are unchanged."""
     return batch if batch.is_floating_point() else batch.to(torch.float32) / FULL_GREY

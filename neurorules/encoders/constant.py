@@ -1,4 +1,4 @@
-"""Pixels as a constant current: the same real values at every step, from which the first layer makes the spikes."""
+"""Pixels as a constant current: the same real values at every step, which the first layer turns into spikes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Constant:
     """current = (pixel - mean) / deviation, with one mean and one standard deviation over all training pixels.
 
     Args:
-        standardise: whether the mean is taken away and the deviation divided by; false gives the pixels as they are
+        standardise: whether to subtract the mean and divide by the deviation; with false, pixels are used directly
             (uint8 divided by 255).
     """
 
@@ -33,7 +33,7 @@ class Constant:
         """Measure `mean` and `deviation` of the training images (N, C, H, W).
 
         Raises:
-            UserError: the samples are no images, or all pixels are equal and `standardise` is true.
+            UserError: the samples are not images, or all pixels are equal and `standardise` is true.
         """
         images = as_image_array("constant", train)
         mean = math.fsum(float(part.sum()) for part in brightness_chunks(images)) / images.size
@@ -55,7 +55,7 @@ class Constant:
         Args:
             batch: pixels (B, C, H, W).
             steps: number of time steps; the current is the same for any.
-            generator: not read, since nothing is random.
+            generator: not used, because nothing is random.
 
         Returns:
             A constant series (B, C, H, W).

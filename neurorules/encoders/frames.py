@@ -1,4 +1,4 @@
-"""Events counted into frames: one frame per step and one channel per polarity, in which no event is lost."""
+"""Event counts as frames: one frame per step, one channel per polarity; by default every event is counted."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from neurorules.encoders._shared import with_statistics
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import NonNegative, Whole, ranged
 
-VERSION = 1  # raise it when the same options begin to give other frames: old files in the cache are then left alone
+VERSION = 1  # increase this when the same options give other frames, so that old files in the cache are not used
 SHORTEST_BIN_MS = 1e-3  # events are timed in whole microseconds
-FIT_CHUNK = 4096  # recordings looked at together, to spare memory
+FIT_CHUNK = 4096  # recordings per chunk, to save memory
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +36,13 @@ class Frames:
     """Counts of events, by default in T equal bins from each recording's first event to its last.
 
     Args:
-        bin_ms: length of a bin in milliseconds, >= 0.001; the first bin begins at the recording's first event, and
-            events behind the last of T bins are counted in that one. 0 gives T equal bins over each recording.
-        first_ms: only events within this time after the first one are counted, in milliseconds, and one line says how
-            many that leaves out. 0 counts all. The first saccade of N-MNIST ends near 100 ms.
-        clip: whether a frame is 1 wherever there was an event, instead of the count.
-        denoise_us: events are left out whose four neighbouring pixels were silent for this time before, in microseconds
-            (tonic's Denoise, which is slow and runs once). 0 leaves out none.
+        bin_ms: length of a bin in milliseconds, >= 0.001; the first bin starts at the recording's first event, and
+            events after the last of T bins are counted in the last bin. 0 gives T equal bins over each recording.
+        first_ms: only events within this time after the first one are counted, in milliseconds, and a message says how
+            many are ignored. 0 counts all. The first saccade of N-MNIST ends near 100 ms.
+        clip: whether frames contain 1 where there was an event, instead of the count.
+        denoise_us: remove events whose four neighbouring pixels were silent for this time before, in microseconds
+            (tonic's Denoise, which is slow but runs only once). 0 removes none.
     """
 
     bin_ms: NonNegative = 0.0
@@ -57,7 +57,7 @@ class Frames:
             raise UserError(f"encoder 'frames': bin_ms is {self.bin_ms}. Give 0, or a number of at least 0.001")
 
     def fit(self, train: EventArrays | np.ndarray) -> Frames:
-        """Count the events of the training recordings, and those of them that `first_ms` leaves out."""
+        """Count the events of the training recordings, and the events that `first_ms` ignores."""
         events = _as_events(train)
         total, left_out = int(events.offsets[-1]), 0
         if self.first_ms:
@@ -83,8 +83,8 @@ class Frames:
             Counts (N, T, P, H, W): a memory-mapped file, or an array in memory.
 
         Raises:
-            UserError: the samples are images, there is no step, or the disk has no room for the frames.
-            MissingExtra: `denoise_us` is asked for, and tonic is not installed.
+            UserError: the samples are images, `steps` is 0, or the disk is too full for the frames.
+            MissingExtra: `denoise_us` is set, and tonic is not installed.
         """
         events = _as_events(samples)
         if steps < 1:
@@ -103,12 +103,12 @@ class Frames:
         """Turn counts into a series.
 
         Args:
-            batch: counts (B, T, P, H, W), as `prepare` gave them.
+            batch: counts (B, T, P, H, W) from `prepare`.
             steps: number of time steps T.
-            generator: not read, since nothing is random.
+            generator: not used, because nothing is random.
 
         Returns:
-            Counts, or 0 and 1 where they are clipped: (T, B, P, H, W) float32.
+            Counts, or 0 and 1 if they are clipped: (T, B, P, H, W) float32.
 
         Raises:
             UserError: the batch was prepared for another number of steps.
@@ -120,26 +120,26 @@ class Frames:
 
     @property
     def _keep_us(self) -> float:
-        """Latest time after the first event of a recording at which an event counts, in microseconds."""
+        """The latest time after a recording's first event at which events are counted, in microseconds."""
         return self.first_ms * 1000.0 if self.first_ms else math.inf
 
     def _binning(self, steps: int) -> Binning:
-        """The function that says into which of T = `steps` bins an event falls."""
+        """The function that assigns each event to one of T = `steps` bins."""
         if self.bin_ms:
             return lambda elapsed, length: np.minimum(elapsed // (self.bin_ms * 1000.0), steps - 1).astype(np.int64)
         longest = math.floor(self._keep_us) + 1 if self.first_ms else np.iinfo(np.int64).max
-        # elapsed < length, so the quotient is below `steps`; np.minimum only meets events that first_ms leaves out
+        # elapsed < length, so the quotient is below `steps`; np.minimum only affects events that first_ms ignores
         return lambda elapsed, length: np.minimum(elapsed * steps // np.minimum(length, longest), steps - 1)
 
     def _key(self, events: EventArrays, steps: int) -> str:
-        """A hash of all that the frames depend on, for the name of their file. `clip` is not part of it, since it is
-        applied when a batch is encoded."""
+        """A hash of everything that the frames depend on, for the name of their file. `clip` is not included, because
+        it is applied when a batch is encoded."""
         parts = [VERSION, events.checksum, list(events.sensor), steps, self.bin_ms, self.first_ms, self.denoise_us]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def _as_events(samples: EventArrays | np.ndarray) -> EventArrays:
-    """Refuse images, and give event recordings back."""
+    """Check that samples are event recordings and not images."""
     if isinstance(samples, np.ndarray):
         raise UserError("encoder 'frames' takes event recordings, and these are images. Write --encode constant")
     return samples

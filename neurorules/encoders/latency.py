@@ -1,4 +1,4 @@
-"""Latency code: each pixel spikes once, and the earlier the brighter it is."""
+"""Latency code: each pixel spikes once, and brighter pixels spike earlier."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ EPSILON = 1e-7  # keeps the logarithm finite for a pixel at the threshold (snnTo
 @ranged("encoder 'latency'")
 @dataclass(frozen=True)
 class Latency:
-    """The one spike of a pixel x comes t steps after the first step; a pixel below `threshold` stays silent.
+    """A pixel of brightness x spikes once, t steps after the first step; a pixel below `threshold` is silent.
 
-    linear: t = tau (1 - x).  log: t = tau ln(x / (x - threshold)), as of a leaky integrator charged by the current x.
+    linear: t = tau (1 - x).  log: t = tau ln(x / (x - threshold)), the charging time of a leaky integrator.
 
     Args:
         form: linear or log.
         threshold: smallest brightness that spikes, in (0, 1).
         normalise: whether tau is chosen so that the latest possible spike falls on the last step.
-        tau: time constant in steps, > 0, where `normalise` is false; spikes behind the last step are moved to it.
+        tau: time constant in steps, > 0, if `normalise` is false; spikes after the last step are moved to the last
+            step.
 
-    Source: Eshraghian et al. 2023, snnTorch `spikegen.latency` (clip=True). Deviations: there the log form is
-    normalised by the latest spike of the batch, here by the latest possible one, so that no sample depends on its batch
-    (the two are equal wherever a batch holds a dark pixel); and there spikes behind the last step are refused.
+    Source: Eshraghian et al. 2023, snnTorch `spikegen.latency` (clip=True). Deviations: snnTorch normalises the log
+        form by the latest spike of the batch; here it is the latest possible spike, so that no sample depends on its
+        batch (the two are equal if a batch contains a dark pixel). snnTorch refuses spikes after the last step.
     """
 
     form: Literal["linear", "log"] = "linear"
@@ -43,10 +44,10 @@ class Latency:
     accepts: ClassVar[frozenset[str]] = frozenset({"images"})
 
     def fit(self, train: Any) -> Latency:
-        """Check that the training pixels lie in 0..1; nothing is measured.
+        """Check that the training pixels are in 0..1; nothing is measured.
 
         Raises:
-            UserError: the samples are no images, or a pixel lies outside.
+            UserError: the samples are not images, or a pixel is outside 0..1.
         """
         check_unit_range("latency", as_image_array("latency", train))
         return with_statistics(self, {})
@@ -55,12 +56,12 @@ class Latency:
         return as_image_array("latency", samples)
 
     def encode(self, batch: Shaped[torch.Tensor, "B C H W"], steps: int, generator: torch.Generator) -> Series:
-        """Turn pixels into one spike each, the earlier the brighter.
+        """Turn pixels into one spike each; brighter pixels spike earlier.
 
         Args:
             batch: pixels (B, C, H, W).
             steps: number of time steps T, >= 1.
-            generator: not read, since nothing is random.
+            generator: not used, because nothing is random.
 
         Returns:
             Spikes 0 or 1, at most one per pixel: (T, B, C, H, W).
@@ -72,16 +73,15 @@ class Latency:
         return Series(spikes.to(pixels.dtype), constant=False)
 
     def _time(self, pixels: Float[torch.Tensor, "B C H W"], last: int) -> Float[torch.Tensor, "B C H W"]:
-        """Times of the spikes in steps, not yet rounded; `last` is the index of the last step."""
+        """The spike times in steps before rounding; `last` is the index of the last step."""
         if self.form == "linear":
             return (1.0 - pixels) * (last if self.normalise else self.tau)
-        dimmest = pixels.new_tensor(self.threshold + EPSILON)  # in the pixels' own precision: its spike is exactly last
+        dimmest = pixels.new_tensor(self.threshold + EPSILON)  # its spike is exactly at `last`
         charged = self._charging_time(torch.maximum(pixels, dimmest))
         return charged * last / self._charging_time(dimmest) if self.normalise else charged * self.tau
 
     def _charging_time(self, pixels: Float[torch.Tensor, "*shape"]) -> Float[torch.Tensor, "*shape"]:
-        """The time ln(x / (x - threshold)) that a leaky integrator takes to charge, for pixels x above the
-        threshold."""
+        """The charging time ln(x / (x - threshold)) of a leaky integrator, for pixels x above the threshold."""
         return torch.log(pixels / (pixels - self.threshold))
 
 

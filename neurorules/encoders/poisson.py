@@ -18,8 +18,7 @@ from neurorules.language.ranges import Range, ranged
 @ranged("encoder 'poisson'")
 @dataclass(frozen=True)
 class Poisson:
-    """P(spike) = max_rate * pixel, independently at each step: a Bernoulli train, a Poisson train in the limit of short
-    steps.
+    """P(spike) = max_rate * pixel, independently at each step; in the limit of short steps this is a Poisson train.
 
     Args:
         max_rate: probability per step that a pixel of full brightness spikes, in (0, 1].
@@ -30,10 +29,10 @@ class Poisson:
     accepts: ClassVar[frozenset[str]] = frozenset({"images"})
 
     def fit(self, train: Any) -> Poisson:
-        """Check that the training pixels lie in 0..1; nothing is measured.
+        """Check that the training pixels are in 0..1; nothing is measured.
 
         Raises:
-            UserError: the samples are no images, or a pixel lies outside.
+            UserError: the samples are not images, or a pixel is outside 0..1.
         """
         check_unit_range("poisson", as_image_array("poisson", train))
         return with_statistics(self, {})

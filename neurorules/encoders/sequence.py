@@ -1,4 +1,4 @@
-"""Samples that bring their own time steps: each step of a sample drives one step of the network, as it is."""
+"""Samples with time steps of their own: each step of a sample drives one step of the network directly."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from neurorules.encoders._shared import with_statistics
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import ranged
 
-CHUNK_SAMPLES = 64  # statistics are summed in pieces of so many samples, to spare memory
+CHUNK_SAMPLES = 64  # samples per chunk in sums of statistics, to save memory
 
 
 @ranged("encoder 'sequence'")
 @dataclass(frozen=True)
 class Sequence:
-    """Spikes, counts or currents over time, as the samples hold them: uint8 and float32 alike, unscaled.
+    """Spikes, counts or currents over time, exactly as in the samples: uint8 and float32 values are not scaled.
 
     Args:
-        standardise: whether one mean over all training values is taken away and their standard deviation divided by,
-            as for currents of any unit.
+        standardise: whether to subtract the mean over all training values and divide by their standard deviation, for
+            currents in arbitrary units.
     """
 
     standardise: bool = False
@@ -36,10 +36,10 @@ class Sequence:
     accepts: ClassVar[frozenset[str]] = frozenset({"sequences"})
 
     def fit(self, train: Any) -> Sequence:
-        """Measure `mean` and `deviation` of the training sequences, where `standardise` asks for them.
+        """Measure `mean` and `deviation` of the training sequences, if `standardise` is true.
 
         Raises:
-            UserError: the samples are no sequences, or all values are equal and `standardise` is true.
+            UserError: the samples are not sequences, or all values are equal and `standardise` is true.
         """
         samples = _as_sequences(train)
         if not self.standardise:
@@ -66,7 +66,7 @@ class Sequence:
             The samples themselves.
 
         Raises:
-            UserError: they are no sequences, or have another number of steps.
+            UserError: the samples are not sequences, or have another number of steps.
         """
         return _of_length(_as_sequences(samples), steps)
 
@@ -76,7 +76,7 @@ class Sequence:
         Args:
             batch: samples (B, T, C, H, W).
             steps: number of time steps T.
-            generator: not read, since nothing is random.
+            generator: not used, because nothing is random.
 
         Returns:
             (T, B, C, H, W) float32.

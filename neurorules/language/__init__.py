@@ -1,1 +1,4 @@
-"""Floor 0: errors, equations, option texts, registries, protocols, configuration. No torch, no brian2."""
+"""The language in which users describe rules, networks and runs: rule texts, options, settings, registries and errors.
+
+All other packages import this one. It imports neither torch nor Brian2, so that listing and checking names stays fast.
+"""

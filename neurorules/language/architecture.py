@@ -1,4 +1,4 @@
-"""The text of a net, hidden layers only: `c16k3-n-p2-128` is a convolution, normalised, pooled, then 128 dense."""
+"""The parser for hidden layers: `c16k3-n-p2-128` is a convolution, normalised and pooled, and a dense layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GRAMMAR = (
     "Join with '-': 400 dense, c32k5 convolution (c32k5v valid, c32k5s2 stride 2), r128 recurrent, "
     "n normalisation, p2 or a2 max or average pooling, d0.1 dropout"
 )
-# Sizes of more than nine digits come from a slip of the keyboard, and are no layers.
+# A size of more than nine digits is a typing error, so the pattern does not match it.
 LAYER = re.compile(
     r"(?P<recurrent>r)?(?P<size>\d{1,9})|c(?P<maps>\d{1,9})k(?P<kernel>\d{1,9})(?P<valid>v)?(?:s(?P<stride>\d{1,9}))?(?P<late>v)?"
 )
@@ -21,7 +21,7 @@ AFTER = re.compile(r"(?P<pool>[pa])(?P<side>\d{1,9})|d(?P<dropout>0?\.\d+|0)")
 
 @dataclass(frozen=True)
 class AfterSpec:
-    """The change of spikes on their way to the next layer: pooling by, or dropout with probability, `amount`."""
+    """The transform of spikes before the next layer: pooling by `amount`, or dropout with probability `amount`."""
 
     kind: Literal["max", "average", "dropout"]
     amount: float
@@ -34,11 +34,11 @@ class LayerSpec:
     Args:
         size: neurons (dense) or maps (convolution), >= 1.
         kernel: side of the kernel; None for dense.
-        stride: of the convolution.
-        padding: of the convolution.
-        recurrent: whether it also reads itself.
+        stride: the stride of the convolution.
+        padding: the padding of the convolution.
+        recurrent: whether the layer also receives its own spikes.
         normalised: whether the text marks it with `n`.
-        before: transforms of the spikes that reach it.
+        before: transforms of the layer's incoming spikes.
     """
 
     size: int
@@ -59,10 +59,10 @@ class NetSpec:
 
 
 def parse_net(text: str) -> NetSpec:
-    """Parse the text of a net.
+    """Parse the description of a net.
 
     Raises:
-        UserError: a piece that is none of the grammar's, a size of 0, or `n` before any layer.
+        UserError: a piece does not fit the grammar, a size is 0, or `n` comes before any layer.
     """
     layers: list[LayerSpec] = []
     waiting: list[AfterSpec] = []

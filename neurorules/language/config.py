@@ -1,4 +1,4 @@
-"""The settings of one training run, flat: as the command line, a file or a caller gives them."""
+"""The settings of one training run as one flat table, whether they come from the command line, a file or Python."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from neurorules.language.settings import (
 class TrainConfig(RunSettings, DataSettings, LearningSettings, NetSettings):
     """Everything that decides what a run computes: equal configurations on one machine give equal bits.
 
-    Its fields are those of its four groups (`language.settings`). None stands for what the rule
-    (`language.settings.Defaults`), the data set or the machine decides; a run folder holds what they decided.
+    Its fields are those of its four groups (`language.settings`). None leaves a setting to the rule
+    (`language.settings.Defaults`), the data set or the machine. A run folder stores the values that they chose.
     """
 
     def __post_init__(self) -> None:
@@ -48,11 +48,12 @@ class TrainConfig(RunSettings, DataSettings, LearningSettings, NetSettings):
         check_schedule(self.schedule)
 
     def as_dict(self) -> dict[str, Any]:
-        """The table of all settings by name, in their places."""
+        """The values of all settings by name, in the order of their places."""
         return {name: getattr(self, name) for name in SETTINGS}
 
     def learner_settings(self) -> dict[str, Any]:
-        """The settings a `Learner` takes by keyword: those of the net, the net itself left out, and of learning."""
+        """The settings that a `Learner` takes as keyword arguments: those of learning and of the net, but not `net`
+        itself."""
         return {
             name: getattr(self, name)
             for name, setting in SETTINGS.items()
@@ -66,39 +67,39 @@ SETTINGS = settings_of(TrainConfig)
 
 @dataclass(frozen=True)
 class SettledConfig(Defaults, TrainConfig):
-    """A configuration in which the rule has filled in what the user left open (`Rule.settle`)."""
+    """A configuration in which the rule has filled in the settings that the user left open (`Rule.settle`)."""
 
-    # None in continuous time, where a circuit's signal has no parameters that learn.
+    # This is None in continuous time, where a signal has no parameters that learn.
     signal_lr: NonNegative | None = Defaults.signal_lr  # type: ignore[assignment]
 
     @property
     def window(self) -> int:
-        """Steps at a time that `schedule` stands for."""
+        """The number of time steps that `schedule` runs at once."""
         return window_of(self.schedule, self.steps)
 
 
 LEFT_OPEN = tuple(Defaults.__annotations__)
-"""What a rule fills in."""
+"""The settings that a rule fills in where the user leaves them open."""
 PIPELINED = ("pipelined", "pipelined_threads")
-"""Schedules in which layers work on different batches at a time, in turn or each in a thread of its own."""
+"""Schedules in which the layers work on different batches at the same time, in one thread or in one thread each."""
 WHOLE = ("by_layer", *PIPELINED)
-"""Schedules in which a layer takes all steps of a trial at once."""
+"""Schedules in which a layer runs all steps of a trial at once."""
 
 
 def check_numbers(settings: Mapping[str, Any]) -> None:
-    """Refuse a setting whose number lies outside its range; None is left out.
+    """Refuse a number outside the range of its setting; settings that are None are skipped.
 
     Raises:
-        UserError: one does not.
+        UserError: a number lies outside its range.
     """
     check_ranges("", TrainConfig, settings)
 
 
 def check_schedule(text: str) -> None:
-    """Refuse a text that is no schedule.
+    """Refuse a text that is not a schedule.
 
     Raises:
-        UserError: neither a word that stands for one nor a whole number from 1.
+        UserError: the text is neither the name of a schedule nor a whole number from 1.
     """
     if text not in (*WHOLE, "by_step") and re.fullmatch(r"0*[1-9][0-9]{,8}", text) is None:
         raise UserError(
@@ -110,7 +111,7 @@ def window_of(schedule: str, steps: int) -> int:
     """The number of steps that a schedule runs at once.
 
     Args:
-        schedule: as `--schedule` takes it.
+        schedule: the value of `--schedule`.
         steps: T of the trial, >= 1.
 
     Returns:
@@ -122,11 +123,11 @@ def window_of(schedule: str, steps: int) -> int:
 
 
 def stands_for(setting: Setting, value: Any) -> Any:
-    """The value that a word stands for: its own, unless the setting declares it as another word for a value.
+    """Replace a word by the value that the setting declares it an alias of; other values are returned unchanged.
 
     Args:
-        setting: whose value it is.
-        value: as given, of any type.
+        setting: the setting that the value belongs to.
+        value: the value as it was given, of any type.
 
     Returns:
         The value to store.
@@ -135,29 +136,29 @@ def stands_for(setting: Setting, value: Any) -> Any:
 
 
 def in_todays_words(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored settings or results by name, older words for a value replaced by the word of today.
+    """Replace older names of values in stored settings or results by the current names.
 
     Args:
         settings: such as the content of a `config.json` or a `result.json`, of this version or an earlier one.
 
     Returns:
-        The same names; values that no setting declares an alias for are as they were.
+        The same settings; values that are not aliases are unchanged.
     """
     return {name: stands_for(SETTINGS[name], value) if name in SETTINGS else value for name, value in settings.items()}
 
 
 def config_from(settings: Mapping[str, Any], where: str = "the configuration") -> TrainConfig:
-    """A configuration from settings by name, such as a stored one.
+    """Build a configuration from settings by name, such as stored ones.
 
     Args:
-        settings: by name, with dashes or underscores; values of any type, None where they are left open.
-        where: names the settings in messages.
+        settings: values of any type by name (with dashes or underscores); None where a setting is left open.
+        where: how error messages refer to the settings.
 
     Returns:
         The configuration.
 
     Raises:
-        UserError: an unknown setting (nearest offered), or a value of the wrong type.
+        UserError: a setting is unknown (the message names the nearest one), or a value has the wrong type.
     """
     values: dict[str, Any] = {}
     for key, value in settings.items():
@@ -173,7 +174,7 @@ def _converted(where: str, setting: Setting, value: Any) -> Any:
     try:
         return convert(where, setting.kind, str(stands_for(setting, value)))
     except UserError:
-        if setting.aliases:  # the older word may be the nearest
+        if setting.aliases:  # an older name may be the nearest one
             raise unknown(f"value of {where}:", str(value), _words(setting)) from None
         raise
 
@@ -183,10 +184,10 @@ def _words(setting: Setting) -> list[str]:
 
 
 def path_of(word: str) -> PathName:
-    """The machine that a word names, such as one of several that are to be compared.
+    """The machine of this name (a value of `--path`).
 
     Raises:
-        UserError: no machine has that name; the nearest is offered.
+        UserError: no machine has that name; the message names the nearest one.
     """
     setting = SETTINGS["path"]
     value: Any = stands_for(setting, word)
@@ -197,10 +198,10 @@ def path_of(word: str) -> PathName:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Settings from a `.json` or `.toml` file.
+    """Read settings from a `.json` or `.toml` file.
 
     Raises:
-        UserError: no such file, or it cannot be read.
+        UserError: the file does not exist or cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Declared eligibilities: a trace of every synapse, which remembers for a while what its two neurons did together."""
+"""Declared eligibilities: decaying traces in every synapse, which accumulate the joint activity of two neurons."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ from neurorules.language.ranges import Fraction, check_range
 class Eligibility:
     """e[t] = decay[t] e[t-1] + text[t] at every synapse of a layer, from 0 when a trial begins.
 
-    A weight's text reads it by its name, times postsynaptic factors and factors of the weight: `-m_post * e`, and by
-    `delay(e, 1)` as it was one step before. So does the text of an eligibility that is declared after it.
-    With a window of all steps, decay runs backwards over the postsynaptic factor, and nothing is kept per synapse. In
-    shorter windows B x O x I numbers are kept per layer, or B x I where the text has no postsynaptic factor.
+    The text of a weight reads an eligibility by its name, multiplied by factors of the postsynaptic neuron and of the
+    weight, as in `-m_post * e`; `delay(e, 1)` is its value at the previous step. The text of an eligibility that is
+    declared later may read it too.
+
+
+    If one window holds all steps, the recursion is computed backwards over the postsynaptic factor, and nothing is
+    stored per synapse. With shorter windows a layer stores B x O x I numbers, or B x I if the text has no postsynaptic
+    factor.
 
     Args:
-        name: lower-case, such as "e" or "tag".
-        decay: per step: a number in [0, 1], or a text of postsynaptic factors and constants, such as
-            "rho - b * psi(v_post)" of neurons whose threshold adapts. What such a text gives is not held to a range.
-        text: presynaptic and postsynaptic factors, such as "psi(v_post) * S_pre"; each product may have one earlier
-            eligibility in place of the presynaptic factor.
+        name: a lower-case word, such as "e" or "tag".
+        decay: the decay per step: a number in [0, 1], or a text of postsynaptic factors and constants, such as "rho - b
+            * psi(v_post)" for neurons with an adaptive threshold. The value of such a text is not checked against a
+            range.
+        text: a sum of products of presynaptic and postsynaptic factors, such as "psi(v_post) * S_pre"; one eligibility
+            that is declared earlier may take the place of the presynaptic factor.
 
     Raises:
-        UserError: a name that is none, or a decay out of range.
+        UserError: the name cannot be used in texts, or the decay is out of range.
     """
 
     name: str
@@ -44,21 +49,21 @@ class Eligibility:
             check_range(f"eligibility '{self.name}': decay", self.decay, Fraction)
 
     def show(self) -> str:
-        """Its recursion, as a person reads it."""
+        """The recursion as an equation, for display."""
         decay = f"({self.decay})" if isinstance(self.decay, str) else f"{self.decay:g}"
         return f"{self.name}[t] = {decay} {self.name}[t-1] + {self.text}"
 
 
 def check_distinct(owner: str, eligibilities: Iterable[Eligibility], taken: Collection[str]) -> None:
-    """Refuse eligibilities of a rule that share a name, or have the name of something else.
+    """Refuse eligibilities of a rule that share a name, or whose name has another meaning.
 
     Args:
         owner: how the message names the rule.
-        eligibilities: of the rule.
-        taken: names that stand for other things.
+        eligibilities: the eligibilities of the rule.
+        taken: names that have another meaning.
 
     Raises:
-        UserError: a name stands for two things.
+        UserError: a name would have two meanings.
     """
     names = set(taken)
     for eligibility in eligibilities:

@@ -1,9 +1,10 @@
-"""A rule text and its normal form, a sum of products (pre factor x post factor x weight factor).
+"""The equation of a rule text, and its normal form: a sum of products (pre factor x post factor x weight factor).
 
-A suffix says where a name lives: `S_pre` at the presynaptic neuron, `v_post` at the postsynaptic one; a name
-without suffix is the synapse's own parameter or a declared constant. `dv_dw`, the eligibility of the membrane, and
-declared eligibilities stand where a presynaptic factor stands. Non-linear functions, comparisons and divisors take one
-side only, so that every text is a sum of products: on tensors, each product is one matrix product over time x batch.
+The suffix of a name says where the variable lives: `S_pre` at the presynaptic neuron, `v_post` at the postsynaptic one.
+A name without suffix is the synapse's own parameter or a declared constant. `dv_dw`, the eligibility of the membrane,
+and declared eligibilities take the place of a presynaptic factor. The arguments of non-linear functions, comparisons
+and divisions must belong to one side, so that every text is a sum of products; on tensors, each product is then one
+matrix product over time x batch.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from neurorules.language.unseen import hint_for
 from neurorules.language.vocabulary import ELIGIBILITY, WEIGHT, Side, Vocabulary
 
 DELAYED = frozenset({"S_pre", "S_post", "v_post"})
-"""What `delay` may read beside traces."""
+"""The variables that `delay` may read, beside traces."""
 LARGEST_POWER = 8
-"""Highest whole power of a mixed expression that is multiplied out; beyond it a text would explode."""
+"""The highest integer power of a mixed expression that is expanded; a higher one would give too many products."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """One product of the normal form: coefficient x pre x post x weight; an empty side counts as 1."""
+    """One product of the normal form: coefficient x pre x post x weight; a missing factor counts as 1."""
 
     coefficient: float = 1.0
     pre: tuple[Expression, ...] = ()
@@ -57,7 +58,7 @@ class Product:
         )
 
     def factors(self) -> tuple[Expression, ...]:
-        """All factors of the product but its coefficient."""
+        """All factors of the product except its coefficient."""
         return self.constant + self.weight + self.post + self.pre
 
     def show(self) -> str:
@@ -74,11 +75,12 @@ class Equation:
 
     Args:
         text: what the user wrote, such as "-m_post * psi(v_post) * S_pre".
-        vocabulary: the names it may use.
+        vocabulary: the names that the text may use.
         owner: how errors name the rule.
 
     Raises:
-        UserError: on use, a name no synapse can see (nearest legal name offered), or a factor that mixes sides.
+        UserError: when the equation is used: a name that no synapse can see (the message offers the nearest legal
+            name), or a factor that mixes sides.
     """
 
     text: str
@@ -87,7 +89,7 @@ class Equation:
 
     @cached_property
     def expression(self) -> Expression:
-        """The parsed text, every name checked."""
+        """The parsed text, with every name checked."""
         expression = parse(self.text)
         legal = self.vocabulary.legal()
         for name in names_in(expression):
@@ -107,7 +109,7 @@ class Equation:
 
     @cached_property
     def products(self) -> tuple[Product, ...]:
-        """The normal form; products of coefficient 0 are dropped. What numbers alone give is finite."""
+        """The normal form, without products of coefficient 0. Expressions of numbers alone are checked to be finite."""
         products = _expand(self.expression, self)
         for number in (n for p in products for n in (Number(p.coefficient), *p.constant)):
             check_number(self.owner, self.text, number, self.vocabulary.constants)
@@ -115,20 +117,18 @@ class Equation:
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """The names the rule reads, those of its eligibilities' texts included; constants are not among them."""
+        """The names that the text reads, including those in the texts of its eligibilities; constants are left out."""
         own = frozenset(names_in(self.expression)) - set(self.vocabulary.constants)
         return own.union(*(text.reads for text in self._texts_of_eligibilities()))
 
     @cached_property
     def past(self) -> frozenset[Call]:
-        """The calls by which the text asks of the past, its eligibilities' texts included: calls of `before` and
-        `delay`.
-        """
+        """The calls of `before` and `delay`, which read the past, in the text and in the texts of its eligibilities."""
         own = frozenset(call for call in calls_in(self.expression) if call.function in PAST)
         return own.union(*(text.past for text in self._texts_of_eligibilities()))
 
     def _texts_of_eligibilities(self) -> Iterator[Equation]:
-        """The texts of the eligibilities that it reads, and those by which they decay."""
+        """The texts and the decays of the eligibilities that this text reads."""
         for name in set(names_in(self.expression)) & set(self.vocabulary.eligibilities):
             yield self.eligibility(name)
             decay = self.decay(name)
@@ -139,7 +139,7 @@ class Equation:
         """The text of a declared eligibility, which may read those that are declared before it.
 
         Raises:
-            UserError: it reads what is no activity of the two neurons.
+            UserError: it reads a variable that is not an activity of the two neurons.
         """
         declared = self.vocabulary.eligibilities[name]
         owner = f"{self.owner}, eligibility '{name}'"
@@ -158,7 +158,7 @@ class Equation:
         """The text by which a declared eligibility decays; None for a number.
 
         Raises:
-            UserError: it reads what is no activity of the postsynaptic neuron.
+            UserError: it reads a variable that is not an activity of the postsynaptic neuron.
         """
         text = self.vocabulary.eligibilities[name].decay
         if not isinstance(text, str):
@@ -175,11 +175,11 @@ class Equation:
         return equation
 
     def eligible(self, product: Product) -> Expression | None:
-        """The presynaptic factor of a product that is an eligibility: its name, `dv_dw` or that of a declared one, or
-        `delay(name, 1)`; None for a product without any.
+        """The eligibility in a product: `dv_dw`, the name of a declared eligibility, or `delay(name, 1)`; None for a
+        product without one.
 
         Raises:
-            UserError: one is inside a function, in a power, or beside another presynaptic factor.
+            UserError: the eligibility is inside a function, in a power, or next to another presynaptic factor.
         """
         names = {ELIGIBILITY, *self.vocabulary.eligibilities}
         for name in (n for factor in product.pre for n in names_in(factor) if n in names):
@@ -193,14 +193,14 @@ class Equation:
 
     @property
     def drifts(self) -> bool:
-        """Whether some product can be non-zero in a silent network: it has no spike, trace or third factor."""
+        """Whether some product can be non-zero in a silent network, because it has no spike, trace or third factor."""
         active = {"S_pre", "S_post", "m_post", ELIGIBILITY} | self.vocabulary.remembered()
         active |= {name for name in self.vocabulary.eligibilities if not self.eligibility(name).drifts}
         return any(not active & {n for f in p.factors() for n in names_in(f)} for p in self.products)
 
 
 def one_step_before(eligibility: str) -> Call:
-    """A declared eligibility as it was at the step before, which texts write as `delay(e, 1)`."""
+    """A declared eligibility at the previous step, which texts write as `delay(e, 1)`."""
     return Call("delay", (Name(eligibility), Number(1.0)))
 
 

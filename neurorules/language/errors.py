@@ -1,4 +1,4 @@
-"""One kind of error for a user's mistake: it says what was asked, what stands there, and what to do."""
+"""The errors for mistakes of the user: each message says what was asked, what was found, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class UserError(Exception):
     """A mistake of the user, described in one plain line. The command line exits with 2."""
 
     def __init__(self, line: str) -> None:
-        super().__init__(" ".join(line.splitlines()))  # a path may hold anything
+        super().__init__(" ".join(line.splitlines()))  # a path may contain line breaks
 
 
 class MissingExtra(UserError):
@@ -24,18 +24,18 @@ class MissingExtra(UserError):
 
 
 class OwnRankError(UserError):
-    """An error that only one rank of several can tell, so that its line is shown whichever rank it is."""
+    """An error that only one of several ranks can detect; its message is shown by whichever rank raises it."""
 
 
 def nearest(word: str, legal: Iterable[str]) -> str | None:
-    """Find the word that is closest in spelling.
+    """The legal word that is closest in spelling.
 
     Args:
         word: what the user wrote.
         legal: the legal words.
 
     Returns:
-        One of the legal words; None where nothing is close.
+        One of the legal words; None if none is close.
     """
     folded = {name.lower(): name for name in legal}
     matches = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
@@ -43,10 +43,10 @@ def nearest(word: str, legal: Iterable[str]) -> str | None:
 
 
 def unknown(kind: str, word: str, legal: Iterable[str]) -> UserError:
-    """The error for a word that no list holds. It names the nearest legal word, or all of them where none is near.
+    """The error for an unknown word. The message names the nearest legal word, or all of them if none is close.
 
     Args:
-        kind: what the word was meant to be, such as "rule" or "option of rule 'sigprop'".
+        kind: what the word should have been, such as "rule" or "option of rule 'sigprop'".
         word: what the user wrote.
         legal: the legal words.
 

@@ -1,4 +1,4 @@
-"""Expressions of rule texts: parsed once from Python's own expression syntax, evaluated by any reader."""
+"""Expressions of rule texts: parsed from Python's expression syntax, evaluated on numbers, arrays or tensors."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ FUNCTIONS: Mapping[str, int] = {
     "relu": 1, "abs": 1, "exp": 1, "tanh": 1, "sqrt": 1, "sign": 1,
     "clip": 3, "min": 2, "max": 2, "psi": 1, "through_norm": 1, "before": 1, "delay": 2,
 }  # fmt: skip
-"""Legal functions and how many arguments each takes. `psi` is the neuron's own pseudo-derivative of the spike;
-`through_norm` carries a post factor back through the neuron's own normalisation (identity where it has none).
-`before(x_pre)` is the trace without what this step has brought, decay x[t-1], and `delay(S_pre, 3)` what stood there
-three steps ago (0 before the first step)."""
+"""Legal functions and their numbers of arguments. `psi` is the neuron's own pseudo-derivative of the spike;
+`through_norm` carries a post factor back through the neuron's own normalisation (identity without one). `before(x_pre)`
+is the trace without the contribution of this step, decay x[t-1], and `delay(S_pre, 3)` is the value three steps ago (0
+before the first step)."""
 
 PAST = frozenset({"before", "delay"})
-"""Functions that ask for something of the past. They are not computed from their argument's value at this step, but
-looked up among the names, by their own text."""
+"""Functions that read the past. They are not computed from the value of their argument at this step: `evaluate` looks
+up their value by the text of the call."""
 LONGEST_DELAY = 1000
-"""Steps that a delay may reach back: it is kept for every neuron."""
+"""The longest delay in steps; its memory is needed for every neuron."""
 
 LARGEST_NUMBER = 3.4e38
-"""The largest number of float32, in which rules are computed."""
+"""The largest float32 number; rules are computed in float32."""
 
 COMPARISONS: Mapping[type[ast.cmpop], str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
 OPERATORS: Mapping[type[ast.operator], str] = {
@@ -38,7 +38,7 @@ OPERATORS: Mapping[type[ast.operator], str] = {
 
 @dataclass(frozen=True)
 class Number:
-    """A number that stands in an expression."""
+    """A number in an expression."""
 
     value: float
 
@@ -71,14 +71,14 @@ Expression = Number | Name | Binary | Call
 
 
 def is_readable(name: str, reserved: Collection[str] = ()) -> bool:
-    """Whether texts can read a declared trace or eligibility by a name.
+    """Whether a declared trace or eligibility may have this name.
 
     Args:
-        name: as it is declared.
-        reserved: names that stand for something else, beside those of functions.
+        name: the name as declared.
+        reserved: names with another meaning, beside those of functions.
 
     Returns:
-        Whether it is a lower-case word without the suffix of a side, and free.
+        Whether the name is a lower-case word without the suffix of a side, and is not reserved.
     """
     word = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and not keyword.iskeyword(name)
     return word and not name.endswith(("_pre", "_post")) and name not in FUNCTIONS and name not in reserved
@@ -88,7 +88,7 @@ def parse(text: str) -> Expression:
     """Parse one text of a rule into an expression.
 
     Raises:
-        UserError: not an expression, or it uses syntax or a function that rules do not have.
+        UserError: the text is not an expression, or uses syntax or a function that rules do not have.
     """
     try:
         tree = ast.parse(text.strip(), mode="eval")
@@ -125,7 +125,7 @@ def _convert(node: ast.expr, text: str) -> Expression:
 def _number(value: int | float, text: str) -> Number:
     try:
         number = float(value)
-    except OverflowError:  # of a whole number with hundreds of digits
+    except OverflowError:  # an integer with hundreds of digits
         number = math.inf
     if not abs(number) <= LARGEST_NUMBER:
         raise UserError(f"rule text '{text:.80}' holds a number too large to compute with. Use a finite one")
@@ -139,7 +139,7 @@ def _call(name: str, arguments: tuple[Expression, ...], text: str) -> Call:
         raise UserError(f"rule text '{text}': {name} takes {FUNCTIONS[name]} argument(s), found {len(arguments)}")
     match name, arguments:
         case ("before", (Name(),)):
-            pass  # Which names are traces, the rule says (`neuron_trace.check_past`).
+            pass  # `neuron_trace.check_past` checks this, because the rule says which names are traces.
         case ("before", _):
             raise UserError(
                 f"rule text '{text}': before() takes the name of a trace, found {show(arguments[0])}. "
@@ -156,7 +156,7 @@ def _call(name: str, arguments: tuple[Expression, ...], text: str) -> Call:
 
 
 def names_in(expression: Expression) -> Iterator[str]:
-    """Every name an expression reads, repeats included."""
+    """Every name that an expression reads, including repetitions."""
     match expression:
         case Name(text):
             yield text
@@ -169,7 +169,7 @@ def names_in(expression: Expression) -> Iterator[str]:
 
 
 def calls_in(expression: Expression) -> Iterator[Call]:
-    """Every call an expression makes, repeats included, outer ones first."""
+    """Every call in an expression, including repetitions, outer calls first."""
     match expression:
         case Binary(_, left, right):
             yield from calls_in(left)
@@ -181,7 +181,7 @@ def calls_in(expression: Expression) -> Iterator[Call]:
 
 
 def show(expression: Expression) -> str:
-    """The expression as text that `parse` reads back."""
+    """Write the expression as a text that `parse` can read."""
     match expression:
         case Number(value):
             return f"{value:g}" if value >= 0 else f"({value:g})"
@@ -200,9 +200,10 @@ def evaluate(expression: Expression, names: Mapping[str, Any], functions: Mappin
 
     Args:
         expression: what to evaluate.
-        names: a value for every name it reads, and for every call of `PAST` under its text, such as "before(x_pre)".
-        functions: the functions of `FUNCTIONS` that it calls, and the six operators and four comparisons under
-            their signs where Python's own would not do (a tensor library's comparisons give booleans).
+        names: a value for every name in the expression, and for every call of `PAST` by its text, such as
+            "before(x_pre)".
+        functions: the functions of `FUNCTIONS` that the expression calls. Operators and comparisons may be overridden
+            by their signs, because comparisons of tensors give booleans.
 
     Returns:
         The value, of the type that its names and functions give.

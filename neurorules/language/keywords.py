@@ -1,4 +1,4 @@
-"""Settings as keyword arguments of a function: what `help()` and editors show is made from the settings themselves."""
+"""Keyword arguments that are generated from the settings, so that `help()` and editors show every setting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 from neurorules.language.settings import Setting, settings_of
 
 WIDTH = 100
-"""Letters of a line of what `help()` shows."""
+"""Width in characters of the lines that `help()` shows."""
 P = ParamSpec("P")
 S = TypeVar("S")
 Owner = TypeVar("Owner")
@@ -19,10 +19,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def built_from(kind: Callable[P, S]) -> Callable[[Callable[[Owner, S], None]], Callable[Concatenate[Owner, P], None]]:
-    """Give a constructor that is written for a dataclass of settings the keyword arguments of that dataclass.
+    """A decorator for constructors that take a dataclass of settings: it gives them the dataclass's keyword arguments.
 
     Args:
-        kind: the dataclass; its own constructor says which arguments there are, and their types.
+        kind: the dataclass, whose constructor defines the arguments and their types.
 
     Returns:
         A decorator: from `__init__(self, settings)` to `__init__(self, <the dataclass's arguments>)`.
@@ -33,7 +33,7 @@ def built_from(kind: Callable[P, S]) -> Callable[[Callable[[Owner, S], None]], C
         signature = inspect.Signature([own, *parameters_of(kind)], return_annotation=None)
 
         def __init__(self: Owner, *args: P.args, **settings: P.kwargs) -> None:
-            signature.bind(self, *args, **settings)  # says which argument is unknown, or missing
+            signature.bind(self, *args, **settings)  # raises an error that names an unknown or missing argument
             build(self, kind(*args, **settings))
 
         __init__.__signature__ = signature  # type: ignore[attr-defined]
@@ -49,10 +49,10 @@ def with_keywords(kind: Callable[..., Any], leave_out: str = "settings") -> Call
 
     Args:
         kind: the dataclass of settings.
-        leave_out: name of the parameter in whose place they stand.
+        leave_out: name of the parameter that the settings replace.
 
     Returns:
-        A decorator that changes what the function shows of itself, and nothing else.
+        A decorator that changes the function's signature and docstring, and not its behaviour.
     """
 
     def decorate(function: F) -> F:
@@ -72,13 +72,13 @@ def with_keywords(kind: Callable[..., Any], leave_out: str = "settings") -> Call
 
 
 def parameters_of(kind: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The arguments of a dataclass of settings: positional ones first, then its own, then the settings in their places.
+    """The arguments of a dataclass of settings: positional ones first, then its own fields, then the settings in order.
 
     Args:
         kind: the dataclass.
 
     Returns:
-        Parameters with plain types; ranges are left to the text of `with_settings`.
+        Parameters with plain types; the docstring that `with_settings` writes contains the ranges.
     """
     hints = get_type_hints(kind)
     places = {name: number for number, name in enumerate(settings_of(kind))}
@@ -92,7 +92,7 @@ def parameters_of(kind: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def with_settings(text: str, kind: Any) -> str:
-    """A docstring with one line for each setting at its end.
+    """Append one line for each setting to a docstring.
 
     Args:
         text: the docstring.

@@ -1,4 +1,4 @@
-"""Declared traces: what each neuron of a rule remembers of its own past, such as a low-pass of its spikes."""
+"""Declared traces: low-pass filters of each neuron's own activity, such as of its spikes, which rule texts read."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from neurorules.language.ranges import Fraction, check_ranges
 
 SPIKES, MEMBRANE = "S", "v"
 ACTIVITY = frozenset({SPIKES, MEMBRANE})
-"""What the text of a trace reads of its neuron beside other traces: spikes and the membrane before the reset."""
+"""The variables that the text of a trace may read, beside other traces: spikes and the membrane before the reset."""
 Side = Literal["pre", "post"]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """u[t] = decay u[t-1] + text[t] of every neuron, from 0 when a trial begins, or from what earlier trials left.
+    """u[t] = decay u[t-1] + text[t] for every neuron, starting from 0 in each trial unless it lasts `across_trials`.
 
-    Texts of the rule read a trace named `u` as `u_post`, and as `u_pre` where spikes are all that it is made of, since
-    connections carry spikes and no membranes. `before(u_post)` leaves out what this step has brought, and
-    `delay(u_post, 3)` is the trace of three steps ago.
+    The rule's texts read a trace named `u` as `u_post`. They can also read it as `u_pre` if it depends only on spikes,
+    because connections transmit spikes and no membranes. `before(u_post)` leaves out the contribution of this step, and
+    `delay(u_post, 3)` is the trace three steps ago.
 
     Args:
-        name: lower-case, such as "u" or "low".
-        decay: per step, in [0, 1].
-        text: of the neuron's own variables without a suffix: `S`, `v`, `psi(v)`, constants, and traces that the rule
-            declares before this one.
-        spikes: summed for the recursion above. nearest for u[t] = text[t] at each of the neuron's own spikes and
-            decay u[t-1] at every other step, so that the last spike alone counts.
-        across_trials: whether the mean over a trial's rows of its last value is its first value in the next trial, and
-            part of what is stored with the weights. Such a trace is read at the postsynaptic end alone, and `delay()`
-            of it is 0 before the first step of a trial, as of everything else.
+        name: a lower-case word, such as "u" or "low".
+        decay: the decay per step, in [0, 1].
+        text: an expression of the neuron's own variables without a suffix: `S`, `v`, `psi(v)`, constants, and traces
+            that the rule declares before this one.
+        spikes: "summed" for the recursion above; "nearest" for u[t] = text[t] at each of the neuron's own spikes and
+            decay u[t-1] at every other step, so that only the last spike counts.
+        across_trials: whether the trace continues from trial to trial. Its last value, averaged over the rows of the
+            trial, is then the first value of the next trial, and is stored with the weights. Only the postsynaptic end
+            can read such a trace. `delay()` of it is 0 before the first step of a trial, as for all variables.
 
     Raises:
-        UserError: a name that is none, a decay out of range, or a text that holds what no trace is made of.
+        UserError: the name cannot be used in texts, the decay is out of range, or the text calls `through_norm()`.
     """
 
     name: str
@@ -74,11 +74,11 @@ class Trace:
 
     @cached_property
     def expression(self) -> Expression:
-        """The parsed text, its names without a suffix."""
+        """The parsed text, whose names have no suffix."""
         return parse(self.text)
 
     def show(self) -> str:
-        """Its recursion, as a person reads it."""
+        """The recursion as an equation, for display."""
         brought = f"{self.text}[t]" if isinstance(self.expression, Name) else self.text
         lasting = ", across trials" if self.across_trials else ""
         if self.spikes == "nearest":
@@ -87,15 +87,15 @@ class Trace:
 
 
 def at(expression: Expression, side: Side, constants: Mapping[str, float]) -> Expression:
-    """The text of a trace at one end of a synapse: each variable gets the suffix of that side.
+    """The text of a trace as seen from one end of a synapse: each variable gets the suffix of that side.
 
     Args:
-        expression: of a trace, its names without a suffix.
-        side: of the synapse.
-        constants: of the rule, which have no side.
+        expression: the expression of a trace, whose names have no suffix.
+        side: the side of the synapse.
+        constants: the constants of the rule, which get no suffix.
 
     Returns:
-        The expression as texts of synapses write it.
+        The expression with suffixes, as in the texts of weights.
     """
     match expression:
         case Name(text) if text not in constants:
@@ -108,16 +108,16 @@ def at(expression: Expression, side: Side, constants: Mapping[str, float]) -> Ex
 
 
 def check_traces(owner: str, traces: Iterable[Trace], constants: Mapping[str, float], taken: Iterable[str]) -> None:
-    """Refuse traces of a rule that share a name, or whose texts read what a neuron does not have.
+    """Refuse traces of a rule that share a name, or whose texts read unknown variables.
 
     Args:
         owner: how the message names the rule.
-        traces: of the rule, in the order in which they are declared.
-        constants: of the rule.
-        taken: names that stand for other things.
+        traces: the traces of the rule, in the order of their declaration.
+        constants: the constants of the rule.
+        taken: names that have another meaning.
 
     Raises:
-        UserError: a name stands for two things, or a text reads an unknown name or a later trace.
+        UserError: a name would have two meanings, or a text reads an unknown name or a trace that is declared later.
     """
     used, before = {*taken, *constants}, set[str]()
     for trace in traces:
@@ -138,18 +138,19 @@ def check_traces(owner: str, traces: Iterable[Trace], constants: Mapping[str, fl
 def check_past(
     owner: str, text: str, call: Call, traces: Iterable[str], activity: Iterable[str], delayed: Collection[Call] = ()
 ) -> None:
-    """Refuse a call of `before` or `delay` that asks for what is not remembered.
+    """Refuse a call of `before` or `delay` whose argument has no stored past.
 
     Args:
         owner: how the message names the text.
-        text: that makes the call.
-        call: one of its calls; those of other functions pass.
-        traces: names of traces that it may read, suffixes included.
+        text: the text that contains the call.
+        call: one of its calls; calls of other functions are accepted.
+        traces: names of traces that the call may read, with suffixes.
         activity: names that `delay` may read beside them, such as "S_pre".
-        delayed: calls of `delay` that are legal beside those, such as `delay(e, 1)` of an eligibility.
+        delayed: further legal calls of `delay`, such as `delay(e, 1)` of an eligibility.
 
     Raises:
-        UserError: the argument is no trace, or nothing that is delayed.
+        UserError: `before` is called with something other than a trace, or `delay` with a variable that cannot be
+            delayed.
     """
     if call.function not in PAST:
         return
@@ -167,15 +168,15 @@ def check_past(
 
 
 def made_of_spikes(name: str, traces: Mapping[str, Trace]) -> bool:
-    """Whether a trace is made of spikes of one trial alone, so that a connection brings all that it needs.
+    """Whether a trace depends only on spikes of the current trial, so that it can be computed at the presynaptic end.
 
     Args:
-        name: of the trace.
-        traces: of the rule, by name.
+        name: the name of the trace.
+        traces: the traces of the rule, by name.
 
     Returns:
-        Whether neither its text nor those of the traces that it reads hold the membrane or its pseudo-derivative, and
-        none of them lives across trials.
+        True if neither its text nor the texts of the traces that it reads contain the membrane or its
+        pseudo-derivative, and none of these traces lasts across trials.
     """
     expression = traces[name].expression
     if (

@@ -1,4 +1,4 @@
-"""The check that numbers which a rule text computes from numbers alone, before it meets a neuron, are finite."""
+"""The check that the constant parts of a rule text, which contain no variable, are finite numbers."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "<": lambda a, b: float(a < b),
     "<=": lambda a, b: float(a <= b),
 }
-"""The functions of rule texts on plain numbers; `psi` and `through_norm` are a neuron's own."""
+"""The functions of rule texts on plain numbers; `psi` and `through_norm` are missing, because each neuron has its
+own."""
 
 
 def check_number(owner: str, text: str, expression: Expression, constants: Mapping[str, float]) -> None:
-    """Refuse an expression without variables that is no finite number; one that asks a neuron is left to it.
+    """Refuse a constant expression that is not a finite number; expressions that call `psi` or `through_norm` are
+    skipped.
 
     Args:
         owner: how the error names the rule.
-        text: the rule text it stands in.
-        expression: reads constants alone.
+        text: the rule text that contains the expression.
+        expression: an expression whose only names are constants.
         constants: their values.
 
     Raises:
-        UserError: it is infinite, not a number, or no real one.
+        UserError: the value is infinite, NaN or complex.
     """
     if any(call.function not in FUNCTIONS for call in calls_in(expression)):
         return

@@ -1,7 +1,7 @@
-"""The one syntax for options of a thing: `name:key=value:key=value`; a comma separates things.
+"""The syntax for a part with options, `name:key=value:key=value`, as in `--rule sigprop:form=voltage`.
 
-Where the value of an option names a thing with options of its own, these stand behind a full stop:
-`lif:surrogate=triangle:surrogate.width=0.5`.
+Commas separate the parts of a list. If the value of an option is a part with options of its own, these are written
+after a full stop: `lif:surrogate=triangle:surrogate.width=0.5`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from neurorules.language.ranges import check_ranges, hints_of, words_of
 
 OWN_OPTIONS = "own options"
 Named = Annotated[str, OWN_OPTIONS]
-"""An option whose value is the text of another thing, which has options of its own: `fast_sigmoid:k=25`."""
+"""The type of an option whose value is a part with options of its own, such as `fast_sigmoid:k=25`."""
 
 
 def parse_named(text: str) -> tuple[str, dict[str, str]]:
     """Split `name:key=value:key=value` into the name and its raw options.
 
     Raises:
-        UserError: empty name, an option without `=`, or an option given twice.
+        UserError: the name is empty, an option has no `=`, or an option is given twice.
     """
     if not isinstance(text, str):
         raise UserError(f"{text!r:.60} names nothing. Write name:key=value, for example sigprop:form=voltage")
@@ -43,14 +43,14 @@ def parse_named(text: str) -> tuple[str, dict[str, str]]:
 
 
 def write_named(name: str, options: Mapping[str, Any]) -> str:
-    """Write a thing with its options: `name:key=value:key=value`.
+    """Write a part with its options: `name:key=value:key=value`.
 
     Args:
-        name: of the thing, such as "sigprop".
-        options: values by name, in the order in which they are to stand.
+        name: the name of the part, such as "sigprop".
+        options: values by name, in the order in which they are written.
 
     Returns:
-        The text, which `parse_named` and `convert_options` read back.
+        The text, which `parse_named` and `convert_options` can read.
     """
     pieces = [name]
     for key, value in options.items():
@@ -67,7 +67,7 @@ def _written(value: Any) -> str:
 
 
 def parse_list(text: str) -> list[str]:
-    """Split a comma-separated list of things; empty pieces are dropped, commas between brackets separate nothing."""
+    """Split a comma-separated list; empty pieces are dropped, and commas within brackets do not separate."""
     pieces, depth = [""], 0
     for sign in text:
         depth += (sign == "(") - (sign == ")")
@@ -82,16 +82,16 @@ def convert_options(owner: str, factory: Callable[..., Any], raw: Mapping[str, s
     """Convert raw option texts to the types that `factory` declares.
 
     Args:
-        owner: how the error names the thing, such as "rule 'sigprop'".
+        owner: how the error names the part, such as "rule 'sigprop'".
         factory: a dataclass or function with annotated keyword parameters.
         raw: option texts as written.
 
     Returns:
-        Values by option name, of those that are given.
+        The values of the options that are given, by name.
 
     Raises:
-        UserError: an option it does not take (nearest name offered), a value of the wrong type, or a number outside
-            the range that is declared beside it.
+        UserError: an option is unknown (the message names the nearest one), a value has the wrong type, or a number is
+            outside its declared range.
     """
     accepted = hints_of(factory)
     values: dict[str, Any] = {}
@@ -104,9 +104,9 @@ def convert_options(owner: str, factory: Callable[..., Any], raw: Mapping[str, s
 
 
 def _whole_texts(raw: Mapping[str, str], factory: Callable[..., Any]) -> dict[str, str]:
-    """Option texts in which `surrogate=triangle` and `surrogate.width=0.5` have become `surrogate=triangle:width=0.5`.
+    """Join `surrogate=triangle` and `surrogate.width=0.5` into the option text `surrogate=triangle:width=0.5`.
 
-    An option that is left out keeps its default name, whose own options can be given by themselves.
+    If `surrogate` is left out, its default name is used, so that `surrogate.width=0.5` can be given alone.
     """
     accepted, defaults = hints_of(factory), defaults_of(factory)
     whole = {key: text for key, text in raw.items() if not names_own_option(key, accepted)}
@@ -123,14 +123,14 @@ def _whole_texts(raw: Mapping[str, str], factory: Callable[..., Any]) -> dict[st
 
 
 def names_own_option(key: str, accepted: Mapping[str, Any]) -> bool:
-    """Whether a key such as `surrogate.width` is an option of the thing that another option names.
+    """Whether a key such as `surrogate.width` is an option of the part that another option names.
 
     Args:
-        key: as the user wrote it.
-        accepted: the annotated types of the options that there are, by name.
+        key: the key as the user wrote it.
+        accepted: the annotated types of the legal options, by name.
 
     Returns:
-        True where the part before the full stop is an option whose type is `Named`, or may be.
+        True if the key begins with an option whose type is or allows `Named`, followed by a full stop.
     """
     option, dot, _ = key.partition(".")
     kind = accepted.get(option)
@@ -144,16 +144,16 @@ def defaults_of(factory: Callable[..., Any]) -> dict[str, Any]:
 
 
 def check_options(owner: str, factory: Callable[..., Any], values: Mapping[str, Any]) -> None:
-    """Check option values that are no texts any more: what Python code hands over.
+    """Check option values that Python code passes, which are already converted from text.
 
     Args:
-        owner: how the error names the thing, such as "signal 'prototypes'".
+        owner: how the error names the part, such as "signal 'prototypes'".
         factory: a dataclass or function with annotated keyword parameters.
-        values: by option name.
+        values: values by option name.
 
     Raises:
-        UserError: an option it does not take (the nearest name is offered), a value of the wrong type, or a number
-            outside the range that is declared beside it.
+        UserError: an option is unknown (the message names the nearest one), a value has the wrong type, or a number is
+            outside its declared range.
     """
     accepted = hints_of(factory)
     for key, value in values.items():
@@ -166,18 +166,18 @@ def check_options(owner: str, factory: Callable[..., Any], values: Mapping[str, 
 
 
 def convert(where: str, kind: Any, text: str) -> Any:
-    """Read one option text as a value of a type.
+    """Convert one option text to a value of the annotated type.
 
     Args:
         where: how the error names the option.
         kind: the annotated type.
-        text: as the user wrote it.
+        text: the text as the user wrote it.
 
     Returns:
-        The value; None where the text is "none" and the type allows it.
+        The value; None if the text is "none" and the type allows None.
 
     Raises:
-        UserError: the text is not such a value.
+        UserError: the text cannot be converted.
     """
     origin = get_origin(kind)
     if origin is Annotated:
@@ -185,7 +185,7 @@ def convert(where: str, kind: Any, text: str) -> Any:
     if origin in (Union, types.UnionType):
         kinds = [k for k in get_args(kind) if k is not type(None)]
         if text == "none" and type(None) in get_args(kind) and kinds[0] is not str:
-            return None  # of a text, "none" is a word like others: --norm none
+            return None  # for options of type text, "none" is an ordinary word: --norm none
         words, numbers = words_of(kind), [k for k in kinds if get_origin(k) is not Literal]
         if text in words:
             return text

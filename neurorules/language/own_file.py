@@ -1,4 +1,4 @@
-"""One Python file of a user's own: what its text offers, and the module that running it makes."""
+"""One Python file of the user's with a rule, signal or neuron: what its source text defines, and how to import it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from neurorules.language.errors import UserError
 
 KINDS = {"rule": "Rule", "signal": "Signal", "neuron": "Neuron"}
-"""The kinds that a file may offer, each with the name of its type in `neurorules`."""
+"""The kinds of parts that a file may define, each with the name of its type in `neurorules`."""
 ENTRY, SIGNAL = "ENTRY", "SIGNAL"
 
 _modules: dict[Path, tuple[str, ModuleType]] = {}
@@ -27,13 +27,14 @@ _modules: dict[Path, tuple[str, ModuleType]] = {}
 
 @dataclass(frozen=True)
 class Offer:
-    """The entries that a file offers, as its text says: nothing is run.
+    """The parts that a file defines, read from its source text without running it.
 
     Args:
-        kinds: of its entries; a file that cannot be read counts as a rule, so that naming it says why.
-        unclear: whether the text does not say what ENTRY is.
-        entries: lines that assign ENTRY.
-        candidates: functions and classes that could be one, by name, with their kind.
+        kinds: kinds of the parts. A file that cannot be read counts as a rule, so that using its name reports the
+            error.
+        unclear: whether the source text does not tell what ENTRY is.
+        entries: numbers of the lines that assign ENTRY.
+        candidates: functions and classes that could be the ENTRY, by name, with their kind.
     """
 
     kinds: frozenset[str]
@@ -46,7 +47,7 @@ def text_of(path: Path) -> bytes:
     """The bytes of a file.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: the file cannot be read.
     """
     try:
         return path.read_bytes()
@@ -64,7 +65,7 @@ def digest_of(path: Path | str) -> str:
 
 
 def offer_of(path: Path) -> Offer:
-    """Tell what a file offers by its text; where that does not say what ENTRY is, the file is run."""
+    """Find out what a file defines from its source text; if the text does not tell what ENTRY is, run the file."""
     try:
         offer = _offer(path.read_bytes())
     except OSError:
@@ -109,7 +110,7 @@ def _offer(text: bytes) -> Offer:
 
 
 def _names_of(node: ast.stmt) -> set[str]:
-    """The names that a statement of a module gives: by assignment, definition or import."""
+    """The names that a statement of a module binds, by assignment, definition or import."""
     targets = getattr(node, "targets", [getattr(node, "target", None)])
     names = {one.id for target in targets if target for one in ast.walk(target) if isinstance(one, ast.Name)}
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -118,25 +119,25 @@ def _names_of(node: ast.stmt) -> set[str]:
 
 
 def _kind_of(node: ast.FunctionDef | ast.ClassDef) -> str | None:
-    """The kind of what a function returns or a class is, by the last word of its annotation or its bases."""
+    """The kind of part that a function returns or a class is, from the last word of its annotation or its bases."""
     said = [node.returns] if isinstance(node, ast.FunctionDef) else node.bases
     words = {re.sub(r"\[.*", "", ast.unparse(one)).strip("'\"").rpartition(".")[2] for one in said if one is not None}
     return next((kind for kind, name in KINDS.items() if name in words), None)
 
 
 def load(path: Path, offer: Offer | None = None) -> ModuleType:
-    """Run a file, once for each text that it has had.
+    """Run a file as a module. It runs again only if its text has changed.
 
     Args:
-        path: whole path of the file.
-        offer: what its text offers; None to read that.
+        path: absolute path of the file.
+        offer: what its text defines; None to read the text.
 
     Returns:
-        Its module, which is entered nowhere under a name that others could import.
+        The module; other modules cannot import it by name.
 
     Raises:
-        UserError: it cannot be read, has a mistake of syntax (with its line), raises an error, prints, or has no
-            ENTRY that makes something.
+        UserError: the file cannot be read, has a syntax error (the message names the line), raises an error, prints, or
+            has no usable ENTRY.
     """
     text = text_of(path)
     digest = hashlib.sha256(text).hexdigest()
@@ -152,7 +153,7 @@ def load(path: Path, offer: Offer | None = None) -> ModuleType:
         where = "" if line is None else f", line {line}"
         raise UserError(f"{path}{where}: {getattr(error, 'msg', error)}. Correct it") from None
     printed = io.StringIO()
-    sys.modules[name] = module  # dataclasses look up the module of their annotations
+    sys.modules[name] = module  # dataclasses look up the module in which their annotations are written
     try:
         with contextlib.redirect_stdout(printed):
             exec(code, module.__dict__)
@@ -189,14 +190,14 @@ def _check_entry(path: Path, module: ModuleType, offer: Offer) -> None:
 
 
 def entry_of(path: Path, kind: str) -> Callable[..., Any]:
-    """The function that makes the entry of one kind in a file: its ENTRY, or the signal that a rule's file brings.
+    """The factory of the part in a file: its ENTRY, or the SIGNAL in the file of a rule.
 
     Args:
-        path: of the file.
-        kind: of the entry, such as "rule".
+        path: the path of the file.
+        kind: the kind of the part, such as "rule".
 
     Returns:
-        What makes the entry, called with its options.
+        The factory, which is called with the options of the part.
 
     Raises:
         UserError: as in `load`.
@@ -208,15 +209,15 @@ def entry_of(path: Path, kind: str) -> Callable[..., Any]:
 
 
 def check_made(path: Path, kind: str, value: object) -> None:
-    """Refuse what an ENTRY has made where it is of another kind, or a rule of another name than its file.
+    """Refuse the result of an ENTRY if it has the wrong kind, or is a rule with a name other than that of its file.
 
     Args:
-        path: of the file.
-        kind: that was asked for.
-        value: what was made.
+        path: the path of the file.
+        kind: the kind that was asked for.
+        value: the result of ENTRY.
 
     Raises:
-        UserError: it is not.
+        UserError: the result has another kind, or the rule another name.
     """
     wanted = KINDS.get(kind)
     types = {(one.__module__.partition(".")[0], one.__name__) for one in type(value).__mro__}
@@ -228,7 +229,7 @@ def check_made(path: Path, kind: str, value: object) -> None:
 
 
 def _line_in(error: BaseException, path: Path) -> str:
-    """The last line of a file that an error came through, as ", line 3"; empty where there is none."""
+    """The last line of the file in the traceback of an error, as ", line 3"; empty if the file does not occur in it."""
     line, step = None, error.__traceback__
     while step is not None:
         line = step.tb_lineno if step.tb_frame.f_code.co_filename == str(path) else line

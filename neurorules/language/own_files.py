@@ -1,10 +1,10 @@
-"""Rules, signals and neurons in files of a user's own, which are named by a path or lie in a folder of theirs.
+"""Rules, signals and neurons in files of the user's, which are given by path or lie in a folder of the user's.
 
-A file stands alone, so that the hash of its text is the hash of all of it. It offers what a file of a registry's folder
-offers, `ENTRY`; a rule's file may bring the rule's signal as `SIGNAL`. Both are listed under the file's name.
+Each file must work alone, so that the hash of its text identifies it. Like a file in a registry's folder it defines
+`ENTRY`; the file of a rule may also define the rule's signal as `SIGNAL`. Both are listed under the file's name.
 
-A file is run only where the user has named it: by its path, or by `NEURORULES_RULES`. What a run folder or a
-comparison says is a name and never a path, so that reading one runs nothing (SECURITY.md).
+A file is run only if the user has named it, by its path or through `NEURORULES_RULES`. Run folders and comparisons
+store names and never paths, so that reading them runs no code (SECURITY.md).
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from neurorules.language.errors import UserError
 from neurorules.language.own_file import offer_of
 
 VARIABLE = "NEURORULES_RULES"
-"""The variable of the environment that names folders, or single files, of a user's own."""
+"""The environment variable that lists the user's folders and files."""
 _named: dict[str, Path] = {}
 
 
 def is_path(name: str) -> bool:
-    """Whether a word for a part is the path of a file rather than a name: a registry lists no such name."""
+    """Whether a word is the path of a file rather than the name of a part."""
     return name.endswith(".py") or any(sign in name for sign in ("/", "\\"))
 
 
 def take(files: Mapping[str, Path | str]) -> None:
-    """List files for the rest of this process, as if the user had named them here.
+    """Register files for the rest of this process, as if the user had given their paths.
 
     Args:
-        files: whole paths by name.
+        files: absolute paths by name.
 
     Raises:
-        UserError: another file of that name was named before, and is still there.
+        UserError: another file of that name is registered already, and still exists.
     """
     for name, path in files.items():
         before, path = _named.get(name), Path(path)
@@ -45,10 +45,10 @@ def take(files: Mapping[str, Path | str]) -> None:
 
 
 def take_all(files: Mapping[str, Path | str]) -> None:
-    """List the files of another process of the same command, and those alone.
+    """Register the files of another process of the same command, and no others.
 
     Args:
-        files: paths by name, what `listed` gave there.
+        files: paths by name, as `listed` returned them in that process.
     """
     _named.clear()
     _named.update({name: Path(path) for name, path in files.items()})
@@ -56,13 +56,13 @@ def take_all(files: Mapping[str, Path | str]) -> None:
 
 @contextmanager
 def standing_for(files: Mapping[str, Path]) -> Iterator[None]:
-    """Let names stand for other files inside the block.
+    """Let names refer to other files inside the block.
 
     Args:
         files: paths by name.
 
     Returns:
-        A context manager; after it the names stand for what they stood for before.
+        A context manager, which restores the previous meaning of the names at its end.
     """
     before = {name: _named.get(name) for name in files}
     _named.update(files)
@@ -77,10 +77,10 @@ def standing_for(files: Mapping[str, Path]) -> Iterator[None]:
 
 
 def listed() -> dict[str, Path]:
-    """The user's files by name: those that were named by path, and those of the folders of `NEURORULES_RULES`.
+    """The user's files by name: those given by path, and those in the folders of `NEURORULES_RULES`.
 
     Raises:
-        UserError: a folder is missing, or two files have one name.
+        UserError: a folder is missing, or two files have the same name.
     """
     files: dict[str, Path] = {}
     for place in os.environ.get(VARIABLE, "").split(os.pathsep):
@@ -92,7 +92,7 @@ def listed() -> dict[str, Path]:
 
 
 def _files_of(place: Path) -> list[Path]:
-    """The files of one place that the environment names: a folder, or a file."""
+    """The files of one item of the environment variable, which is a folder or a file."""
     if place.suffix == ".py":
         return [checked_path(str(place), f"{VARIABLE}: ")]
     if not place.is_dir():
@@ -102,7 +102,7 @@ def _files_of(place: Path) -> list[Path]:
 
 
 def listed_as(kind: str) -> dict[str, str]:
-    """Paths of the user's files that offer a kind, by name.
+    """Paths of the user's files that define a part of some kind, by name.
 
     Raises:
         UserError: as in `listed`.
@@ -111,17 +111,17 @@ def listed_as(kind: str) -> dict[str, str]:
 
 
 def checked_path(word: str, where: str = "") -> Path:
-    """The whole path of a file that a user names.
+    """The absolute path of a file that the user gives.
 
     Args:
         word: the path.
-        where: begins the message.
+        where: the beginning of the error message.
 
     Returns:
-        The path from the root of the file system.
+        The absolute path.
 
     Raises:
-        UserError: there is no such file, or its name cannot be that of an entry.
+        UserError: there is no such file, or its name cannot be the name of a part.
     """
     path = Path(word).expanduser()
     if path.is_dir():

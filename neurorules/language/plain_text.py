@@ -1,4 +1,4 @@
-"""Numbers of things and tables as plain text, for pages, pictures and messages."""
+"""Plain text for pages, figures and messages: counts with their noun, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 
 def counted(number: int, thing: str) -> str:
-    """Write a number of things, such as "1 neuron" or "2 neurons".
+    """Write a count with its noun, such as "1 neuron" or "2 neurons".
 
     Args:
-        number: of the things, >= 0.
+        number: the count, >= 0.
         thing: the singular of a noun whose plural ends in s.
 
     Returns:
-        The words.
+        The text.
     """
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def markdown_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table in Markdown, without an end of line behind it.
+    """Write a table in Markdown, without a line break at the end.
 
     Args:
-        titles: of the columns.
+        titles: the titles of the columns.
         rows: the cells of each row, as many as there are titles; a bar in a cell is escaped.
 
     Returns:

@@ -1,7 +1,7 @@
-"""Ranges of numbers, written beside their types: `tau: Annotated[float, Range("(0, inf)")]`, or a name for it.
+"""Ranges of numbers, which are written next to the type: `tau: Annotated[float, Range("(0, inf)")]`.
 
-Whatever a user may give as a number has one, and not-a-number lies in none. `ranged` holds a factory's own callers to
-them, `check_ranges` whoever has values by name.
+Every number that a user may give has a range, and no range contains NaN. `ranged` checks the arguments of a factory at
+each call; `check_ranges` checks values that are given by name.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from neurorules.language.errors import UserError
 
 LARGEST = 2**31 - 1
-"""The largest whole number, which 32 bits hold, so that counts and seeds mean the same to every library below."""
+"""The largest integer, that of 32 bits, so that counts and seeds are valid in every library that receives them."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers that an option may be.
+    """The numbers that an option may have as its value.
 
     Args:
-        interval: in the notation of mathematics, such as "[0, 1)"; infinity itself belongs to "[0, inf]" alone.
+        interval: an interval in mathematical notation, such as "[0, 1)"; only "[0, inf]" contains infinity itself.
     """
 
     interval: str
@@ -39,23 +39,23 @@ class Range:
 
     @cached_property
     def closed(self) -> tuple[bool, bool]:
-        """Whether each of them belongs to the range."""
+        """Whether the lowest and the highest number belong to the range."""
         return self.interval[0] == "[", self.interval[-1] == "]"
 
     def __contains__(self, value: Any) -> bool:
         (low, high), (with_low, with_high) = self.bounds, self.closed
-        # Written so that a comparison with not-a-number, which is false, puts it outside.
+        # Every comparison with NaN is false, so NaN is outside.
         return (value > low or (with_low and value == low)) and (value < high or (with_high and value == high))
 
     def words(self, kind: str, value: Any) -> str:
-        """Say in words what to give instead of a value, such as "a number above 0 and at most 1".
+        """Describe the legal values for an error message, such as "a number above 0 and at most 1".
 
         Args:
-            kind: such as "number" or "whole number".
-            value: what was given; the largest whole number is named only where the value is larger.
+            kind: the noun, such as "number" or "whole number".
+            value: the value that was given; the largest integer is mentioned only if the value is larger.
 
         Returns:
-            The words.
+            The description.
         """
         (low, high), (with_low, with_high) = self.bounds, self.closed
         if high == LARGEST and not (isinstance(value, int | float) and value > high):
@@ -76,22 +76,23 @@ NonNegative = Annotated[float, Range("[0, inf)")]
 Positive = Annotated[float, Range("(0, inf)")]
 Fraction = Annotated[float, Range("[0, 1]")]
 BelowOne = Annotated[float, Range("[0, 1)")]
-"""The range of a decay that forgets, or of a probability that leaves something."""
+"""The range of a decay that is not 1, or of a probability that is not 1."""
 Count = Annotated[int, Range(f"[1, {LARGEST}]")]
 Whole = Annotated[int, Range(f"[0, {LARGEST}]")]
-"""A whole number from 0 on: a seed, a place, a count that may be none."""
+"""An integer from 0: a seed, an index, or a count that may be 0."""
 Seeds = Annotated[int, Range("[1, 10000]")]
-"""How many seeds a comparison runs: more of them come from a slip of the keyboard."""
+"""Number of seeds of a comparison; a larger number is a typing error."""
 Jobs = Annotated[int, Range("[1, 1000]")]
-"""How many processes work at once: more of them come from a slip of the keyboard."""
+"""Number of processes that work at the same time; a larger number is a typing error."""
 Classes = Annotated[int, Range(f"[2, {LARGEST}]")]
 Steps = Annotated[int, Range("[1, 1000000]")]
-"""Time steps of a sample: more of them come from a slip of the keyboard."""
+"""Number of time steps of a sample; a larger number is a typing error."""
 
 
 @cache
 def hints_of(factory: Callable[..., Any]) -> dict[str, Any]:
-    """The annotated types of what a dataclass, class or function takes, ranges included; text where nothing is said."""
+    """The annotated types, with ranges, of the arguments of a dataclass, class or function; `str` without
+    annotation."""
     target = factory.__init__ if inspect.isclass(factory) and not is_dataclass(factory) else factory
     hints = get_type_hints(target, include_extras=True)
     return {name: hints.get(name, str) for name in inspect.signature(factory).parameters}
@@ -99,9 +100,9 @@ def hints_of(factory: Callable[..., Any]) -> dict[str, Any]:
 
 @cache
 def declared(kind: Any) -> tuple[type, Range] | None:
-    """Type and range of an annotation such as `Annotated[int, Range("[1, 9]")] | None`; None where it has none.
+    """Type and range of an annotation such as `Annotated[int, Range("[1, 9]")] | None`; None if it has no range.
 
-    A plain `float` stands for any finite number.
+    A plain `float` means any finite number.
     """
     if kind is float:
         return float, FINITE
@@ -113,7 +114,7 @@ def declared(kind: Any) -> tuple[type, Range] | None:
 
 
 def may_be_open(kind: Any) -> bool:
-    """Whether an annotation allows None, which leaves a value open."""
+    """Whether an annotation allows None, so that the value may be left open."""
     if get_origin(kind) is Annotated:
         return may_be_open(get_args(kind)[0])
     return NoneType in get_args(kind)
@@ -129,12 +130,12 @@ def check_range(name: str, value: Any, kind: Any) -> None:
     """Refuse a number outside its range.
 
     Args:
-        name: how the error names it, such as "--lr" or "neuron 'lif': beta".
-        value: what was given; None where that may be left open.
+        name: how the error names the number, such as "--lr" or "neuron 'lif': beta".
+        value: the value that was given; None where the value may be left open.
         kind: the annotated type, such as `Positive`.
 
     Raises:
-        UserError: it lies outside, or is no number.
+        UserError: the value lies outside its range, or is not a number.
     """
     type_and_range = declared(kind)
     if type_and_range is None or (value is None and may_be_open(kind)) or value in words_of(kind):
@@ -143,7 +144,7 @@ def check_range(name: str, value: Any, kind: Any) -> None:
     try:
         fits = value in range_ and (type_ is not int or value == int(value))
         finite = math.isfinite(value)
-    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last is torch's, for tensors of many values
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # RuntimeError: torch, many elements
         fits = finite = False
     if not fits:
         word = "whole number" if type_ is int else "number"
@@ -154,12 +155,13 @@ def check_ranges(owner: str, factory: Callable[..., Any], values: Mapping[str, A
     """Refuse numbers outside the ranges that a factory declares.
 
     Args:
-        owner: how errors name the thing, such as "neuron 'lif'"; empty for settings of a run, named as options.
+        owner: how errors name the part, such as "neuron 'lif'"; empty for settings of a run, which are named as
+            options.
         factory: a dataclass or function that declares ranges.
-        values: by name; those that are left out are not checked.
+        values: values by name; parameters without a value are not checked.
 
     Raises:
-        UserError: one lies outside.
+        UserError: a number lies outside its range.
     """
     for name, kind in hints_of(factory).items():
         if name in values:
@@ -167,13 +169,13 @@ def check_ranges(owner: str, factory: Callable[..., Any], values: Mapping[str, A
 
 
 def ranged(owner: str) -> Callable[[F], F]:
-    """Hold whoever calls a function, or makes a dataclass, to the ranges that it declares.
+    """A decorator that checks the arguments of a function or dataclass against the ranges that it declares.
 
     Args:
-        owner: how errors name the thing, such as "neuron 'lif'".
+        owner: how errors name the part, such as "neuron 'lif'".
 
-    Raises:
-        UserError: on a call with a number outside its range.
+        Raises:
+        UserError: when the function is called with a number outside its range.
     """
 
     def decorate(factory: F) -> F:

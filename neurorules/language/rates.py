@@ -1,4 +1,4 @@
-"""Schedules by which learning rates fall over a training: `cosine`, `constant`, or `steps:at=60-90:factor=0.1`."""
+"""Learning rate schedules (`--lr-schedule`): `cosine`, `constant`, or `steps:at=60-90:factor=0.1`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from neurorules.language.options import convert_options, parse_named
 from neurorules.language.ranges import NonNegative, ranged
 
 RateSchedule = Callable[[float, int], float]
-"""A function from a time in epochs, and the number of epochs in all, to the fraction of the learning rate."""
+"""A function of the time in epochs and the total number of epochs, which returns a factor for the learning rate."""
 
 
 def rate_schedule(text: str) -> RateSchedule:
-    """The schedule that a text names.
+    """Build the schedule that a text describes.
 
     Raises:
-        UserError: an unknown name or option, or epochs that do not rise.
+        UserError: the name or an option is unknown, or the epochs are not in rising order.
     """
     name, options = parse_named(text)
     if name not in SCHEDULES:
@@ -27,28 +27,28 @@ def rate_schedule(text: str) -> RateSchedule:
 
 
 def cosine() -> RateSchedule:
-    """Falls from 1 to 0 by half a cosine. Source: Loshchilov & Hutter 2017, without restarts."""
+    """A factor that falls from 1 to 0 as half a cosine. Source: Loshchilov & Hutter 2017, without restarts."""
     return lambda epoch, epochs: 0.5 * (1 + math.cos(math.pi * epoch / epochs))
 
 
 def constant() -> RateSchedule:
-    """Keeps the learning rate at its start value, a factor of 1."""
+    """A factor of 1 throughout: the learning rate keeps its initial value."""
     return lambda epoch, epochs: 1.0
 
 
 @ranged("learning rate schedule 'steps'")
 def steps(*, at: str, factor: NonNegative = 0.1) -> RateSchedule:
-    """Falls in steps: the rate is multiplied by a factor when each of some epochs is over.
+    """A factor that falls in steps: it is multiplied by `factor` at the end of each of the listed epochs.
 
     Args:
-        at: the epochs, rising whole numbers joined by -, such as "60-90".
-        factor: of each step, >= 0.
+        at: the epochs in rising order, joined by -, such as "60-90".
+        factor: the factor of each step, >= 0.
 
     Returns:
         The schedule.
 
     Raises:
-        UserError: epochs that are not rising whole numbers.
+        UserError: the epochs are not integers in rising order.
     """
     if not all(piece.isdigit() for piece in at.split("-")):
         raise UserError(f"learning rate schedule 'steps': at={at} is not a list of epochs. Write at=60-90")

@@ -1,11 +1,10 @@
-"""A folder is a registry: every file in it is one entry, found by its file name and imported only when named.
+"""Registries of rules, signals, neurons and all other parts: every file in a folder is one entry, listed by its name.
 
-A module of such a folder says what it offers with `ENTRY`: a frozen dataclass or a function whose keyword
-parameters are the options a user may write, as in `poisson:max_rate=0.5`. `if_.py` is listed as `if`;
-a hyphen in a user's word stands for the underscore of a file (`fashion-mnist`). Files that begin with an underscore
-are not entries. Other packages add
-folders of their own through the entry-point group `neurorules.<kind>s`, whose values name packages. Rules, signals and
-neurons may also lie in single files of the user's own (`neurorules.language.own_files`).
+A file is imported only when its entry is used. It binds `ENTRY` to a frozen dataclass or a function whose keyword
+parameters are the options that a user may write, as in `poisson:max_rate=0.5`. `if_.py` is listed as `if`, and users
+may write a hyphen for an underscore (`fashion-mnist`). Files that begin with an underscore are not entries. Other
+packages add folders of their own through the entry-point group `neurorules.<kind>s`, whose values name packages. Rules,
+signals and neurons may also be single files of the user's (`neurorules.language.own_files`).
 """
 
 from __future__ import annotations
@@ -29,19 +28,19 @@ from neurorules.language.own_file import KINDS, check_made, entry_of, load, offe
 from neurorules.language.own_files import checked_path, is_path, listed_as, take
 
 PACKAGES = {kind: f"neurorules.{kind}s" for kind in KINDS}
-"""The folder of our own entries of each kind that a user's file may offer."""
+"""The library's own folder for each kind of entry that a user's file may define."""
 OWN_PARTS = {"rule": "rule", "signal": "signal", "neuron": "neuron", "readout_neuron": "neuron"}
-"""Settings whose value may name a user's file, with the kind that it must offer."""
+"""Settings whose value may be a user's file, with the kind of entry that the file must define."""
 
 
 def installed_points(group: str) -> EntryPoints:
-    """The entry points of a group in all installed packages, read once for each state of Python's path.
+    """The entry points of a group in all installed packages; they are read again only when Python's path changes.
 
     Args:
-        group: such as "neurorules.rules".
+        group: the name of the group, such as "neurorules.rules".
 
     Returns:
-        Them; their values name packages.
+        The entry points, whose values are names of packages.
     """
     points: EntryPoints = _points_on(tuple((place, _changed_ns(place)) for place in sys.path)).select(group=group)
     return points
@@ -53,7 +52,7 @@ def _points_on(path: tuple[tuple[str, int], ...]) -> Any:
 
 
 def _changed_ns(place: str) -> int:
-    """When a folder last changed; 0 where there is none."""
+    """The time at which a folder last changed; 0 if it does not exist."""
     try:
         return os.stat(place or ".").st_mtime_ns
     except OSError:
@@ -66,7 +65,7 @@ class Registry:
 
     Args:
         kind: the singular word shown to users, such as "rule".
-        package: the folder's package, such as "neurorules.rules", or None where only others add entries.
+        package: the folder's package, such as "neurorules.rules", or None if only other packages add entries.
     """
 
     kind: str
@@ -74,7 +73,7 @@ class Registry:
 
     @cached_property
     def installed(self) -> dict[str, str]:
-        """Entry name -> module path of what lies in packages, in alphabetical order; nothing is imported."""
+        """The module path of every entry in packages, by name, in alphabetical order. Nothing is imported."""
         packages = [self.package] if self.package else []
         packages += [point.value for point in installed_points(f"neurorules.{self.kind}s")]
         origins: dict[str, str] = {}
@@ -91,10 +90,10 @@ class Registry:
 
     @property
     def modules(self) -> dict[str, str]:
-        """Entry name -> module path, or whole path of a file of the user's own; nothing is imported.
+        """The module path, or the absolute path of a user's file, of every entry, by name. Nothing is imported.
 
         Raises:
-            UserError: a file of the user's own has the name of an entry of a package, or cannot be listed.
+            UserError: a user's file has the name of an entry of a package, or cannot be listed.
         """
         if self.kind not in KINDS:
             return self._modules
@@ -110,17 +109,17 @@ class Registry:
         """Refuse a user's file that has the name of an entry of a package.
 
         Args:
-            name: of the file's entry.
-            path: of the file.
+            name: the name of the entry in the file.
+            path: the path of the file.
 
         Raises:
-            UserError: it has.
+            UserError: the name is taken by a package.
         """
         if name in self.installed:
             raise UserError(f"'{name}' is the {self.kind} of {self.installed[name]}. Give the file {path} another name")
 
     def lists(self, path: Path) -> bool:
-        """Whether a file lies in a folder whose files are entries."""
+        """Whether a file lies in one of this registry's folders."""
         places = [place for place in self.modules.values() if not is_path(place)]
         packages = {home for module in places if (home := module.rpartition(".")[0])}
         specs = (importlib.util.find_spec(package) for package in packages)
@@ -128,11 +127,11 @@ class Registry:
         return any(folder.resolve() == path.resolve().parent for folder in folders)
 
     def names(self) -> list[str]:
-        """The names of all entries, built-in and plugged in."""
+        """The names of all entries, of this library and of other packages."""
         return sorted(self.modules)
 
     def factory(self, name: str) -> Callable[..., Any]:
-        """The function that makes an entry, such as the `ENTRY` of its module (see `module` for errors)."""
+        """The factory of an entry, such as the `ENTRY` of its module (see `module` for errors)."""
         place = self.place(name)
         return entry_of(Path(place), self.kind) if is_path(place) else importlib.import_module(place).ENTRY
 
@@ -140,7 +139,7 @@ class Registry:
         """The module path of one entry, or the path of its file; a hyphen in the name stands for an underscore.
 
         Raises:
-            UserError: no such entry; the nearest name is offered.
+            UserError: there is no such entry; the message names the nearest one.
         """
         place = self.modules.get(name.replace("-", "_"))
         if place is None:
@@ -151,7 +150,7 @@ class Registry:
         """The imported module of one entry.
 
         Raises:
-            UserError: no such entry (the nearest name is offered), or a user's file that cannot be run.
+            UserError: there is no such entry (the message names the nearest one), or a user's file cannot be run.
         """
         place = self.place(name)
         return load(Path(place)) if is_path(place) else importlib.import_module(place)
@@ -160,7 +159,7 @@ class Registry:
         """Build the entry that `name:key=value:key=value` describes.
 
         Raises:
-            UserError: unknown entry, unknown option, or a value of the wrong type.
+            UserError: an entry or an option is unknown, or a value has the wrong type.
         """
         name, options = parse_named(text)
         factory, place = self.factory(name), self.place(name)
@@ -170,28 +169,28 @@ class Registry:
         return value
 
     def summary(self, name: str) -> str:
-        """First line of the entry's module docstring."""
+        """The first line of the docstring of the entry's module."""
         text = self.module(name).__doc__ or ""
         return text.strip().split("\n", 1)[0]
 
 
 def entry_name(module: str) -> str:
-    """The user's word for a module's file name: `if_` -> `if` (Python keeps the bare word for itself)."""
+    """The entry name for a module name: `if_` -> `if`, because `if` is a keyword of Python."""
     return module.rstrip("_")
 
 
 def own_part(text: str, kind: str) -> str:
-    """List the file that a user names, where the text names one, and give the text with the name that it then has.
+    """If a text names a part by its file, register the file and replace its path by the name of the part.
 
     Args:
-        text: a part with its options, such as "./my_rule.py:alpha=3". A text that names no file stays as it is.
-        kind: what the user asks for: "rule", "signal" or "neuron".
+        text: a part with its options, such as "./my_rule.py:alpha=3". Texts without a path are returned unchanged.
+        kind: the kind of part that is needed: "rule", "signal" or "neuron".
 
     Returns:
         The text with the file's name, such as "my_rule:alpha=3".
 
     Raises:
-        UserError: there is no such file, it cannot be run, it offers no such thing, or its name is taken.
+        UserError: there is no such file, it cannot be run, it does not define such a part, or its name is taken.
     """
     word = text.strip().partition(":")[0].strip()
     if not is_path(word):
@@ -209,16 +208,17 @@ def own_part(text: str, kind: str) -> str:
 
 
 def with_own_parts(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as a user gives them, by name, in which a file stands under its name (see `own_part`).
+    """Register every file that the settings name, and replace its path by the name of the part (see `own_part`).
 
     Args:
-        settings: such as options of a command; `signal` may name several, comma-separated.
+        settings: settings by name, such as options of a command; `signal` may be a comma-separated list.
 
     Returns:
-        The same settings. They are for what a user gives, never for what is read from a folder.
+        The settings with names in place of paths. Call this only for settings that the user has typed, and never for
+        settings read from a folder, because it runs the files.
 
     Raises:
-        UserError: as in `own_part`, or what is given is no text.
+        UserError: as in `own_part`, or the value is not a text.
     """
     complete = dict(settings)
     for name, kind in OWN_PARTS.items():
@@ -230,15 +230,15 @@ def with_own_parts(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_text(value: Any, name: str, kind: str) -> None:
-    """Refuse an object where a part is named.
+    """Refuse an object where the name of a part is expected.
 
     Args:
-        value: what stands in the place of the text.
-        name: of the setting.
-        kind: of the part, such as "rule".
+        value: the value of the setting.
+        name: the name of the setting.
+        kind: the kind of the part, such as "rule".
 
     Raises:
-        UserError: it is no text.
+        UserError: the value is not a text.
     """
     if not isinstance(value, str):
         raise UserError(

@@ -1,4 +1,8 @@
-"""A rule as frozen data: plasticity texts x learning signal, the phases they need, the paper they come from."""
+"""The data type of a learning rule: its texts, its learning signal, the phases of a trial, and its paper.
+
+A text is the equation of one weight change, such as `-m_post * psi(v_post) * S_pre`; `m_post` is the third factor,
+which the learning signal computes. The files in `neurorules/rules/` build a `Rule`, and every machine runs from it.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +29,20 @@ if TYPE_CHECKING:
     SignalOrText = SignalSpec | None
 else:
     SignalOrText = SignalSpec | str | None
-"""What a rule is given as its signal. A text is read into a `SignalSpec` while the rule is built, and never kept."""
+"""The type of the argument `signal`. A text is converted to a `SignalSpec` when the rule is built."""
 
 NEURON_VARIABLES = frozenset({SPIKES})
-"""What a text may read at both ends of a synapse beside declared traces: spikes.
+"""The variables that a text may read at both ends of a synapse, beside declared traces: spikes.
 
-Beside these, `v_post` is the membrane before the reset, which connections do not carry; `m_post` is the third factor;
-`kept_post` is dropout's mask of the neuron's own output: 0 where it is dropped for the trial, 1/(1-p) where it is not,
-1 without dropout; `mean_pre` is the presynaptic neuron's running mean of its own spikes, which a layer whose
-normalisation centres its inputs takes away (0 elsewhere)."""
+The other variables exist at one end only. `v_post` is the membrane before the reset, which connections do not transmit.
+`m_post` is the third factor. `kept_post` is the dropout mask of the neuron's own output: 0 if it is dropped in this
+trial, 1/(1-p) if it is not, and 1 without dropout. `mean_pre` is the presynaptic neuron's running mean of its own
+spikes, for layers whose normalisation subtracts it from the inputs, and 0 elsewhere."""
 HIDDEN_VARIABLES = frozenset({MEMBRANE, "m", "kept"})
-"""What a hidden layer's text may read of the postsynaptic neuron alone."""
+"""The variables that a hidden layer's text may read at the postsynaptic neuron only."""
 READOUT_VARIABLES = frozenset({MEMBRANE, "m", "p", "y"})
-"""What a read-out's text may read of its own output: membrane, error, prediction and target; the last three are
-constant through a trial."""
+"""The variables that a read-out's text may read at its own neuron only: membrane, error, prediction and target. The
+last three are constant during a trial."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,11 @@ class Phase:
     """One pass of a trial through the network.
 
     Args:
-        name: such as "input", "target", "modulated".
-        replay: whether it repeats the spikes and dropout masks of the phase "input".
-        statistics: whether its normalisation keeps statistics of its own, or reads those of the phase "input".
-        linear: whether it carries a small current forward, linearised around the phase "input", and no spikes.
-        applies: whether the changes so far are applied at its end, before the next phase runs.
+        name: the name of the phase, such as "input", "target" or "modulated".
+        replay: whether the phase repeats the spikes and dropout masks of the phase "input".
+        statistics: whether normalisation has separate statistics for this phase, or uses those of the phase "input".
+        linear: whether the phase propagates a small current, linearised around the phase "input", instead of spikes.
+        applies: whether the weight changes so far are applied at the end of the phase, before the next phase runs.
     """
 
     name: str
@@ -62,19 +66,22 @@ class Phase:
 
 @dataclass(frozen=True)
 class Plasticity:
-    """One text: how one parameter changes in one phase. It holds no learning rate: the optimiser does.
+    """One text: the change of one parameter in one phase, without the learning rate, which the optimiser has.
 
     Args:
         parameter: "w" (every connection of the layer), "b" (the bias), or a signal's parameter in its own phase. "sent"
-            is no parameter: its text, of postsynaptic factors, is what layers below are handed where the signal comes
-            from above. Without one they are handed the post factor of the last product in the text of the weights.
+            is not a parameter: its text of postsynaptic factors defines what the layer sends to the layers below, if
+            the learning signal comes from above. Without such a text, the layer sends the post factor of the last
+            product in the text of its weights.
         text: the change, summed over steps and averaged over the trial's samples.
-        role: the layers it holds for.
-        phase: the pass it reads.
-        populations: the layers it holds for: all, or flat ones only (dense and recurrent, no maps).
-        statistics: what `through_norm` (and `dv_dw`, which implies it) makes of a post factor d. moving: mean and
-            deviation of the normalisation follow the weights, and d goes back through them, by averages E of this
-            neuron's: (d - E[d] - I^ E[d I^]) / sigma. held: they are constants of the trial: d / sigma.
+        role: the layers that the text applies to: hidden layers or the read-out.
+        phase: the phase whose activity the text reads.
+        populations: the shapes of layers that the text applies to: all, or only flat ones (dense and recurrent, no
+            maps).
+        statistics: how `through_norm` (and `dv_dw`, which implies it) transforms a post factor d. "moving": the mean
+            and deviation of the normalisation depend on the weights, so d is carried back through them, (d - E[d] - I^
+            E[d I^]) / sigma, with running averages E of this neuron. "held": mean and deviation are constants during
+            the trial, d / sigma.
     """
 
     parameter: str
@@ -87,18 +94,18 @@ class Plasticity:
 
 @dataclass(frozen=True)
 class Source:
-    """The sources of a rule, and how this implementation deviates.
+    """The paper of a rule, and how this implementation deviates from it.
 
     Args:
-        authors: initials and family names, separated by commas; "et al." stands for those left out.
-        year: of publication.
-        title: of the paper.
-        deviations: each choice that is not the paper's, one phrase each, without a full stop.
-        link: the paper's address, `https://doi.org/...` or `https://arxiv.org/abs/...`; empty where it has none.
-        constants: by name of a constant or a trace of the rule, what the source has in its place, such as "20 ms".
+        authors: initials and family names, separated by commas; "et al." for further authors.
+        year: the year of publication.
+        title: the title of the paper.
+        deviations: one phrase, without a full stop, for each choice that differs from the paper.
+        link: the address of the paper, `https://doi.org/...` or `https://arxiv.org/abs/...`; empty if it has none.
+        constants: the paper's value, such as "20 ms", by the name of the constant or trace in the rule.
 
     Raises:
-        UserError: a link of another form.
+        UserError: the link has another form.
     """
 
     authors: str
@@ -114,12 +121,12 @@ class Source:
 
 
 SENT = "sent"
-"""In place of a parameter: the text says what a layer hands to those below (`Plasticity`)."""
+"""Used in place of a parameter: the text defines what a layer sends to the layers below (`Plasticity`)."""
 DELTA_RULE = (
     Plasticity("w", "-m_post * dv_dw", role="readout"),
     Plasticity("b", "-m_post * dv_dw", role="readout"),
 )
-"""The read-out's own rule, shared by all: output error times presynaptic activity (Widrow & Hoff 1960)."""
+"""The delta rule, by which every read-out learns: output error times presynaptic activity (Widrow & Hoff 1960)."""
 
 
 @dataclass(frozen=True)
@@ -127,21 +134,20 @@ class Rule:
     """A learning rule: its texts, its learning signal and its sources.
 
     Args:
-        name: as on the command line.
-        plasticity: texts, the read-out's included.
+        name: the name of the rule on the command line.
+        plasticity: the texts, including those of the read-out.
         signal: the learning signal with its options; None for a rule without a third factor. A text, such as "dfa", is
-            read into a `SignalSpec`.
-        phases: passes of a trial in order; the first is "input".
-        predict: where class scores come from.
-        constants: declared constants of the texts.
-        trace_decay: decay a step, in [0, 1), of the trace `x` of the spikes, which then is declared: short for
-            `Trace("x", trace_decay)`.
-        traces: declared traces of its neurons, which texts may read.
-        eligibilities: declared traces of its synapses, which texts of weights may read.
+            converted to a `SignalSpec`.
+        phases: the phases (passes through the network) of a trial in order; the first one is "input".
+        predict: what computes the class scores.
+        constants: the values of the constants that the texts use, by name.
+        trace_decay: a shorthand that declares the spike trace `Trace("x", trace_decay)`; decay per step, in [0, 1).
+        traces: declared traces of the neurons, which the texts may read.
+        eligibilities: declared traces of the synapses, which texts of weights may read.
         bounds: lowest and highest weight after an update; None for no bounds.
-        control: whether it is a control, which is not meant to learn.
-        defaults: optimiser and learning rates.
-        source: the paper.
+        control: whether the rule is a control, whose hidden layers do not learn.
+        defaults: the optimiser, the learning rates and other default settings.
+        source: the paper and the deviations from it.
     """
 
     name: str
@@ -158,14 +164,14 @@ class Rule:
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
     """The loss of the output y against the label's target: cross-entropy of softmax(y), or |y - target|^2 / 2."""
     targets: tuple[float, float] = (1.0, 0.0)
-    """For the squared loss: of the label's output, and of the others."""
+    """Target outputs for the squared loss: of the labelled class, and of all other classes."""
     errors: Literal["trial", "step"] = "trial"
-    """Where a sample has one target: whether its average output makes one error, known when the trial ends, or the
-    output of each step that counts makes one of its own."""
+    """For samples with a single target: whether there is one error, of the average output, known when the trial ends,
+    or one error for the output of each scored step."""
     error_phase: str = "input"
-    """The pass whose output makes the error."""
+    """The phase whose output is compared with the target to compute the error."""
     score_phase: str = "input"
-    """The pass whose output gives class scores, where a read-out gives them."""
+    """The phase whose output gives class scores, if a read-out computes them."""
     control: bool = False
     defaults: Defaults = Defaults()  # noqa: RUF009 - it is frozen
 
@@ -193,12 +199,12 @@ class Rule:
 
     @property
     def declared_traces(self) -> dict[str, Trace]:
-        """The declared traces of its neurons, by name, in the order in which they are declared."""
+        """The declared traces of the neurons, by name, in the order of their declaration."""
         return {trace.name: trace for trace in self.traces}
 
     @property
     def declarations(self) -> tuple[str, ...]:
-        """The names that its texts read beside the neurons' own variables, a line each."""
+        """A line for each name that the texts read beside the neurons' own variables."""
         lines = [f"{name} = {value:g}" for name, value in self.constants.items()]
         lines += [f"{trace.show()}, of every neuron" for trace in self.traces]
         for e in self.eligibilities:
@@ -211,7 +217,7 @@ class Rule:
         return tuple(lines)
 
     def equation(self, plasticity: Plasticity) -> Equation:
-        """The checked text of one plasticity."""
+        """The text of one `Plasticity`, with its names checked."""
         post_only = READOUT_VARIABLES if plasticity.role == "readout" else HIDDEN_VARIABLES
         declared = {e.name: e for e in self.eligibilities}
         vocabulary = replace(self._vocabulary(post_only, plasticity.parameter), eligibilities=declared)
@@ -226,18 +232,18 @@ class Rule:
         )
 
     def trace_equation(self, trace: Trace) -> Equation:
-        """The text of a declared trace, as a text of the postsynaptic neuron: `S` is `S_post` there."""
+        """The text of a declared trace, written for the postsynaptic neuron: `S` becomes `S_post`."""
         text = show(at(trace.expression, "post", self.constants))
         return Equation(text, self._vocabulary(HIDDEN_VARIABLES, "w"), f"rule '{self.name}', trace '{trace.name}'")
 
     def settle(self, config: TrainConfig) -> SettledConfig:
-        """The configuration, with this rule's own settings where the user left them open.
+        """Complete a configuration: settings that the user left open get this rule's values.
 
-        The read-out follows an optimizer that the user names. Changes without an optimizer are applied as they are,
-        at rate 1.
+        If the user names an optimizer, the read-out uses it too. With optimizer "none", changes are applied at rate 1.
 
         Raises:
-            UserError: a learning signal or a text for a control, whose hidden layers do not learn.
+            UserError: the configuration has a learning signal or a text, but the rule is a control whose hidden layers
+                do not learn.
         """
         self.check_control(config.signal, config.dw)
         own = {name: getattr(self.defaults, name) for name in LEFT_OPEN}
@@ -251,14 +257,14 @@ class Rule:
         return SettledConfig(**complete)
 
     def check_control(self, signal: str | None, dw: str | None) -> None:
-        """Refuse to make the hidden layers of a control learn.
+        """Refuse settings that would make the hidden layers of a control learn.
 
         Args:
-            signal: a learning signal that is asked for; None for none.
-            dw: a text of hidden weights that is asked for; None for none.
+            signal: the learning signal that the user chose; None for none.
+            dw: the text of hidden weights that the user chose; None for none.
 
         Raises:
-            UserError: the rule is a control, and one of them is asked for.
+            UserError: the rule is a control, and one of the two is given.
         """
         option = "--signal" if signal is not None else "--dw"
         if self.control and (signal is not None or dw is not None):
@@ -268,7 +274,7 @@ class Rule:
             )
 
     def phase(self, name: str) -> Phase:
-        """The phase of that name, which the rule must have."""
+        """The phase of this name; the rule must have it."""
         return next(phase for phase in self.phases if phase.name == name)
 
     @property
@@ -283,5 +289,6 @@ class Rule:
 
     @property
     def supervised(self) -> bool:
-        """Whether hidden layers learn from labels or errors, of which a reward is no more than one number a sample."""
+        """Whether hidden layers learn from labels or errors; a reward, which is one number per sample, counts as an
+        error."""
         return self.signal is not None and self.signal.name != "reward"

@@ -1,6 +1,6 @@
-"""Every setting, written once: its name, type, range, default and what the user is told of it, in four groups.
+"""The definition of every setting: its name, type, range, default and help text, in four groups.
 
-The command line, configuration files, `TrainConfig`, `Learner` and `train` are made from these classes.
+The command line, configuration files, `TrainConfig`, `Learner` and `train` are generated from these classes.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 from neurorules.language.ranges import LARGEST, Count, NonNegative, Range, Steps, Whole
 
 Drawn = Literal["torch", "he"]
-"""Fresh weights, uniform: torch.nn.Linear's +-1/sqrt(fan-in), or He et al. 2015's +-sqrt(6/fan-in)."""
+"""Uniform initial weights: +-1/sqrt(fan-in) as in torch.nn.Linear, or +-sqrt(6/fan-in) as in He et al. 2015."""
 Init = Literal["torch", "he", "given"]
-"""How weights begin: drawn, or given by the module that is the net."""
+"""The source of the initial weights: drawn at random, or those of the torch module that is the net."""
 Targets = Literal["own", "shuffled"]
-"""What hidden layers are taught: the sample's own label and error, or those of its neighbour in the batch."""
+"""The targets of hidden layers: the sample's own label and error, or those of its neighbour in the batch."""
 Task = Literal["classes", "multilabel", "regression", "classes_per_step", "regression_per_step"]
-"""What the targets of samples are: one class, several labels, values, or a class or values for each step."""
+"""The kind of targets: one class, several labels, values, or a class or values for each step."""
 Scores = Literal["membrane", "count"]
-"""What gives class scores: the mean over time of the read-out's membrane, or the number of its spikes."""
+"""The source of class scores: the mean of the read-out's membrane over time, or the number of its spikes."""
 PathName = Literal["torch", "continuous"]
-"""What runs a network: tensors, step by step; or equations in continuous time."""
+"""The machine that runs a network: torch in discrete time steps, or differential equations in continuous time."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Help:
     """The help text of a setting.
 
     Args:
-        text: one or two sentences; the default is added to them.
-        place: its place, from 1, in stored files, in the names of rows and in lists of options. Other versions read
-            these, so a setting keeps its place, and a new one takes the next number.
+        text: one or two sentences; the default value is appended.
+        place: the position, from 1, in stored files, in the names of rows and in lists of options. Other versions read
+            these files, so a setting keeps its place, and a new setting takes the next number.
     """
 
     text: str
@@ -42,11 +42,11 @@ class Help:
 
 @dataclass(frozen=True)
 class Alias:
-    """Another word for a value, which goes on working wherever the value is given.
+    """An older name of a value, which is still accepted.
 
     Args:
-        word: what may be written.
-        value: what it stands for, and what is stored.
+        word: the older name.
+        value: the value that it means and that is stored.
     """
 
     word: str
@@ -55,7 +55,7 @@ class Alias:
 
 @dataclass(frozen=True, kw_only=True)
 class NetSettings:
-    """The network: its layers, their neurons, and how its weights begin. None stands for what the rule decides."""
+    """The settings of the network: layers, neurons and initial weights. None leaves a setting to the rule."""
 
     net: Annotated[
         str,
@@ -104,7 +104,7 @@ class NetSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleSettings:
-    """The rule, what replaces parts of it, and in which order its layers learn."""
+    """The settings of the rule, of parts that replace its own, and of the order in which layers learn."""
 
     rule: Annotated[str, Help("Learning rule with options, such as sigprop:form=voltage (see: list rules).", 1)] = (
         field(default="sigprop", kw_only=False)
@@ -143,7 +143,7 @@ class RuleSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LearningSettings(RuleSettings):
-    """The settings of learning: the rule, how its changes are applied, on which device and in which numbers."""
+    """The settings of learning: the rule, the optimiser and its rates, the device and the precision."""
 
     optimizer: Annotated[
         str | None, Help("Such as sgd, momentum, adam:beta1=0.8 or none; by default the rule's.", 11)
@@ -176,7 +176,7 @@ class LearningSettings(RuleSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
-    """The settings of the data: which samples, and how many. None stands for what the data set decides."""
+    """The settings of the data: which samples, and how many. None leaves a setting to the data set."""
 
     data: Annotated[
         str,
@@ -200,7 +200,7 @@ class DataSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """One training run: how long it learns, in which batches, on which machine."""
+    """The settings of one training run: its epochs, batches and machine."""
 
     epochs: Annotated[Count, Help("Passes over the training samples.", 9)] = 3
     batch_size: Annotated[Count, Help("Samples a trial; on several ranks, of all of them together.", 10)] = 128
@@ -219,8 +219,8 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Defaults:
-    """The values that a rule gives to settings which the user leaves open; the meaning of each is that of the setting
-    of its name.
+    """The values that a rule gives to settings that the user leaves open. Each field has the meaning of the setting of
+    the same name.
     """
 
     neuron: str = "if"
@@ -245,14 +245,11 @@ GROUPS: Mapping[str, type[Any]] = {
 
 
 class Setting(NamedTuple):
-    """One setting as its group declares it.
+    """One setting, as its group declares it.
 
-    name: as in configuration files; an option of the command line has hyphens instead of underscores.
-    group: key of `GROUPS`.
-    kind: its annotation, range included.
-    default: its value where nobody gives one.
-    help: what the user is told.
-    aliases: other words for its values.
+    name: the name in configuration files; the option of the command line has hyphens instead of underscores. group: a
+    key of `GROUPS`. kind: the annotated type, with its range. default: the value if none is given. help: the help text.
+    aliases: older names of its values.
     """
 
     name: str
@@ -265,10 +262,10 @@ class Setting(NamedTuple):
 
 @cache
 def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
-    """The settings among the fields of a class made from groups, by name, in their places.
+    """The settings among the fields of a dataclass, by name, in the order of their places.
 
     Args:
-        kind: a dataclass that inherits from groups.
+        kind: a dataclass that inherits from the groups of settings.
 
     Returns:
         One `Setting` for each field that a group declares.

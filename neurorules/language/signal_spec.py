@@ -1,4 +1,4 @@
-"""A learning signal by name and options: what a rule asks for, and what `--signal` is read into."""
+"""The name and options of a learning signal, as a rule declares them and as `--signal` is parsed."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from neurorules.language.options import check_options, convert_options, defaults
 from neurorules.language.registry import Registry
 
 SIGNALS = Registry("signal", "neurorules.signals")
-"""The learning signals, one file each. No signal is imported before it is named."""
+"""All learning signals, one file each. A signal is imported only when it is used."""
 
 
 @dataclass(frozen=True)
 class SignalSpec:
-    """One learning signal with its options, checked when it is built.
+    """One learning signal with its options, which are checked on construction.
 
     Args:
-        name: of the signal's file in `neurorules/signals/` or in another package, such as "prototypes".
-        options: values by option name. Options that have their default value are left out, so that specs of the same
-            signal are equal.
+        name: the name of the signal's file in `neurorules/signals/` or in another package, such as "prototypes".
+        options: values by option name. Options with their default value are removed, so that specs of the same signal
+            are equal.
 
     Raises:
-        UserError: an unknown signal or option (the nearest name is offered), a value of another type or outside its
-            range, or options that exclude each other.
+        UserError: a signal or an option is unknown (the message names the nearest one), a value has the wrong type or
+            is outside its range, or options exclude each other.
     """
 
     name: str
@@ -42,13 +42,13 @@ class SignalSpec:
 
     @classmethod
     def parse(cls, text: str) -> SignalSpec:
-        """Read what a user writes, such as `prototypes:form=voltage:tau=0.2`.
+        """Parse a text such as `prototypes:form=voltage:tau=0.2`.
 
         Args:
-            text: a name, then options `key=value`, separated by colons.
+            text: a name, followed by options `key=value`, separated by colons.
 
         Raises:
-            UserError: see the class; or a text that is not of this form.
+            UserError: as for the class, or the text does not have this form.
         """
         name, raw = parse_named(text)
         return cls(name, convert_options(f"signal '{name}'", SIGNALS.factory(name), raw))
@@ -62,5 +62,5 @@ class SignalSpec:
         return SIGNALS.factory(self.name)(**self.options)
 
     def __str__(self) -> str:
-        """The text that `parse` reads back."""
+        """The text from which `parse` builds the same spec."""
         return write_named(self.name, self.options)

@@ -1,4 +1,4 @@
-"""Why a text may not read a name, and what would let it."""
+"""Advice for the error message about a name that a rule text may not use."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ DECLARED = "constants={'alpha': 0.5}"
 
 
 def hint_for(name: str, legal: Collection[str], synapse: str, declared: Collection[str]) -> str:
-    """Say what to do about a name that is not in a vocabulary: what must be declared comes before what is alike.
+    """Say what to do about a name that is not in the vocabulary. Names that need a declaration are explained first, and
+    a name with similar spelling is suggested only after that.
 
     Args:
-        name: as the text reads it.
-        legal: the names it may use.
+        name: the name in the text.
+        legal: the names that the text may use.
         synapse: the parameter's own name.
-        declared: constants and eligibilities, which no side of the synapse has.
+        declared: constants and eligibilities, which do not belong to either neuron.
 
     Returns:
         One or two sentences for the message.

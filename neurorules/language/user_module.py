@@ -1,4 +1,4 @@
-"""Functions of the user's that a text names, `module:function`, from the current folder or an installed package."""
+"""Functions of the user's that are given as `module:function`, in the current folder or an installed package."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from neurorules.language.options import convert_options, parse_named
 
 
 def function_of(where: str, module: str, function: str, absent: str, returns: str) -> Callable[..., Any]:
-    """Import a module, and find a function in it.
+    """Import a module and return a function of it.
 
     Args:
-        where: names the text in messages, such as "data 'mine:make_data'".
+        where: how messages refer to the text, such as "data 'mine:make_data'".
         module: dotted path of the module.
         function: name of the function.
-        absent: what a message says of a module that does not exist, with what to do.
-        returns: what the function should return, in a message.
+        absent: the message for a module that does not exist, including what to do.
+        returns: what the function should return, as a phrase for messages.
 
     Returns:
         The function.
 
     Raises:
-        UserError: there is none, or the module does not import.
+        UserError: the module has no such function, or cannot be imported.
     """
     try:
         imported = importlib.import_module(module)
@@ -47,19 +47,19 @@ def function_of(where: str, module: str, function: str, absent: str, returns: st
 
 
 def call(where: str, name: str, function: Callable[..., Any], options: Mapping[str, str]) -> Any:
-    """Call a function of the user's.
+    """Call a function that the user wrote.
 
     Args:
-        where: names the text in messages.
-        name: of the function, in messages.
-        function: what is called.
+        where: how messages refer to the text.
+        name: the name of the function in messages.
+        function: the function to call.
         options: its arguments as texts, by name.
 
     Returns:
-        What it returns.
+        The result of the call.
 
     Raises:
-        UserError: it takes no such argument, or it raises an error.
+        UserError: the function has no such argument, or raises an error.
     """
     try:
         return function(**convert_options(where, function, options))
@@ -70,13 +70,13 @@ def call(where: str, name: str, function: Callable[..., Any], options: Mapping[s
 
 
 def in_one_line(error: Exception) -> str:
-    """Kind and message of an error, in at most 200 characters."""
+    """The type and the message of an error, in at most 200 characters."""
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return f"{reason:.200}"
 
 
 def parsed(text: str) -> tuple[str, str, dict[str, str]] | None:
-    """Take the text `module:function:key=value` apart.
+    """Parse a text of the form `module:function:key=value`.
 
     Args:
         text: as the user wrote it.
@@ -98,7 +98,7 @@ def is_module_path(text: str) -> bool:
 
 @contextmanager
 def current_folder() -> Iterator[None]:
-    """Let modules of the current folder be imported inside the block."""
+    """Allow imports from the current folder inside the block."""
     before = list(sys.path)
     sys.path.insert(0, str(Path.cwd()))
     importlib.invalidate_caches()

@@ -1,4 +1,4 @@
-"""The version of this package, which pyproject.toml alone gives; it is read from the installed metadata."""
+"""The version of this package, read from the installed metadata. It is defined only in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ UNKNOWN = "of a copy that is not installed"
 
 
 def own_version() -> str:
-    """The version, such as 0.1.0; `UNKNOWN` for a copy that runs without being installed."""
+    """The version, such as 0.1.0; `UNKNOWN` for a copy that is not installed."""
     try:
         return metadata.version("neurorules")
     except metadata.PackageNotFoundError:

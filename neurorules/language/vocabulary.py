@@ -1,4 +1,4 @@
-"""The names that a rule text may use, and the side of the synapse on which each of them lives."""
+"""The names that a rule text may use, and the side of the synapse that each name belongs to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ ELIGIBILITY, WEIGHT = "dv_dw", "w"
 
 
 class Side(Enum):
-    """The place of a factor in a synapse: at the presynaptic neuron, the postsynaptic one, or the weight."""
+    """The part of a synapse that a factor belongs to: the presynaptic neuron, the postsynaptic neuron, or the
+    weight."""
 
     PRE = "pre"
     POST = "post"
@@ -25,13 +26,13 @@ class Vocabulary:
     """The names a rule text may use.
 
     Args:
-        neuron: variables every neuron offers; `S` becomes legal as `S_pre` and `S_post`.
-        post_only: variables that exist at the postsynaptic neuron alone, such as `m`.
-        pre_only: variables that exist at the presynaptic neuron alone, such as `mean`.
+        neuron: variables that every neuron has; `S` can be read as `S_pre` and `S_post`.
+        post_only: variables that exist only at the postsynaptic neuron, such as `m`.
+        pre_only: variables that exist only at the presynaptic neuron, such as `mean`.
         synapse: the parameter's own name.
         constants: declared constants and their values.
-        eligibilities: declared ones, by name.
-        traces: declared ones, by name; those names are among `neuron` and `post_only`.
+        eligibilities: declared eligibilities, by name.
+        traces: declared traces, by name; the same names are in `neuron` or `post_only`.
     """
 
     neuron: frozenset[str]
@@ -43,13 +44,13 @@ class Vocabulary:
     traces: Mapping[str, Trace] = field(default_factory=dict)
 
     def legal(self) -> set[str]:
-        """Every legal name of the vocabulary, suffixes included."""
+        """Every legal name of the vocabulary, with suffixes."""
         both = {f"{name}_{side}" for name in self.neuron for side in ("pre", "post")}
         one_side = {f"{n}_post" for n in self.post_only} | {f"{n}_pre" for n in self.pre_only}
         return both | one_side | {self.synapse, ELIGIBILITY} | set(self.constants) | set(self.eligibilities)
 
     def remembered(self) -> set[str]:
-        """The traces that texts may read, suffixes included."""
+        """The traces that texts may read, with suffixes."""
         return {f"{name}_{side}" for name in self.traces for side in ("pre", "post")} & self.legal()
 
     def side(self, name: str) -> Side | None:

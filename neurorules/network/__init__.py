@@ -1,1 +1,1 @@
-"""Layers, network and model: the structure that every machine shares."""
+"""Layers, networks and models: the structure that all machines (torch, stepped Brian2, continuous time) share."""

@@ -1,4 +1,4 @@
-"""A network as words and numbers that a file can hold, and read again without any code of the user's."""
+"""Descriptions of networks that can be stored in a file and read again without any code of the user's."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ PARTS: Mapping[str, type[Any]] = {
         RestingIntegrator, Rate, *SURROGATES.values(),
     )
 }  # fmt: skip
-"""Everything that a described network may be made of, by the name that stands in a file."""
+"""The classes that a description may contain, by their names in the file."""
 KIND, NUMBERS = "is", "numbers"
-"""Keys of a part: the name of its class; and of a tensor: its name among the numbers."""
+"""Keys in a description: for a part, the name of its class; for a tensor, its name among the numbers."""
 
 
 def words_of(network: Network) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Describe a network in words and numbers.
+    """Describe a network by JSON values and tensors.
 
     Args:
-        network: of parts that `PARTS` names.
+        network: a network whose parts are all listed in `PARTS`.
 
     Returns:
-        Words that JSON can hold, and the numbers that differ between neurons, by name.
+        The description as JSON values, and the tensors of numbers that differ between neurons, by name.
 
     Raises:
-        KeyError: a part that `PARTS` does not name.
+        KeyError: a part is not listed in `PARTS`.
     """
     numbers: dict[str, Tensor] = {}
     words: dict[str, Any] = _words(network, "net", numbers)
@@ -77,7 +77,7 @@ def _words(value: Any, place: str, numbers: dict[str, Tensor]) -> Any:
 
 
 def network_of(words: Mapping[str, Any], numbers: Mapping[str, Tensor]) -> Network:
-    """Build the network that a description stands for.
+    """Build the network from its description.
 
     Args:
         words, numbers: as `words_of` gave them.
@@ -86,7 +86,7 @@ def network_of(words: Mapping[str, Any], numbers: Mapping[str, Tensor]) -> Netwo
         The network.
 
     Raises:
-        UserError: they describe no network of this version.
+        UserError: the description is not that of a network of this version.
     """
     try:
         network = _part(words, numbers)
@@ -112,11 +112,11 @@ def _part(words: Any, numbers: Mapping[str, Tensor]) -> Any:
 
 
 def digest_of(words: Mapping[str, Any], numbers: Mapping[str, Tensor], others: object = None) -> str:
-    """Hash a description, so that two can be told apart.
+    """Hash the description of a network.
 
     Args:
         words, numbers: as `words_of` gave them.
-        others: whatever else belongs to the net, of values that JSON can hold.
+        others: further properties of the net, as JSON values.
 
     Returns:
         Ten hex digits, the same for the same description.
@@ -129,7 +129,8 @@ def digest_of(words: Mapping[str, Any], numbers: Mapping[str, Tensor], others: o
 
 
 def line_of(network: Network) -> str:
-    """Say the layers of a network in one line, such as "input 1x8x8, hidden1 48 lif, readout 10 leaky_readout"."""
+    """Summarise the layers of a network in one line, such as "input 1x8x8, hidden1 48 lif, readout 10
+    leaky_readout"."""
     pieces = [f"input {_size(network.input_shape)}"]
     for index, layer in enumerate(network.layers):
         reads = [e.source for e in layer.inputs if not e.connection.recurrent and e.source != index - 1]
@@ -147,10 +148,10 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def text_of_neuron(neuron: Neuron[Any]) -> str:
-    """The text of a registered neuron that comes nearest: means stand for numbers that differ between neurons.
+    """The most similar registered neuron as a text; numbers that differ between neurons are replaced by their means.
 
     Args:
-        neuron: of a part that `PARTS` names.
+        neuron: a neuron whose class is listed in `PARTS`.
 
     Returns:
         A text such as "lif:beta=0.9:v_threshold=1.0:reset=subtract:reset_delay=true:surrogate=atan".

@@ -1,6 +1,6 @@
-"""The check that a network and its trials fit in memory, made before anything is allocated.
+"""The check that a network and its trials fit in memory, which runs before anything is allocated.
 
-What is counted is the least that must be there at once, so that nothing is refused that could run.
+It counts only what has to be in memory at the same time, so that it never refuses a run that would fit.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from neurorules.network.network import Network
 from neurorules.runs.memory import check_room
 
 AT_ONCE = 2
-"""How many numbers at least a learning parameter takes: itself, and its change."""
+"""The least count of numbers that one learned parameter needs: its value and its change."""
 
 
 def check_parameters(network: Network, dtype: torch.dtype) -> None:
     """Refuse a network whose parameters do not fit in memory.
 
     Args:
-        network: its connections and biases.
+        network: the network.
         dtype: precision of the parameters.
 
     Raises:
@@ -32,12 +32,12 @@ def check_parameters(network: Network, dtype: torch.dtype) -> None:
 
 
 def check_trial(network: Network, steps: int, samples: int, dtype: torch.dtype) -> None:
-    """Refuse a trial whose activity does not fit in memory: one number for each neuron, step and sample.
+    """Refuse a trial whose activity, one number per neuron, step and sample, does not fit in memory.
 
     Args:
-        network: its layers.
-        steps: number of steps that are kept at once, >= 1.
-        samples: of the trial, >= 1.
+        network: the network.
+        steps: number of steps that are stored at the same time, >= 1.
+        samples: number of samples in the trial, >= 1.
         dtype: precision of the activity.
 
     Raises:

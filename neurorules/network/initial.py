@@ -1,4 +1,4 @@
-"""The beginning of a model: drawn parameters and the signal's first state, on a device and in a precision."""
+"""The initial parameters and state of a model, drawn from a seed and moved to a device."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from neurorules.network.network import Parameters
 
 
 def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype, init: Drawn = "torch") -> Learned:
-    """Draw fresh parameters and state from one seed. Network and signal draw from generators of their own.
+    """Draw initial parameters and state from one seed; network and signal use separate random generators.
 
     Args:
-        model: network, rule and signal.
-        seed: of the generators.
-        device: where parameters and state shall stand.
+        model: the network with its rule and signal.
+        seed: the seed of the generators.
+        device: the device of parameters and state.
         dtype: their precision; they are drawn in float64 and then rounded.
         init: how weights are drawn.
 
     Returns:
-        Parameters of network and signal, and the signal's first state. No statistics yet.
+        The parameters of network and signal, and the signal's initial state, without any statistics.
 
     Raises:
-        UserError: there is not enough memory for them, or the signal names a parameter as the network does.
+        UserError: there is not enough memory, or a parameter of the signal has the name of one of the network.
     """
     check_parameters(model.network, dtype)
     net_generator = torch.Generator().manual_seed(seed)
@@ -40,10 +40,10 @@ def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype
 
 
 def _first_state(model: Model, generator: torch.Generator) -> tuple[Parameters, SignalState]:
-    """The signal's own parameters and state. It is shown the net's structure, and nothing that learns.
+    """The signal's own parameters and state. The signal receives the net's structure, and no parameters.
 
     Raises:
-        UserError: a parameter of the signal's that has the name of one of the network's.
+        UserError: a parameter of the signal has the name of one of the network.
     """
     signal = model.signal
     if signal is None:
@@ -58,15 +58,15 @@ def _first_state(model: Model, generator: torch.Generator) -> tuple[Parameters, 
 
 
 def place(learned: Learned, device: torch.device, dtype: torch.dtype) -> Learned:
-    """Put everything that is learned on a device, in a precision.
+    """Move everything that is learned to a device and precision.
 
     Args:
         learned: parameters and state; not modified.
-        device: where they shall stand.
-        dtype: precision of floating-point tensors; integers and truth values stay as they are.
+        device: the target device.
+        dtype: precision of floating-point tensors; integer and boolean tensors are only moved.
 
     Returns:
-        The same state there.
+        The same state on the device.
     """
 
     def move(value: Any) -> Any:

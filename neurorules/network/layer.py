@@ -1,4 +1,4 @@
-"""A layer: one population with its named inputs, its normalisation and its neuron."""
+"""A layer: one population of neurons with its input connections and its normalisation."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Input:
     Args:
         name: such as "ff", "rec", or the source's name for a read-out of all layers.
         source: index of the layer that it reads; `NETWORK_INPUT` for the network's input.
-        transforms: what happens to the source's spikes on the way, in order.
-        connection: the map from what arrives to a current.
+        transforms: the transforms of the source's spikes before the connection, in order.
+        connection: the map from arriving activity to current.
         source_shape: shape of the source population.
-        pre_shape: shape behind the transforms.
+        pre_shape: shape of the activity after the transforms.
     """
 
     name: str
@@ -47,14 +47,14 @@ class Input:
 
 @dataclass(frozen=True)
 class Layer:
-    """A population and what drives it.
+    """A population of neurons with its inputs.
 
     Args:
         name: such as "hidden1" or "readout".
-        inputs: its named connections; at least one.
-        shape: of the population, (N,) or (C, H, W).
-        neuron: what its units compute.
-        normalisation: of its current; None for none.
+        inputs: the named connections that drive the layer; at least one.
+        shape: the shape of the population, (N,) or (C, H, W).
+        neuron: the neuron model of the population.
+        normalisation: the normalisation of its current; None for none.
         role: whether it is a hidden layer or the read-out.
     """
 
@@ -71,7 +71,7 @@ class Layer:
 
     @property
     def centres_inputs(self) -> bool:
-        """Whether running means are taken away from its inputs."""
+        """Whether running means are subtracted from the layer's inputs."""
         return self.normalisation is not None and self.normalisation.centres_inputs
 
     @property
@@ -86,15 +86,15 @@ class Layer:
 
 
 def input_name(source: str, is_next: bool, others: list[Input]) -> str:
-    """The name of an input of a net that comes from elsewhere.
+    """Name an input of a layer, for nets that are built from modules or files.
 
     Args:
         source: name of the layer that is read, or "input".
-        is_next: whether it is the layer before.
-        others: inputs of the same layer that have their names.
+        is_next: whether the source is the layer directly before.
+        others: inputs of the same layer that already have names.
 
     Returns:
-        "ff" from the layer before, else the source's name; with a number behind it where that is taken.
+        "ff" for the layer directly before, otherwise the name of the source; a number is appended if the name is taken.
     """
     name, number = "ff" if is_next else source, 2
     taken = {one.name for one in others}
@@ -120,9 +120,9 @@ def mask_name(layer: Layer, entry: Input, position: int) -> str:
     """The name of the dropout mask of one transform.
 
     Args:
-        layer: that reads.
-        entry: its input.
-        position: of the transform among those of the input, from 0.
+        layer: the reading layer.
+        entry: one of its inputs.
+        position: the position of the transform among those of the input, from 0.
 
     Returns:
         "layer.input.position".
@@ -131,16 +131,16 @@ def mask_name(layer: Layer, entry: Input, position: int) -> str:
 
 
 def arrive(layer: Layer, entry: Input, spikes: Series, masks: Masks) -> Series:
-    """The source's spikes as they reach a connection, behind all transforms.
+    """The source's spikes as they reach a connection, after all transforms.
 
     Args:
-        layer: that reads.
-        entry: its input.
-        spikes: of the source, (T, B, *source) or constant (B, *source).
+        layer: the reading layer.
+        entry: one of its inputs.
+        spikes: the spikes of the source, (T, B, *source) or constant (B, *source).
         masks: dropout masks; a transform without a mask drops nothing.
 
     Returns:
-        What arrives, (T, B, *pre) or constant (B, *pre).
+        The arriving activity, (T, B, *pre) or constant (B, *pre).
     """
     if not entry.transforms:
         return spikes
@@ -154,11 +154,11 @@ def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes
     """Carry a post factor back through weights and transforms to the source's spikes.
 
     Args:
-        layer: whose post factor it is.
-        entry: its input, through which the factor goes back.
-        weights: the connection's own (weight transport), or others of their shape (fixed feedback).
-        post: factor with respect to the current, (T, B, *shape) or constant (B, *shape).
-        spikes: what the source sent forward, (T, B, *source) or constant (B, *source).
+        layer: the layer that the post factor belongs to.
+        entry: the input through which the factor is carried back.
+        weights: the connection's own weights (weight transport), or others of the same shape (fixed feedback).
+        post: the factor with respect to the current, (T, B, *shape) or constant (B, *shape).
+        spikes: the spikes of the source in the forward pass, (T, B, *source) or constant (B, *source).
         masks: dropout masks of the trial.
 
     Returns:
@@ -183,15 +183,15 @@ def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes
 
 
 def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator) -> Masks:
-    """Draw everything that is random about one training trial.
+    """Draw the dropout masks of one training trial.
 
     Args:
-        layers: of the network.
+        layers: the layers of the network.
         batch: number of samples B.
         generator: the only source of random numbers.
 
     Returns:
-        Dropout masks by name; empty where nothing is dropped.
+        Dropout masks by name; empty for a network without dropout.
     """
     masks: Masks = {}
     for layer in layers:
@@ -206,18 +206,18 @@ def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator
 
 
 def kept_of(layers: tuple[Layer, ...], index: int, masks: Masks) -> Tensor | None:
-    """Dropout's mask of a layer's own output: what of it reaches the layers that read it.
+    """The dropout mask of a layer's own output, which says how much of it reaches the layers that read it.
 
-    Dropout behind a pool drops the pool's output, which is no neuron's own. Where several layers read this one, each
-    through a mask of its own, the result is their mean.
+    Dropout after pooling is ignored, because it drops the pool's output and not that of a neuron. If several layers
+    read this one, each through its own mask, the result is the mean of the masks.
 
     Args:
-        layers: of the network.
-        index: of the layer.
-        masks: of the trial.
+        layers: the layers of the network.
+        index: the index of the layer.
+        masks: the masks of the trial.
 
     Returns:
-        The mask (B, *shape): 0 where a neuron is dropped, 1/(1-p) where it is not. None where nothing drops it.
+        The mask (B, *shape): 0 where a neuron is dropped, 1/(1-p) where it is not. None without dropout.
     """
     entries = [(layer, e) for layer in layers for e in layer.inputs if e.source == index and not e.connection.recurrent]
     masks_of_readers = [_kept_by(layer, entry, layers[index].shape, masks) for layer, entry in entries]
@@ -228,7 +228,7 @@ def kept_of(layers: tuple[Layer, ...], index: int, masks: Masks) -> Tensor | Non
 
 
 def _kept_by(layer: Layer, entry: Input, shape: Shape, masks: Masks) -> Tensor | None:
-    """The share of the source's output that the masks of one reader let through, neuron by neuron; None for no mask."""
+    """The product of the masks between a source and one reading layer, by neuron of the source; None without a mask."""
     total: Tensor | None = None
     for position, transform in enumerate(entry.transforms):
         if not transform.by_neuron:

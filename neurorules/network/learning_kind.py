@@ -1,4 +1,7 @@
-"""The state that a connection has to keep until its rule can change it, read off the rule's texts."""
+"""The state that a connection has to store until its rule can change it, derived from the rule's texts.
+
+`neurorules deploy` and reports use it to estimate the memory traffic of learning.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,24 @@ from neurorules.network.model import Model
 from neurorules.network.products import Group
 
 HEAVIEST: tuple[Kind, ...] = ("eligibility", "sum", "factorised", "spike")
-"""Kinds of products; a text with several remembers what the first of these does."""
+"""Kinds of products, from the one with the largest state; the first one that occurs in a text decides."""
 SPIKE_NAMES = ("S_pre", "S_post")
 CONSTANT = {"p_post", "y_post", "kept_post"}
-"""What a text reads of the postsynaptic neuron that stays the same through a trial, beside a third factor that comes at
-its end."""
+"""Postsynaptic variables that are constant during a trial, beside a third factor that is known at its end."""
 
 
 def kind_of(model: Model, layer: Layer) -> Kind:
-    """The kind of rule that changes the weights of a layer's connections.
+    """Find the kind of state that the rule needs to change the weights of a layer.
 
     Args:
         model: the rule on its network.
-        layer: whose weights change.
+        layer: the layer whose weights change.
 
     Returns:
-        backward where the signal needs the history of every step; else what the heaviest product of the texts
-        remembers: a trace in each synapse (eligibility), a sum in each synapse, because the third factor comes later
-        (sum), traces of neurons, because only the presynaptic factor changes with time (factorised), or nothing,
-        because weights change at spikes (spike). none for weights that do not learn.
+        "backward" if the signal needs the history of every step. Otherwise the product with the largest state decides:
+        "eligibility", a trace in each synapse; "sum", a sum in each synapse, because the third factor comes later;
+        "factorised", traces of neurons, because only the presynaptic factor changes with time; "spike", nothing,
+        because weights change at spikes. "none" for weights that do not learn.
     """
     if model.signal is not None and "history" in model.signal.needs:
         return "backward"
@@ -41,7 +43,7 @@ def kind_of(model: Model, layer: Layer) -> Kind:
 
 
 def _of_product(group: Group, model: Model, layer: Layer, reads_m: bool) -> Kind:
-    """The state that one product has to keep; with a reset, the eligibility of a membrane is each synapse's own."""
+    """The kind of state for one product. With a reset, the eligibility of a membrane differs between synapses."""
     if group.eligibility is not None or (group.eligible and layer.neuron.spiking):
         return "eligibility"
     late = reads_m and _known(model, layer) != "step"
@@ -55,7 +57,7 @@ def _of_product(group: Group, model: Model, layer: Layer, reads_m: bool) -> Kind
 
 
 def _known(model: Model, layer: Layer) -> str:
-    """Say when the third factor of a step is there; that of the read-out is the output error."""
+    """When the third factor of a step is known; that of the read-out is the output error."""
     if layer.role == "readout" or model.signal is None:
         return "step" if model.errs_each_step else "trial"
     return model.third_factor_known

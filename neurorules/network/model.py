@@ -1,4 +1,4 @@
-"""A model, which is a network with a rule and a signal, and everything that changes while it learns."""
+"""`Model`, which combines a network, a rule and a signal, and `Learned`, which holds all that learning changes."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from neurorules.network.texts import Text, compile_rule
 
 @dataclass
 class Learned:
-    """All tensors that learning changes. Plain dictionaries of tensors and running averages, so that it can be saved.
+    """All tensors that learning changes, as plain dictionaries of tensors and running averages that can be saved.
 
     Args:
-        parameters: the network's and the signal's, by full name.
+        parameters: parameters of the network and the signal, by full name.
         current: statistics of normalised currents, by "phase.layer".
-        pre: running means of what centred inputs bring, by "phase.layer.input".
+        pre: running means of the presynaptic activity of centred inputs, by "phase.layer.input".
         update: statistics of post factors, by "phase.layer.parameter.group".
         signal: state of the learning signal, by name.
-        traces: where traces that live across trials begin the next one, (*shape), by "phase.layer.trace".
+        traces: initial values for the next trial of traces that last across trials, (*shape), by "phase.layer.trace".
     """
 
     parameters: Parameters
@@ -55,19 +55,19 @@ class Learned:
 
 @dataclass(frozen=True)
 class Model:
-    """A network, a rule and a signal. It is frozen: what changes stands in `Learned`.
+    """A network with a rule and a signal. The model is frozen; everything that changes is in `Learned`.
 
     Args:
         network: its neurons run with their own parameters where it is bound.
         rule: texts and phases.
         signal: makes the third factor; None for a rule without one.
-        texts: of the rule, checked and grouped into products.
+        texts: the texts of the rule, checked and grouped into products.
         targets: whether hidden layers are taught by their own sample's targets, or by those of the sample before.
-        scores: what gives class scores: the mean over time of the read-out's membrane, or the number of its spikes.
-        unbound: the structure of a bound network, whose neurons hold no parameters; None where it is not bound.
-        task: what the targets of samples are.
-        last_steps: how many of the last steps are scored and make the error; None for all.
-        chip: the hardware that it runs on, whose own neurons the network then has; None for none.
+        scores: the source of class scores: the mean of the read-out's membrane over time, or the number of its spikes.
+        unbound: for a network that is bound to parameters, the original network without them; otherwise None.
+        task: the kind of targets.
+        last_steps: number of last steps that are scored and contribute to the error; None for all.
+        chip: the hardware that the model runs on; the network then has the chip's own neurons. None for none.
     """
 
     network: Network
@@ -83,22 +83,23 @@ class Model:
 
     @property
     def steps_apart(self) -> bool:
-        """Whether steps count one by one: each makes an error, or the last ones alone are scored."""
+        """Whether single steps matter for the error: each step has an error, or only the last steps are scored."""
         return self.last_steps is not None or self.errs_each_step
 
     @property
     def errs_each_step(self) -> bool:
-        """Whether the output of each step makes an error of its own, against a target of its own or the sample's."""
+        """Whether the output of each step has an error of its own, against the target of the step or of the sample."""
         return self.task in PER_STEP or self.rule.errors == "step"
 
     @property
     def third_factor_known(self) -> str:
-        """The time at which the third factor of a step is there: "step", "phase" or "trial" (`Signal.known`)."""
+        """When the third factor of a step is known: "step", "phase" or "trial" (`Signal.known`)."""
         time = self.teaching_signal.known
         return time if time != "error" else "step" if self.errs_each_step else "trial"
 
     def scored_steps(self, steps: int) -> int:
-        """The number of a trial's T steps that are scored, its last; a trial shorter than `last_steps` is refused."""
+        """The number of steps that are scored, at the end of a trial of T steps; a trial shorter than `last_steps` is
+        refused."""
         if self.last_steps is not None and self.last_steps > steps:
             raise UserError(
                 f"last_steps={self.last_steps} are to be scored, and a trial has {steps}. Give at most {steps}"
@@ -106,18 +107,18 @@ class Model:
         return self.last_steps or steps
 
     def hidden_targets(self, values: Tensor, samples_at: int = 0) -> Tensor:
-        """The targets that hidden layers are taught by: targets or errors of their own samples, or of the sample before
-        each.
+        """The targets or errors that hidden layers learn from: those of the sample, or of the previous sample in the
+        batch.
 
         Args:
             values: targets (B, ...), or errors, (B, O) or (T, B, O).
-            samples_at: the axis of the samples, 0 or 1.
+            samples_at: the sample axis, 0 or 1.
 
         Returns:
-            The values, as they are where `targets` is "own", moved on by one sample where it is "shuffled".
+            The values, unchanged if `targets` is "own", and shifted by one sample if it is "shuffled".
 
         Raises:
-            UserError: one sample alone, which has no other before it.
+            UserError: targets are shuffled, and the batch has only one sample.
         """
         if self.targets == "own":
             return values
@@ -129,24 +130,25 @@ class Model:
         return values.roll(1, samples_at)
 
     def score(self, total: Tensor, steps: int) -> Tensor:
-        """Class scores from the sum over time of what gives them, or of their derivative from that of its every step.
+        """Convert a sum over time into class scores; by the same map, a sum of derivatives into the derivative by
+        score.
 
         Args:
-            total: (B, C).
+            total: the sum of the read-out's membrane or spikes over time, (B, C).
             steps: T, >= 1.
 
         Returns:
-            (B, C): the sum itself of spikes, the mean of a membrane.
+            The scores (B, C): the sum for spikes, the mean for a membrane.
         """
         return total if self.scores == "count" else per_step(total, steps)
 
     def bound(self, parameters: Parameters) -> Model:
-        """Give this model with neurons that run with their own parameters."""
+        """Return the model with the neurons' learned parameters inserted into the neurons."""
         network = self.network.bound(parameters)
         return self if network is self.network else replace(self, network=network, unbound=self.shape)
 
     def on_chip(self, chip: Chip | None) -> Model:
-        """Give this model on a chip, with the chip's own neurons; the model itself for no chip."""
+        """Return the model on a chip, with the chip's own neurons; `self` if `chip` is None."""
         if chip is None:
             return self
         layers = tuple(replace(a, neuron=chip.neuron(a.name, a.neuron)) for a in self.network.layers)
@@ -154,10 +156,10 @@ class Model:
 
     @property
     def teaching_signal(self) -> Signal:
-        """The learning signal of a rule that has one.
+        """The learning signal, for rules that have one.
 
         Raises:
-            LookupError: the rule has none.
+            LookupError: the rule has no learning signal.
         """
         if self.signal is None:
             raise LookupError(f"rule '{self.rule.name}' has no learning signal")
@@ -165,12 +167,12 @@ class Model:
 
     @cached_property
     def shape(self) -> NetShape:
-        """The network as the signal sees it, without any parameter."""
+        """The structure of the network, without parameters, as the signal receives it."""
         return self.unbound or shape_of(self.network, self.task)
 
     @cached_property
     def parameter_names(self) -> frozenset[str]:
-        """Names of the network's parameters; every other is the signal's own."""
+        """Names of the network's parameters; all other parameters belong to the signal."""
         return frozenset(self.network.parameter_names())
 
     def texts_of(self, phase: str) -> tuple[Text, ...]:
@@ -178,11 +180,11 @@ class Model:
         return tuple(text for text in self.texts if text.plasticity.phase == phase)
 
     def learns_in(self, phase: str) -> bool:
-        """Whether anything changes because of a phase."""
+        """Whether any parameter learns from a phase."""
         return bool(self.texts_of(phase)) or (self.signal is not None and self.signal.teaches_neurons)
 
     def asks_hidden(self, phase: str) -> bool:
-        """Whether hidden layers need the third factor of a phase: for their texts, or for their neurons' parameters."""
+        """Whether hidden layers need the third factor of a phase, for their texts or for their neurons' parameters."""
         return self.reads_m("hidden", phase) or (self.signal is not None and self.signal.teaches_neurons)
 
     def reads_m(self, role: str, phase: str) -> bool:
@@ -193,7 +195,7 @@ class Model:
             phase: its name.
 
         Returns:
-            True if one does.
+            True if at least one of these texts reads it.
         """
         return any(text.reads_m for text in self.texts_of(phase) if text.plasticity.role == role)
 
@@ -205,7 +207,7 @@ class Model:
             layer: its name.
 
         Returns:
-            "phase.layer" where the phase keeps statistics of its own, otherwise "input.layer".
+            "phase.layer" if the phase has separate statistics, otherwise "input.layer".
         """
         own = next(p for p in self.rule.phases if p.name == phase).statistics == "own" or phase == "input"
         return f"{phase if own else 'input'}.{layer}"
@@ -215,24 +217,24 @@ def build_model(
     network: Network, rule: Rule, signal: str | None = None, dw: str | None = None, targets: Targets = "own",
     scores: Scores = "membrane", task: Task = "classes", last_steps: int | None = None,
 ) -> Model:  # fmt: skip
-    """Put a rule on a network.
+    """Combine a network and a rule into a model.
 
     Args:
-        network: what learns.
-        rule: its texts and phases.
-        signal: replaces the rule's own learning signal, with options; None for the rule's own.
-        dw: replaces the text of the hidden weights in the phase "input"; None for the rule's own.
-        targets: of the hidden layers: "own", or "shuffled", those of the sample before in the batch.
-        scores: of a read-out that spikes may be "count"; its texts then go through the spike.
-        task: what the targets of samples are.
-        last_steps: how many of the last steps are scored and make the error; None for all.
+        network: the network.
+        rule: the learning rule.
+        signal: a learning signal with options that replaces the rule's own; None for the rule's own.
+        dw: a text that replaces that of the hidden weights in the phase "input"; None for the rule's own.
+        targets: the targets of hidden layers: "own", or "shuffled" for those of the previous sample in the batch.
+        scores: "membrane", or "count" for a read-out that spikes; its texts then include the derivative of the spike.
+        task: the kind of targets.
+        last_steps: number of last steps that are scored and contribute to the error; None for all.
 
     Returns:
         The model, whose texts are checked and grouped into products.
 
     Raises:
-        UserError: an illegal text, a signal that the rule's phases do not serve, or that does not serve the rule's,
-            targets that it does not have or cannot be taught by, or a signal or text for a control.
+        UserError: a text is illegal, the signal and the rule have different phases, the rule cannot learn these
+            targets, or a signal or text is given for a control.
     """
     rule.check_control(signal, dw)
     if dw is not None:
@@ -268,6 +270,6 @@ def build_model(
 
 
 def _with_text(rule: Rule, dw: str) -> Rule:
-    own = {"w", SENT}  # what layers hand down follows the new text
+    own = {"w", SENT}  # what layers send to those below follows the new text
     others = tuple(p for p in rule.plasticity if not (p.parameter in own and p.role == "hidden" and p.phase == "input"))
     return replace(rule, plasticity=(Plasticity("w", dw), *others))

@@ -1,4 +1,4 @@
-"""A network: layers in the order in which they run. The parameters that they read stand apart from them."""
+"""A network: layers in the order in which they run. Parameters are stored separately and passed in."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.pool import Pool
 
 Parameters = dict[str, Tensor]
-"""All learnable numbers of a network, by name: "hidden1.ff.w" (O, I), "hidden1.b" (N,), ..."""
+"""All learned parameters of a network, by name: "hidden1.ff.w" (O, I), "hidden1.b" (N,), ..."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """The structure; parameters are handed in wherever it runs.
+    """The structure of a network; methods that compute receive the parameters as an argument.
 
     Args:
         layers: hidden layers in order, then the read-out.
-        input_shape: of one sample's drive at one step, (C, H, W) or (N,).
+        input_shape: shape of one sample at one step, (C, H, W) or (N,).
         classes: number of classes.
     """
 
@@ -49,7 +49,7 @@ class Network:
 
     @property
     def hidden(self) -> tuple[Layer, ...]:
-        """The layers below the read-out, which learn from the signal."""
+        """The layers below the read-out."""
         return self.layers[:-1]
 
     @property
@@ -58,7 +58,7 @@ class Network:
         return self.layers[-1]
 
     def name_of(self, source: int) -> str:
-        """The name of what a layer reads: that of another layer, or of the network's input."""
+        """The name of a source of input: another layer, or the network's input."""
         return INPUT if source == NETWORK_INPUT else self.layers[source].name
 
     def weights(self) -> Iterator[tuple[Layer, Input, str]]:
@@ -75,7 +75,7 @@ class Network:
     def initial_parameters(
         self, generator: torch.Generator, dtype: torch.dtype = torch.float32, init: Drawn = "torch"
     ) -> Parameters:
-        """Draw fresh weights, uniform with standard deviation INITIAL_SCALE[init] / sqrt(fan-in); biases are 0.
+        """Draw initial weights, uniform with standard deviation INITIAL_SCALE[init] / sqrt(fan-in); biases are 0.
 
         Args:
             generator: the only source of random numbers.
@@ -95,20 +95,20 @@ class Network:
         return parameters
 
     def bound(self, parameters: Parameters) -> Network:
-        """Give this network with neurons that run with their own parameters."""
+        """Return the network with the neurons' learned parameters inserted into the neurons."""
         if not any(layer.neuron.learns for layer in self.layers):
             return self
         return replace(self, layers=tuple(_bound(layer, parameters) for layer in self.layers))
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Network:
-        """Give this network with the numbers of its neurons on a device.
+        """Return the network with the numbers of its neurons on a device.
 
         Args:
-            device: where they shall stand.
-            dtype: their precision.
+            device: the target device.
+            dtype: the precision of the numbers.
 
         Returns:
-            The network there.
+            The network on the device.
         """
         return replace(self, layers=tuple(replace(a, neuron=a.neuron.to(device, dtype)) for a in self.layers))
 
@@ -134,25 +134,25 @@ def build_network(
     connection: str = Defaults.connection,
     task: Task = "classes",
 ) -> Network:
-    """A feed-forward network (recurrent within layers where the text says so) from its text.
+    """Build a feed-forward network, possibly with recurrent layers, from its description.
 
     Args:
         net: hidden layers, such as "800-800" or "c16k3-p2-128" (see `language.architecture`).
         input_shape: (C, H, W) or (N,).
-        classes: number of classes C, >= 2; of labels or outputs, >= 1, for other targets.
-        neuron: of the hidden layers, with options.
-        norm: normalisation of every hidden layer's current, or "none"; layers that the text marks with `n` have
-            one in any case (streaming, where `norm` is "none").
-        readout: whether the read-out sees the last hidden layer or all of them.
-        readout_neuron: of the read-out.
-        connection: between flat populations, with options.
-        task: what the targets of samples are.
+        classes: number of classes C, >= 2; for other tasks, the number of labels or outputs, >= 1.
+        neuron: the neuron of the hidden layers, with options.
+        norm: normalisation of every hidden layer's current, or "none"; layers that `net` marks with `n` always have one
+            (streaming if `norm` is "none").
+        readout: whether the read-out reads the last hidden layer or all of them.
+        readout_neuron: the neuron of the read-out, with options.
+        connection: the connection between flat populations, with options.
+        task: the kind of targets.
 
     Returns:
-        Hidden layers and read-out.
+        The network.
 
     Raises:
-        UserError: a text that is not understood, or a net that does not fit the data.
+        UserError: a text cannot be parsed, or the net does not fit the data.
     """
     check_range(*(("classes", classes, Classes) if FEWEST_OUTPUTS[task] > 1 else ("outputs", classes, Count)))
     spec = parse_net(net)
@@ -186,22 +186,22 @@ def settled_network(
     net: str, input_shape: Shape | None, classes: int | None, own: Defaults, readout: str,
     settings: dict[str, str | None], task: Task = "classes",
 ) -> Network:  # fmt: skip
-    """Build a network with a rule's own parts where none is asked for.
+    """Build a network; parts that the settings leave open are those of the rule.
 
     Args:
-        net: its text.
+        net: the description of the hidden layers.
         input_shape: (C, H, W) or (N,).
-        classes: number of classes C, >= 2; of labels or outputs, >= 1, for other targets.
+        classes: number of classes C, >= 2; for other tasks, the number of labels or outputs, >= 1.
         own: the rule's neurons, normalisation and connection.
-        readout: "last" or "all", what the read-out sees.
-        settings: by keyword of `build_network`, what is asked for; None for the rule's own.
-        task: what the targets of samples are.
+        readout: "last" or "all", the hidden layers that the read-out reads.
+        settings: the user's settings by keyword of `build_network`; None for the rule's own.
+        task: the kind of targets.
 
     Returns:
         The network.
 
     Raises:
-        UserError: no input shape or number of classes, and what `build_network` raises.
+        UserError: the input shape or the number of classes is missing, or `build_network` raises an error.
     """
     if input_shape is None or classes is None:
         name = "classes" if FEWEST_OUTPUTS[task] > 1 else "outputs"
@@ -251,5 +251,5 @@ def _after(transforms: tuple[Transform, ...], shape: Shape) -> Shape:
 
 
 def count_parameters(parameters: Parameters) -> int:
-    """Number of learnable numbers, of all parameters together."""
+    """The total number of learned numbers in all parameters."""
     return sum(math.prod(value.shape) for value in parameters.values())

@@ -1,11 +1,11 @@
-"""Post factors that a fused scan can make: a constant, the third factor, and one factor of the membrane.
+"""Recognition of post factors that a fused scan can compute: a constant, the third factor, and one factor of v.
 
-Rule texts are evaluated by `products.value_of` in general. Most are of one form, though,
+In general `products.value_of` evaluates rule texts. Most texts, however, have one of the forms
 
     outer * through_norm(inner * m_post * h(v_post))    or    outer * m_post * h(v_post)
 
-with h = psi, (v > 0) or 1, and with or without kept_post beside m_post. Those are recognised here, once, when a rule is
-compiled.
+with h = psi, (v > 0) or 1, and with or without kept_post next to m_post. This module recognises them once, when a rule
+is compiled.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ MEMBRANE: Mapping[Expression, Literal["psi", "positive"]] = {
     Call("psi", (Name("v_post"),)): "psi",
     Binary(">", Name("v_post"), Number(0.0)): "positive",
 }
-"""Factors of the membrane that scans know."""
+"""Factors of the membrane that the scans can compute."""
 KEPT = Name("kept_post")
-"""Dropout's mask of the postsynaptic neuron, as texts read it."""
+"""The dropout mask of the postsynaptic neuron, as texts read it."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class PostForm:
     """The form outer * [through_norm](inner * m_post * factor) of a post factor.
 
     Args:
-        outer, inner: constants.
-        factor: of the membrane; "one" for none.
-        through: whether the text itself names through_norm.
-        kept: whether dropout's mask, kept_post, stands beside m_post.
+        outer, inner: constant factors.
+        factor: the factor of the membrane; "one" for none.
+        through: whether the text contains through_norm.
+        kept: whether the dropout mask kept_post multiplies m_post.
     """
 
     outer: float
@@ -55,7 +55,7 @@ class PostForm:
     kept: bool = False
 
     def psi(self, neuron: Neuron) -> Psi | None:
-        """inner * factor as the psi of scans; None where they do not know the neuron's pseudo-derivative."""
+        """inner * factor as a psi of the scans; None if they cannot compute the neuron's pseudo-derivative."""
         if self.factor == "one":
             return Psi(PsiShape.FLAT, 1.0, self.inner)
         if self.factor == "positive":
@@ -68,11 +68,11 @@ def recognise(expression: Expression, constants: Mapping[str, float]) -> PostFor
     """Recognise the form of a post factor.
 
     Args:
-        expression: of one group of products.
-        constants: of the rule, by name.
+        expression: the post factor of a group of products.
+        constants: the constants of the rule, by name.
 
     Returns:
-        The form; None where the factor has another.
+        The form; None if the factor has another form.
     """
     factors = list(_flatten(expression))
     calls = [f for f in factors if isinstance(f, Call) and f.function == "through_norm"]
@@ -119,13 +119,13 @@ def _inside(
 
 
 def backwards(neuron: Neuron[Any]) -> Dynamics | None:
-    """The leaky integrator that passes small changes on as a neuron does; an adaptation is held fixed.
+    """The leaky integrator through which small changes pass as through the neuron, with any adaptation held fixed.
 
     Args:
-        neuron: any.
+        neuron: any neuron.
 
-    Returns:
-        Its numbers; None where there is none.
+        Returns:
+            The numbers of the integrator; None if there is none.
     """
     if type(neuron) is AdaptiveIntegrator:
         return Dynamics(neuron.beta, neuron.v_threshold, neuron.reset, neuron.reset_delay)
@@ -133,7 +133,7 @@ def backwards(neuron: Neuron[Any]) -> Dynamics | None:
 
 
 def psi_of(neuron: Neuron) -> Psi | None:
-    """The neuron's pseudo-derivative as the scans parametrise it; None where they do not know it."""
+    """The neuron's pseudo-derivative in the parametrisation of the scans; None if they cannot compute it."""
     if type(neuron) not in (AdaptiveIntegrator, SynapticIntegrator) and not isinstance(neuron, LeakyIntegrator):
         return None
     assert isinstance(neuron, Integrator)
@@ -150,10 +150,10 @@ def psi_of(neuron: Neuron) -> Psi | None:
 
 
 def slopes(neuron: Neuron[Any], v: Tensor) -> Tensor:
-    """The neurons' pseudo-derivative, in one compiled pass where scans know it.
+    """Compute the neurons' pseudo-derivative, in one compiled pass if the scans can compute it.
 
     Args:
-        neuron: whose it is.
+        neuron: the neuron.
         v: membranes before the reset, (T, B, *shape).
 
     Returns:

@@ -1,4 +1,4 @@
-"""A rule text as tensor products: the normal form, grouped so that each group is one product over time x batch."""
+"""Rule texts as tensor products: the products of the normal form, grouped into as few matrix products as possible."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from neurorules.network.post_forms import PostForm, recognise
 
 @dataclass(frozen=True)
 class Group:
-    """One product over time x batch: presynaptic and postsynaptic factor, scaled by a factor of the weight itself.
+    """One matrix product over time x batch of a presynaptic and a postsynaptic factor, times a factor of the weight.
 
     Args:
-        pre: presynaptic factor; None for 1, and for an eligibility.
-        post: postsynaptic factor, coefficient and constants included.
+        pre: presynaptic factor; None for 1 or for an eligibility.
+        post: postsynaptic factor, including coefficient and constants.
         weight: factor of the weight; None for 1.
         eligible: whether the presynaptic factor is `dv_dw`.
-        form: the post factor as fused scans know it; None where they do not.
+        form: the form of the post factor that fused scans compute; None for other post factors.
         eligibility: the declared eligibility that is the presynaptic factor; None for none.
-        late: whether that is the eligibility of the step before.
-        statistics: of the way back through the normalisation (`Plasticity.statistics`).
+        late: whether the eligibility is that of the previous step.
+        statistics: how post factors are carried back through the normalisation (`Plasticity.statistics`).
     """
 
     pre: Expression | None
@@ -47,9 +47,9 @@ class DeclaredEligibility:
     """A declared eligibility: e[t] = decay[t] e[t-1] + the sum of its groups' products at t.
 
     Args:
-        name: as texts read it.
-        decay: per step, in [0, 1]; or an expression of the postsynaptic neuron.
-        groups: products of its own text, in which earlier eligibilities may stand.
+        name: the name in texts.
+        decay: decay per step, in [0, 1]; or an expression of the postsynaptic neuron.
+        groups: the products of its text, which may contain eligibilities that are declared earlier.
     """
 
     name: str
@@ -58,22 +58,22 @@ class DeclaredEligibility:
 
     @property
     def plain(self) -> bool:
-        """Whether it decays by a number and no earlier eligibility stands in its text."""
+        """Whether the decay is a number and the text contains no other eligibility."""
         return isinstance(self.decay, float) and all(group.eligibility is None for group in self.groups)
 
 
 def group_products(equation: Equation, statistics: Statistics = "moving") -> tuple[Group, ...]:
-    """Group a text's products by what they share, so that sums over one side stay sums of that side.
+    """Group the products of a text that share a factor, so that one matrix product computes several of them.
 
     Args:
         equation: the text, as a sum of products.
-        statistics: of the way back through the normalisation (`Plasticity.statistics`).
+        statistics: how post factors are carried back through the normalisation (`Plasticity.statistics`).
 
-    Returns:
+        Returns:
         The groups, in the order of their first products.
 
     Raises:
-        UserError: an eligibility inside a function, in a power, or beside another presynaptic factor.
+        UserError: an eligibility is inside a function, in a power, or next to another presynaptic factor.
     """
     merged: dict[tuple[Expression | None, Expression | None, Expression | None], Expression] = {}
     for product in equation.products:
@@ -109,13 +109,13 @@ def _declared_eligibility(equation: Equation, eligible: Expression | None) -> De
 
 
 def eligibilities_of(group: Group) -> Iterator[DeclaredEligibility]:
-    """Every declared eligibility that a group reads, by way of other eligibilities as well.
+    """Every declared eligibility that a group reads, directly or through other eligibilities.
 
     Args:
-        group: of a text.
+        group: the group of a text.
 
     Yields:
-        The eligibilities, repeats included.
+        The eligibilities, including repetitions.
     """
     if group.eligibility is not None:
         yield group.eligibility
@@ -130,7 +130,7 @@ def _multiply(factors: tuple[Expression, ...]) -> Expression | None:
 
 
 def norm_calls(expression: Expression | None) -> list[str]:
-    """The arguments of `through_norm` in an expression, as text: each has running statistics of its own."""
+    """The arguments of `through_norm` in an expression, as texts; each of them has its own running statistics."""
     match expression:
         case Call("through_norm", (argument,)):
             return [show(argument), *norm_calls(argument)]
@@ -150,13 +150,13 @@ def value_of(
     """Evaluate an expression on tensors.
 
     Args:
-        expression: of a text.
-        names: value of each name that it reads, a tensor or a number; shapes broadcast.
-        psi: the neuron's pseudo-derivative, of a membrane.
+        expression: the expression of a text.
+        names: the value of each name in the expression, a tensor or a number; shapes broadcast.
+        psi: the neuron's pseudo-derivative, as a function of the membrane.
         through_norm: carries a post factor back through the normalisation.
 
     Returns:
-        A tensor; a number where the expression reads none.
+        A tensor, or a number if the expression reads no tensor.
     """
     return evaluate(expression, names, {**TENSOR_FUNCTIONS, "psi": psi, "through_norm": through_norm})
 

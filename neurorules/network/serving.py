@@ -1,4 +1,4 @@
-"""The check that a rule, a learning signal and a network fit together, made while a model is built."""
+"""The checks, made when a model is built, that a rule, a learning signal and a network fit together."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from neurorules.network.texts import Text
 from neurorules.neurons._learned_numbers import LearnedNumbers
 
 MEMBRANE, SPIKES = "-m_post * dv_dw", "-m_post * psi(v_post) * dv_dw"
-"""Texts of a read-out whose third factor is the derivative of the loss by its membrane, and by its spikes."""
+"""Texts of a read-out whose third factor is the derivative of the loss with respect to its membrane, and by its
+spikes."""
 
 
 def why_not_shuffled(signal: Signal | None) -> str | None:
-    """Why hidden layers cannot be taught by another sample's targets while the read-out has its own.
+    """The reason why hidden layers cannot learn from another sample's targets while the read-out uses its own.
 
     Args:
-        signal: makes the third factor; None for a rule without one.
+        signal: the learning signal; None for a rule without one.
 
     Returns:
-        The reason, as the end of a sentence about hidden layers; None where they can.
+        The reason, as the end of a sentence about hidden layers; None if they can.
     """
     if signal is None or not signal.needs & {"target", "output_error"}:
         return "are not taught at all"
@@ -40,7 +41,7 @@ WORDS: dict[Task, str] = {
     "classes_per_step": "a class for each step",
     "regression_per_step": "values for each step",
 }
-"""What targets of each task are, in words."""
+"""A description of the targets of each task, for messages."""
 ABLE: dict[Task, str] = {
     "classes": "sigprop, dfa, bptt",
     "multilabel": "bptt, fa, dfa, drtp, local_readout, pepita, shallow",
@@ -48,20 +49,20 @@ ABLE: dict[Task, str] = {
     "classes_per_step": "bptt, fa, dfa, local_readout, shallow",
     "regression_per_step": "bptt, fa, dfa, local_readout, shallow",
 }
-"""Rules that learn targets of each task, for messages."""
+"""Some rules that can learn each task, for messages."""
 
 
 def check_task(rule: Rule, signal: Signal | None, task: Task, last_steps: int | None) -> None:
     """Refuse targets that a rule cannot learn.
 
     Args:
-        rule: says which pass makes the error, and where scores come from.
-        signal: is taught by targets of some kinds; None for a rule without one, which teaches the read-out alone.
-        task: what the targets of samples are.
-        last_steps: how many of the last steps are scored; None for all.
+        rule: the rule.
+        signal: its learning signal; None for a rule without one, in which only the read-out learns from targets.
+        task: the kind of targets.
+        last_steps: number of last steps that are scored; None for all.
 
     Raises:
-        UserError: rule or signal lack what these targets need; rules that have it are named.
+        UserError: the rule or the signal cannot use these targets; the message names rules that can.
     """
     if signal is not None and task not in signal.tasks:
         what = " or ".join(WORDS[task_word] for task_word in WORDS if task_word in signal.tasks)
@@ -84,7 +85,7 @@ def check_task(rule: Rule, signal: Signal | None, task: Task, last_steps: int | 
 
 
 def _lacks_steps(rule: Rule, signal: Signal | None) -> str | None:
-    """Say in a sentence what is missing for an output error at each step; None where nothing is."""
+    """The reason, as a sentence, why a rule cannot use an output error at each step; None if it can."""
     if signal is not None and not signal.steps_apart:
         return "its learning signal takes one error for a trial, and none for each step"
     if {rule.error_phase, rule.score_phase} != {"input"} or any(phase.applies for phase in rule.phases):
@@ -95,15 +96,15 @@ def _lacks_steps(rule: Rule, signal: Signal | None) -> str | None:
 
 
 def check_efficacies(network: Network, rule: Rule, signal: Signal) -> None:
-    """Refuse a rule that carries signals through a connection which transmits by what was sent before.
+    """Refuse rules that carry signals back through connections with short-term plasticity.
 
     Args:
-        network: its connections.
-        rule: its phases.
-        signal: its needs.
+        network: the network.
+        rule: the rule.
+        signal: its learning signal.
 
     Raises:
-        UserError: there is such a connection.
+        UserError: the network has such a connection, and the rule carries signals through it.
     """
     dynamic = [layer.name for layer, entry, _ in network.weights() if entry.connection.efficacy is not None]
     if dynamic and ("above" in signal.needs or any(phase.linear for phase in rule.phases)):
@@ -114,15 +115,16 @@ def check_efficacies(network: Network, rule: Rule, signal: Signal) -> None:
 
 
 def check_numbers(network: Network, rule: Rule, texts: tuple[Text, ...]) -> None:
-    """Refuse numbers inside neurons that the texts of a rule would not teach. Hidden layers of a control learn nothing.
+    """Refuse neurons with learned parameters that the rule's texts would not train. Controls, which train nothing,
+    pass.
 
     Args:
-        network: its neurons.
-        rule: that is to teach them.
-        texts: of the rule.
+        network: the network.
+        rule: the rule that should train the parameters.
+        texts: the texts of the rule.
 
     Raises:
-        UserError: a hidden layer has such numbers, and no text of its weights is a derivative by its spikes.
+        UserError: a hidden layer has learned parameters, and no text of its weights contains m_post * psi(v_post).
     """
     learning = [a for a in network.hidden if isinstance(a.neuron, LearnedNumbers)]
     hidden = [t for t in texts if t.plasticity.role == "hidden" and t.plasticity.parameter == "w"]
@@ -136,18 +138,18 @@ def check_numbers(network: Network, rule: Rule, texts: tuple[Text, ...]) -> None
 
 
 def counting(network: Network, rule: Rule, signal: Signal | None) -> Rule:
-    """A rule whose read-out is scored by the number of its spikes, so that its texts go through the spike.
+    """Adapt a rule to a read-out that is scored by its spike count: its texts then include the derivative of the spike.
 
     Args:
-        network: its read-out spikes.
-        rule: whose read-out learns by the delta rule.
-        signal: its learning signal, or that in its place.
+        network: a network whose read-out spikes.
+        rule: a rule whose read-out learns by the delta rule.
+        signal: the learning signal of the rule, or its replacement.
 
     Returns:
-        The rule with other texts of the read-out.
+        The rule with other texts for the read-out.
 
     Raises:
-        UserError: the read-out sends no spikes, or the rule reads out in another way.
+        UserError: the read-out does not spike, or the rule has a read-out of another kind.
     """
     if not network.readout.neuron.spiking:
         raise UserError(
@@ -166,12 +168,12 @@ def counting(network: Network, rule: Rule, signal: Signal | None) -> Rule:
 
 
 def check_phases(rule: Rule, signal: Signal, name: str) -> None:
-    """Refuse a signal whose phases a rule does not run.
+    """Refuse a signal that needs phases which the rule does not run.
 
     Args:
-        rule: its phases.
-        signal: the phases that it needs.
-        name: of the signal, for the message.
+        rule: the rule.
+        signal: the learning signal.
+        name: the name of the signal, for the message.
 
     Raises:
         UserError: a phase is missing.
@@ -186,18 +188,18 @@ def check_phases(rule: Rule, signal: Signal, name: str) -> None:
 
 
 def without_phases(rule: Rule, signal: Signal, name: str) -> Rule:
-    """A rule without the phases of its own signal, where another signal takes that one's place and drives none.
+    """Remove the phases of the rule's own signal, if another signal replaces it and drives no phase.
 
     Args:
-        rule: its texts and phases.
-        signal: that takes the place.
-        name: of that signal, for the message.
+        rule: the rule.
+        signal: the replacing signal.
+        name: the name of that signal, for the message.
 
     Returns:
-        The rule with the phase "input" alone; the rule as it is where the signal drives phases.
+        The rule with only the phase "input"; the unchanged rule if the signal drives phases.
 
     Raises:
-        UserError: the rule learns nothing, or reads nothing out, without its phases.
+        UserError: without its phases the rule would learn nothing or have no read-out.
     """
     others = [phase.name for phase in rule.phases if phase.name != "input"]
     if not others or type(signal).drive is not Signal.drive:

@@ -1,4 +1,4 @@
-"""A network as learning signals see it: names and shapes, and the targets that its samples have."""
+"""The structure of a network as learning signals receive it: names, shapes and the kind of targets."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from neurorules.network.network import Network
 
 
 def shape_of(network: Network, task: Task = "classes") -> NetShape:
-    """A network as signals see it.
+    """The structure of a network as signals receive it.
 
     Args:
-        network: its layers.
-        task: what the targets of its samples are.
+        network: the network.
+        task: the kind of targets.
 
     Returns:
-        Names and shapes, without any weight.
+        Names and shapes, without any weights.
     """
     layers = tuple(
         LayerShape(

@@ -1,4 +1,4 @@
-"""The texts of a rule, checked and reduced to sums of products, as both machines read them."""
+"""The texts of a rule, checked and converted to sums of products, which all machines use."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Text:
 
     Args:
         plasticity: the text, its parameter and its phase.
-        groups: of its products.
-        reads_m: whether it reads the third factor.
+        groups: the groups of its products.
+        reads_m: whether the text reads the third factor.
     """
 
     plasticity: Plasticity
@@ -25,10 +25,10 @@ class Text:
 
 
 def compile_rule(rule: Rule) -> tuple[Text, ...]:
-    """Every text of a rule, checked and grouped.
+    """Check all texts of a rule, and group their products.
 
     Raises:
-        UserError: a text that is not legal.
+        UserError: a text is illegal.
     """
     equations = ((p, rule.equation(p)) for p in rule.plasticity)
     texts = tuple(

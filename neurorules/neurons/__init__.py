@@ -1,4 +1,4 @@
-"""Neurons: one file each. A neuron is a pure step on explicit state; the folder is a registry."""
+"""The neurons that `--neuron` accepts: each file of this registry defines one neuron model as a pure step function."""
 
 from neurorules.language.registry import Registry
 

@@ -1,4 +1,4 @@
-"""The leaky integrator with an adaptive threshold that `alif` is an instance of."""
+"""The leaky integrator with an adaptive threshold; `alif` builds one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class AdaptiveState(NamedTuple):
 
     Args:
         membrane: after the reset.
-        adaptation: b, in spikes.
-        spikes: of the step.
+        adaptation: the adaptation b, in spikes.
+        spikes: the spikes of the step.
     """
 
     membrane: Tensor
@@ -29,9 +29,9 @@ class AdaptiveState(NamedTuple):
 
 @dataclass(frozen=True)
 class AdaptiveIntegrator(Integrator[AdaptiveState]):
-    """b[t] = rho b[t-1] + S[t-1]; a spike where beta u[t-1] + I[t] > v_threshold + kappa b[t].
+    """b[t] = rho b[t-1] + S[t-1]; the neuron spikes if beta u[t-1] + I[t] > v_threshold + kappa b[t].
 
-    `Observed.v` is the membrane minus kappa b, so that psi and every text compare it with v_threshold.
+    `Observed.v` is the membrane minus kappa b, so that psi and every text can compare it with the constant v_threshold.
 
     Args:
         rho: decay of the adaptation per step, in [0, 1].
@@ -43,7 +43,7 @@ class AdaptiveIntegrator(Integrator[AdaptiveState]):
 
     @property
     def adaptation(self) -> Adaptation:
-        """A spike raises the threshold by kappa in the next step, and the rise decays by rho."""
+        """The rise of the threshold by kappa in the step after a spike, which decays by rho."""
         return Adaptation(self.kappa, self.rho)
 
     def initial(self, current: Tensor) -> AdaptiveState:

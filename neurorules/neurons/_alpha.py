@@ -18,8 +18,8 @@ class AlphaState(NamedTuple):
 
     Args:
         excitatory: current that decays by alpha.
-        inhibitory: current that decays by beta, of the other sign.
-        membrane: what the threshold saw.
+        inhibitory: current of opposite sign that decays by beta.
+        membrane: the membrane that was compared with the threshold.
     """
 
     excitatory: Tensor
@@ -31,15 +31,15 @@ class AlphaState(NamedTuple):
 class AlphaIntegrator(Neuron[AlphaState]):
     """e[t] = alpha e[t-1] + I[t], i[t] = beta i[t-1] - I[t], v[t] = tau (e[t] + i[t]), tau = ln a / (ln b - ln a) + 1.
 
-    Conventions are those of snnTorch 1.0.0, bit for bit. A reset comes one step after its spike. "zero" wipes out both
-    currents and v; "subtract" takes the threshold from e, wipes out i, and adds i[t-1] to v.
+    The conventions are those of snnTorch 1.0.0, bit for bit. A reset acts one step after its spike. "zero" sets both
+    currents and v to 0; "subtract" subtracts the threshold from e, sets i to 0, and adds i[t-1] to v.
 
     Args:
         alpha: decay of the excitatory current per step, in (0, 1), above beta; a number or a tensor (*shape).
-        beta: decay of the inhibitory current per step, in [0, 1); likewise.
-        v_threshold: threshold, > 0; likewise.
-        reset: what a spike does.
-        surrogate: psi and its primitive, around the threshold.
+        beta: decay of the inhibitory current per step, in [0, 1); a number or a tensor (*shape).
+        v_threshold: threshold, > 0; a number or a tensor (*shape).
+        reset: the kind of reset, "zero" or "subtract".
+        surrogate: psi and its primitive, as functions of v - v_threshold.
     """
 
     alpha: float | Tensor
@@ -86,9 +86,9 @@ class AlphaIntegrator(Neuron[AlphaState]):
         return self.surrogate.primitive(v - self.v_threshold)
 
     def reversed_in_time(self, post: Tensor, spikes: Tensor) -> Tensor:
-        """The adjoint of both currents' recursions, resets held fixed.
+        """The adjoint of the recursions of both currents, with resets held fixed.
 
-        In each step the current of that step cancels in v, so that v is made of the currents of the step before:
+        The current of a step cancels in the v of the same step, so v depends only on the currents of the previous step:
         A[t] = (dv[t+1]/dx[t]) post[t+1] + keep[t+1] A[t+1] for x = e and x = i, and their sum reaches I[t].
         """
         late = torch.cat([torch.zeros_like(spikes[:1]), spikes[:-1]])

@@ -1,4 +1,4 @@
-"""The leaky integrator that `if` and `lif` are instances of; fused scans run it."""
+"""The leaky integrator, which the fused scans run; `if` and `lif` build one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from neurorules.neurons._integrator import Integrator
 
 @dataclass(frozen=True)
 class LeakyIntegrator(Integrator[MembraneState]):
-    """v[t] = beta u[t-1] + I[t]; a spike where v > v_threshold; u[t] = v[t] after the reset.
+    """v[t] = beta u[t-1] + I[t]; the neuron spikes if v > v_threshold; u[t] is v[t] after the reset.
 
-    Conventions are those of snnTorch 1.0.0's Leaky, bit for bit. The arguments are those of `Integrator`.
+    The conventions are those of Leaky in snnTorch 1.0.0, bit for bit. The arguments are those of `Integrator`.
     """
 
     def initial(self, current: Tensor) -> MembraneState:

@@ -1,7 +1,7 @@
-"""Leaky integrators that learn their own decay or threshold, as snnTorch's do with learn_beta and learn_threshold.
+"""Leaky integrators that learn their own decay or threshold, as with learn_beta and learn_threshold in snnTorch.
 
-A rule that teaches weights through the membrane teaches these numbers by the same post factor: a number acts on the
-membrane as a current would, and the threshold on the distance to it as well.
+A rule that trains weights through the membrane trains these parameters by the same post factor. The decay acts on the
+membrane as a current would; the threshold also acts on the distance between membrane and threshold.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._synaptic import SynapticIntegrator
 
 BETA, THRESHOLD = "beta", "v_threshold"
-"""Names of the numbers that may learn."""
+"""Names of the parameters that may learn."""
 
 
 class LearnedNumbers(Integrator[Any]):
-    """The fields and steps that neurons with learned numbers share; resets are delayed by one step, and held fixed
-    where changes are carried on.
+    """The fields and methods that neurons with learned parameters share. Resets are delayed by one step, and
+    derivatives hold them fixed.
     """
 
     learned: tuple[str, ...]
@@ -33,23 +33,23 @@ class LearnedNumbers(Integrator[Any]):
 
     @property
     def learns(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Those of "beta" and "v_threshold" that learn."""
+        """The parameters that learn: "beta", "v_threshold" or both."""
         return self.learned
 
     def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
-        """The numbers that the neurons begin with, () for all or one for each neuron."""
+        """The initial values of the parameters: shape () for a shared value, or one value per neuron."""
         return {name: torch.as_tensor(getattr(self, name)).detach().clone() for name in self.learned}
 
     def with_parameters(self, own: Mapping[str, Tensor]) -> Integrator[Any]:
-        """Give these neurons with other numbers; a decay outside [0, 1] counts as the end that is next to it."""
+        """Return the neurons with other parameter values; a decay is clipped to [0, 1]."""
         numbers: dict[str, Any] = {name: own[name].expand(self.shape).contiguous() for name in self.learned}
         if BETA in numbers:
             numbers[BETA] = numbers[BETA].clamp(0, 1)
         return replace(self, **numbers)
 
     def own_factors(self, own: Mapping[str, Tensor], v: Tensor, spikes: Tensor) -> dict[str, OwnFactor]:
-        """The derivatives of v and of its distance to the threshold by each number, the state of the step before held
-        fixed.
+        """The derivatives of v and of its distance to the threshold with respect to each parameter, with the previous
+        state held fixed.
         """
         nothing = torch.zeros_like(v[:1])
         u, late = torch.cat([nothing, v[:-1]]), torch.cat([nothing, spikes[:-1]])
@@ -64,11 +64,11 @@ class LearnedNumbers(Integrator[Any]):
 
 @dataclass(frozen=True)
 class LearningLeaky(LearnedNumbers, LeakyIntegrator):
-    """A leaky integrator that learns numbers of its own.
+    """A leaky integrator that learns its decay or threshold.
 
     Args:
         learned: "beta", "v_threshold", or both.
-        shape: of the population.
+        shape: the shape of the population.
     """
 
     learned: tuple[str, ...]
@@ -77,11 +77,11 @@ class LearningLeaky(LearnedNumbers, LeakyIntegrator):
 
 @dataclass(frozen=True)
 class LearningSynaptic(LearnedNumbers, SynapticIntegrator):
-    """A leaky integrator with a synaptic current, which learns numbers of its own.
+    """A leaky integrator with a synaptic current that learns its decay or threshold.
 
     Args:
         learned: "beta", "v_threshold", or both.
-        shape: of the population.
+        shape: the shape of the population.
     """
 
     learned: tuple[str, ...]

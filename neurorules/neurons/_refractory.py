@@ -18,8 +18,9 @@ class RefractoryState(NamedTuple):
     """The state after a step.
 
     Args:
-        neuron: the state of the neuron inside.
-        left: steps for which the neuron cannot spike, (B, *shape); the whole period exactly where it has just spiked.
+        neuron: the state of the wrapped neuron.
+        left: number of steps for which the neuron cannot spike, (B, *shape); equal to the period exactly if it has just
+            spiked.
     """
 
     neuron: tuple[Any, ...]
@@ -28,14 +29,14 @@ class RefractoryState(NamedTuple):
 
 @dataclass(frozen=True)
 class Refractory(Neuron[RefractoryState]):
-    """For some steps after a spike the membrane is held where the reset leaves it: no leak, no input, no spike.
+    """For some steps after a spike, the membrane keeps its value after the reset: no leak, no input, no spike.
 
-    Whatever else the neuron has, a synaptic current or an adaptation, goes on. Resets are those of spikes: a membrane
-    that waits above its threshold is not reset again. psi is 0 while no spike can come.
+    A synaptic current or an adaptation continues. Only spikes cause resets: a membrane that waits above its threshold
+    is not reset again. psi is 0 while the neuron cannot spike.
 
     Args:
-        neuron: what is held.
-        period: steps after a spike in which it is held, >= 1.
+        neuron: the neuron whose membrane is held.
+        period: number of steps after a spike in which it is held, >= 1.
     """
 
     neuron: ThresholdNeuron[Any]
@@ -69,37 +70,37 @@ class Refractory(Neuron[RefractoryState]):
 
     @property
     def scale(self) -> float | Tensor:
-        """The scale of the neuron inside."""
+        """The scale of the wrapped neuron."""
         return self.neuron.scale
 
     @property
     def current_decay(self) -> float | Tensor:
-        """The decay of the synaptic current of the neuron inside."""
+        """The decay of the synaptic current of the wrapped neuron."""
         return self.neuron.current_decay
 
     @property
     def adaptation(self) -> Adaptation | None:
-        """The adaptation of the neuron inside, which goes on while it rests."""
+        """The adaptation of the wrapped neuron, which continues during the refractory period."""
         return self.neuron.adaptation
 
     @property
     def steadier(self) -> str:  # type: ignore[override]
-        """The advice of the neuron inside on how to make it steadier."""
+        """The wrapped neuron's advice against divergence."""
         return self.neuron.steadier
 
     @property
     def work(self) -> int:  # type: ignore[override]
-        """The work of the neuron inside."""
+        """The integration steps of the wrapped neuron inside one time step."""
         return self.neuron.work
 
     @property
     def pools_layer(self) -> bool:  # type: ignore[override]
-        """Whether the neuron inside depends on the others of its population."""
+        """Whether the wrapped neuron depends on the others of its population."""
         return self.neuron.pools_layer
 
     @property
     def learns(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The parameters of the neuron inside."""
+        """The names of the wrapped neuron's learned parameters."""
         return self.neuron.learns
 
     def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
@@ -112,7 +113,7 @@ class Refractory(Neuron[RefractoryState]):
         return self._around(self.neuron.to(device, dtype))
 
     def _around(self, neuron: Neuron[Any]) -> Refractory:
-        """Give this refractory period around another neuron of the same kind."""
+        """Wrap another neuron of the same kind in this refractory period."""
         assert isinstance(neuron, ThresholdNeuron)
         return replace(self, neuron=neuron)
 
@@ -137,10 +138,10 @@ class Refractory(Neuron[RefractoryState]):
 
 
 def with_refractory_period(neuron: ThresholdNeuron[Any], steps: int) -> ThresholdNeuron[Any] | Refractory:
-    """A neuron as it is, or with a refractory period.
+    """Add a refractory period to a neuron, unless its length is 0.
 
     Args:
-        neuron: what may be held.
-        steps: length of the period, >= 0; 0 for none.
+        neuron: the neuron.
+        steps: length of the period in steps, >= 0.
     """
     return Refractory(neuron, steps) if steps else neuron

@@ -1,4 +1,4 @@
-"""A leaky integrator with a synaptic current that leaks to a value of its own, and is reset to another one."""
+"""A leaky integrator with a synaptic current, a resting value other than 0, and a reset value; for nets from NIR."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from neurorules.neurons._synaptic import SynapticIntegrator, SynapticState
 class RestingIntegrator(SynapticIntegrator):
     """i[t] = alpha i[t-1] + I[t], v[t] = beta u[t-1] + (1 - beta) v_leak + i[t]; a spike sets u[t] = v_reset.
 
-    The state holds the membrane's distance from `v_start`, so that it begins at 0 like that of every neuron. A reset
-    is "zero", which stands for `v_reset` here, or "none"; it acts in the step of its spike.
+    The state holds the membrane minus `v_start`, so that it starts at 0 as for every neuron. The reset is "zero", which
+    here means `v_reset`, or "none"; it acts in the step of the spike.
 
     Source: the LIF and CubaLIF of NIR (Pedersen et al. 2024, doi.org/10.1038/s41467-024-52259-9), by Euler's method.
 
     Args:
-        v_leak: the value to which the membrane leaks; a number or a tensor (*shape), like those that follow.
+        v_leak: the value that the membrane leaks to; a number or a tensor (*shape), as for the arguments below.
         v_reset: the membrane after a spike, below the threshold.
         v_start: the membrane before the first step, at or below the threshold.
     """
@@ -35,12 +35,12 @@ class RestingIntegrator(SynapticIntegrator):
 
     @property
     def scale(self) -> float | Tensor:
-        """The distance from the membrane at its start to the threshold."""
+        """The distance between the threshold and the initial membrane."""
         return self.v_threshold - self.v_start
 
     @property
     def pull(self) -> float | Tensor:
-        """The number that the leak adds to the membrane in a step."""
+        """The constant that the leak adds to the membrane in each step."""
         return (1 - self.beta) * (self.v_leak - self.v_start)
 
     def late(self, state: SynapticState) -> Tensor:

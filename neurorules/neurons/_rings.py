@@ -1,4 +1,4 @@
-"""A neuron that is a ring of five variables: what `five_element` offers and reverse circuits read."""
+"""The neuron that `five_element` builds, a ring of five variables, with the reverse run for `bsp`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from neurorules.native.rings import Mode, RingSystem, fixed_points, reverse_node
 
 
 class RingState(NamedTuple):
-    """The results of a run that the reverse circuit starts from.
+    """The results of a forward run from which the reverse circuit starts.
 
     Args:
-        drive: (B, *shape).
-        rest: the fixed point x* as it was, (5, N).
-        final: state, (B, 5, *shape).
+        drive: the drive of the ring, (B, *shape).
+        rest: the fixed point x* during the run, (5, N).
+        final: the state at the end of the run, (B, 5, *shape).
     """
 
     drive: Tensor
@@ -30,12 +30,13 @@ class RingState(NamedTuple):
 
 @dataclass(frozen=True)
 class FiveElement(Neuron[NoState]):
-    """S = x_S(T) - x*_S, the displacement of a ring that the current drives from its fixed point for T = steps h.
+    """S = x_S(T) - x*_S, the displacement after a time T = steps h of a ring that the current drives from its fixed
+    point.
 
     v is the drive; psi is the exact derivative of the discrete run. The fixed point is a parameter of each neuron.
 
     Args:
-        system: the ring's numbers.
+        system: the parameters of the ring.
         log_rest: ln x* (5, *shape); None for x* = 1.
     """
 
@@ -52,7 +53,7 @@ class FiveElement(Neuron[NoState]):
         return self.system.steps
 
     def initial(self, current: Tensor) -> NoState:
-        return NoState()  # a ring starts at rest each step
+        return NoState()  # a ring starts from rest in each step
 
     def step(self, state: NoState, current: Tensor) -> tuple[Tensor, Observed, NoState]:
         drive, rest = self._flat(current)
@@ -77,16 +78,17 @@ class FiveElement(Neuron[NoState]):
         return replace(self, log_rest=own["log_rest"])
 
     def reverse(self, mode: Mode, error: Tensor, inner: RingState, learn: bool) -> tuple[Tensor, Tensor | None]:
-        """The reverse circuit: the ring run through in the opposite sense.
+        """Run the reverse circuit, which is the ring traversed in the opposite direction.
 
         Args:
-            mode: how it travels.
-            error: of the output, (B, *shape).
-            inner: what the forward run left.
-            learn: whether the gradient of `log_rest` is asked for.
+            mode: mode of the reverse signal.
+            error: the error of the output, (B, *shape).
+            inner: the results of the forward run.
+            learn: whether to compute the gradient of `log_rest`.
 
         Returns:
-            What arrives at the drive, (B, *shape); the gradient of `log_rest` (5, *shape), summed over rows.
+            The signal that arrives at the drive, (B, *shape), and the gradient of `log_rest` (5, *shape), summed over
+            rows.
         """
         size = inner.rest.shape[1]
         drive, final = inner.drive.reshape(-1, size), inner.final.reshape(-1, 5, size)
@@ -94,7 +96,7 @@ class FiveElement(Neuron[NoState]):
         return arrived.reshape(error.shape), None if sums is None else sums.reshape(5, *error.shape[1:])
 
     def _flat(self, current: Tensor) -> tuple[Tensor, Tensor]:
-        """Drive (rows, N) and fixed point (5, N)."""
+        """The drive (rows, N) and the fixed point (5, N) of all rings."""
         size = current.shape[-1] if self.log_rest is None else math.prod(self.log_rest.shape[1:])
         drive = current.reshape(-1, size)
         return drive, drive.new_ones(5, size) if self.log_rest is None else fixed_points(self.log_rest.reshape(5, -1))

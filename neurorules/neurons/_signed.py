@@ -1,4 +1,4 @@
-"""Units that answer with signed spikes: they carry a reverse signal, which has two signs, through a spiking net."""
+"""Units with signed spikes, which carry the reverse signal of `spiking_bsp` through a spiking net."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def signed_spikes(current: Tensor, threshold: Tensor, burst: int) -> Tensor:
-    """Spike counts, negative for negative spikes, of units without leak: u += I; each spike takes `threshold` off |u|.
+    """Signed spike counts of units without leak: u += I, and each spike reduces |u| by `threshold`.
 
-    A unit fires while |u| > threshold / 2, at most `burst` times a step. The sum of its spikes, times the threshold, is
-    the sum of its current, to half a threshold and while so many spikes are enough.
+    A unit fires while |u| > threshold / 2, at most `burst` times per step. The sum of its spikes times the threshold
+    equals the sum of its current up to half a threshold, unless `burst` limits it.
 
     Args:
         current: (T, B, *shape).

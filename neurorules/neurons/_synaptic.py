@@ -1,4 +1,4 @@
-"""The leaky integrator with a synaptic current that `cuba_lif` is an instance of."""
+"""The leaky integrator with a synaptic current; `cuba_lif` builds one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class SynapticState(NamedTuple):
 
     Args:
         membrane: after the reset.
-        current: of the synapses.
-        spikes: of the step.
+        current: the current of the synapses.
+        spikes: the spikes of the step.
     """
 
     membrane: Tensor
@@ -29,10 +29,10 @@ class SynapticState(NamedTuple):
 
 @dataclass(frozen=True)
 class SynapticIntegrator(Integrator[SynapticState]):
-    """i[t] = alpha i[t-1] + I[t], v[t] = beta u[t-1] + i[t]; a spike resets the membrane alone.
+    """i[t] = alpha i[t-1] + I[t], v[t] = beta u[t-1] + i[t]; a spike resets the membrane but not the current.
 
-    Conventions are those of snnTorch 1.0.0's Synaptic, bit for bit: a late reset to zero wipes the current of its
-    step out of the membrane too.
+    The conventions are those of Synaptic in snnTorch 1.0.0, bit for bit: a late reset to zero also removes the current
+    of that step from the membrane.
 
     Args:
         alpha: decay of the synaptic current per step, in [0, 1]; a number or a tensor (*shape).
@@ -72,7 +72,7 @@ class SynapticIntegrator(Integrator[SynapticState]):
 
     @property
     def _wipes_current(self) -> bool:
-        """Whether a reset wipes the current of a step out of the membrane."""
+        """Whether a reset also removes the current of its step from the membrane."""
         return self.reset == "zero" and self.reset_delay
 
     @property

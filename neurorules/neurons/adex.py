@@ -1,4 +1,4 @@
-"""The adaptive exponential integrate-and-fire neuron, whose spike has the shape that a voltage-based rule reads."""
+"""The adaptive exponential integrate-and-fire neuron, whose spikes have a shape, for voltage-based rules (clopath)."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from neurorules.language.ranges import NonNegative, ranged
 from neurorules.surrogates import make_surrogate
 
 REST_MV, THRESHOLD_MV = -70.6, -50.4
-"""E_L and V_T at rest: 0 and 1 on the scale of a net. Source of these and of what follows: Clopath et al. 2010, table
-1, and where it leaves something open, the authors' code, ModelDB 144566."""
+"""E_L and V_T at rest, which are 0 and 1 in the units of a net. Source of these and the following constants: Clopath et
+al. 2010, table 1, and for details the authors' code, ModelDB 144566."""
 SPAN_MV = THRESHOLD_MV - REST_MV
 CAPACITANCE_PF, LEAK_NS, SHARPNESS_MV = 281.0, 30.0, 2.0
 TAU_ADAPTATION_MS, TAU_PULSE_MS, TAU_HILL_MS = 144.0, 40.0, 50.0
 PULSE_PA, HILL_MV = 400.0, 20.0
-"""The current after a spike, which depolarises, and how far a spike raises V_T."""
+"""The depolarising current after a spike, and the rise of V_T by a spike."""
 DETECTION_MV, TOPS_MV, RESET_MV = 20.0, (29.4, 32.862), -49.5016
-"""Above which a spike is one, where the membrane is held in its two milliseconds, and where it goes on from."""
+"""The membrane that counts as a spike, its two values during the spike (one per millisecond), and its value
+afterwards."""
 
 FIRING_PA = 1e6
-"""A current that makes a neuron spike at once, as the authors drive theirs."""
+"""A current that makes a neuron spike at once, as in the authors' experiments."""
 
 
 class AdexState(NamedTuple):
     """The state after a step, (B, *shape) each, in thresholds.
 
     Args:
-        membrane: above rest; held at the top of a spike.
-        adaptation: the current that adapts, as what it takes from the membrane in a step.
-        pulse: the current after a spike, likewise.
-        hill: how far V_T stands above its value at rest.
+        membrane: the membrane above rest; constant at the top of a spike.
+        adaptation: the adaptation current, as the change of the membrane that it causes per step.
+        pulse: the current after a spike, as the change of the membrane that it causes per step.
+        hill: the rise of V_T above its value at rest.
         left: 2 in the first millisecond of a spike, 1 in the second, else 0.
     """
 
@@ -49,23 +50,23 @@ class AdexState(NamedTuple):
 
 
 def per_step(current_pA: float) -> float:
-    """The change of the membrane by a current in pA in a step of 1 ms, in thresholds."""
+    """The change of the membrane, in thresholds, that a current in pA causes in a step of 1 ms."""
     return current_pA / CAPACITANCE_PF / SPAN_MV
 
 
 def on_scale(membrane_mV: float) -> float:
-    """A membrane in mV on the scale of a net."""
+    """Convert a membrane in mV to the units of a net."""
     return (membrane_mV - REST_MV) / SPAN_MV
 
 
 @dataclass(frozen=True)
 class Adex(Neuron[AdexState]):
-    """The neuron that `adex` makes; its numbers are per step of 1 ms, in thresholds.
+    """The neuron that `adex` builds. Its parameters are per step of 1 ms, in thresholds.
 
     Args:
         coupling: rise of the adaptation with the membrane.
         jump: rise of the adaptation per spike.
-        surrogate: psi and its primitive, around V_T at rest.
+        surrogate: psi and its primitive, as functions of the distance from V_T at rest.
     """
 
     coupling: float
@@ -127,10 +128,10 @@ class Adex(Neuron[AdexState]):
 def adex(*, a_nS: NonNegative = 4.0, b_pA: NonNegative = 0.0805, surrogate: Named = "fast_sigmoid") -> Adex:
     """C dv/dt = -g_L (v - E_L) + g_L D exp((v - V_T)/D) - w + z + I by Euler's method, in steps of 1 ms.
 
-    The membrane is 0 at E_L = -70.6 mV and 1 at V_T = -50.4 mV, and a current of 1 raises it by 1 in a step. It is held
-    at 29.4 and 32.9 mV in the two milliseconds of a spike, in which nothing reaches it. Then it goes on from -49.5 mV,
-    w rises by b, a current z = 400 pA comes that fades within 40 ms, and V_T stands 20 mV higher and falls back within
-    50 ms; tau_w dw/dt = a (v - E_L) - w.
+    The membrane is 0 at E_L = -70.6 mV and 1 at V_T = -50.4 mV, and a current of 1 raises it by 1 in a step. During the
+    two milliseconds of a spike it is 29.4 and 32.9 mV, whatever the input. Then it continues from -49.5 mV, w rises by
+    b, a current z of 400 pA starts and decays with 40 ms, and V_T is 20 mV higher and decays back with 50 ms; tau_w
+    dw/dt = a (v - E_L) - w.
 
     Source: Clopath et al. 2010 (doi.org/10.1038/nn.2479), after Brette & Gerstner 2005. The paper prints 0.805 pA for
     b, the authors' code computes with 0.0805 pA, and Brette & Gerstner have 80.5 pA.
@@ -138,7 +139,7 @@ def adex(*, a_nS: NonNegative = 4.0, b_pA: NonNegative = 0.0805, surrogate: Name
     Args:
         a_nS: coupling of the adaptation to the membrane, in nS, >= 0.
         b_pA: rise of the adaptation by a spike, in pA, >= 0.
-        surrogate: psi, around V_T at rest, as for `lif`.
+        surrogate: psi as a function of the distance from V_T at rest; options as for `lif`.
 
     Returns:
         The neuron.

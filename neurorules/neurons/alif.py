@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire whose threshold rises with each of its spikes and falls back."""
+"""Leaky integrate-and-fire with an adaptive threshold, which rises with each spike and decays back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def adaptive(
     """b[t] = rho b[t-1] + S[t-1]; S[t] = 1 where v[t] > v_threshold + kappa b[t]; v[t] = beta v[t-1] + I[t].
 
     Source: Bellec et al. 2020, "A solution to the learning dilemma", ALIF (2018: "Long short-term memory and learning
-    to learn", there b is scaled by 1 - rho). `subtract` takes v_threshold away, without the adaptation.
+    to learn", there b is scaled by 1 - rho). The reset `subtract` subtracts v_threshold without the adaptation.
 
     Args:
         beta: decay of the membrane per step, in [0, 1].
@@ -36,14 +36,14 @@ def adaptive(
         kappa: rise of the threshold per spike, >= 0.
         v_threshold: threshold at rest, > 0.
         reset, reset_delay, surrogate: as for `lif`.
-        refractory: number of steps after a spike in which the membrane is held and no spike comes, >= 0; the
-            adaptation goes on.
+        refractory: number of steps after a spike in which the membrane is held and the neuron cannot spike, >= 0; the
+            adaptation continues.
 
     Returns:
-        The neuron; with a refractory period where one is asked for.
+        The neuron, with a refractory period if `refractory` is not 0.
 
     Raises:
-        UserError: a number out of range.
+        UserError: a number is out of range.
     """
     neuron = AdaptiveIntegrator(beta, v_threshold, reset, reset_delay, make_surrogate(surrogate), rho, kappa)
     return with_refractory_period(neuron, refractory)

@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire with a synaptic current, with the conventions of snnTorch's Synaptic."""
+"""Leaky integrate-and-fire with a synaptic current; the conventions are those of snnTorch's Synaptic."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def current_based(
     refractory: Whole = 0,
     surrogate: Named = "fast_sigmoid",
 ) -> ThresholdNeuron[Any] | Refractory:
-    """i[t] = alpha i[t-1] + I[t], v[t] = beta v[t-1] + i[t]. A spike resets v alone.
+    """i[t] = alpha i[t-1] + I[t], v[t] = beta v[t-1] + i[t]. A spike resets v but not i.
 
-    A delayed reset to zero wipes out the step's current in v too, as in snnTorch 1.0.0.
+    A delayed reset to zero also removes the step's current from v, as in snnTorch 1.0.0.
 
     Args:
         alpha: decay of the synaptic current per step, exp(-dt/tau_syn), in [0, 1].
@@ -34,15 +34,15 @@ def current_based(
         v_threshold: threshold, > 0, in units of the current.
         reset: subtract, zero or none.
         reset_delay: whether the reset acts one step later (snnTorch's default).
-        refractory: number of steps after a spike in which the membrane is held and no spike comes, >= 0; the
-            current goes on.
-        surrogate: name and options, such as "atan:alpha=2".
+        refractory: number of steps after a spike in which the membrane is held and the neuron cannot spike, >= 0; the
+            current continues.
+        surrogate: the surrogate derivative with options, such as "atan:alpha=2".
 
     Returns:
-        The neuron; with a refractory period where one is asked for.
+        The neuron, with a refractory period if `refractory` is not 0.
 
     Raises:
-        UserError: a number out of range.
+        UserError: a number is out of range.
     """
     neuron = SynapticIntegrator(beta, v_threshold, reset, reset_delay, make_surrogate(surrogate), alpha)
     return with_refractory_period(neuron, refractory)

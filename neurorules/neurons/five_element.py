@@ -1,4 +1,4 @@
-"""Five-element neuron of the BSP reconstruction: one step, inside which a five-variable ring runs."""
+"""Five-element neuron of the BSP reconstruction: a ring of five variables, integrated inside a single time step."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def five_element(
     A reconstruction: the paper's own equations are not public (`neurorules cite bsp`).
 
     Args:
-        k2: self-limitation, >= 0; 0 makes the ring an oscillator.
+        k2: strength of self-limitation, >= 0; with 0 the ring oscillates.
         k3: coupling, > 0.
-        steps: number of Heun steps of one run, >= 1. The run must stay short: the state it tends to is linear in the
-            drive.
-        h: length of a step, > 0; 6 steps of 0.3 do as well as 12 of 0.15, 3 of 0.6 diverge.
+        steps: number of Heun steps of one run, >= 1. The run has to be short, because the state it converges to is
+            linear in the drive.
+        h: length of a step, > 0. For the same duration, 6 steps of 0.3 work as well as 12 of 0.15; 3 of 0.6 diverge.
         saturation: largest drive, > 0.
 
     Returns:
         The neuron.
 
     Raises:
-        UserError: a number out of range.
+        UserError: a number is out of range.
     """
     return FiveElement(RingSystem(k2, k3, steps, h, saturation))
 

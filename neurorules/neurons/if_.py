@@ -1,4 +1,4 @@
-"""Integrate-and-fire: no leak; a spike resets the membrane to zero."""
+"""Integrate-and-fire without leak; by default a spike resets the membrane to zero."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def integrate_and_fire(
         v_threshold: threshold, > 0, in units of the current.
         reset: subtract, zero or none.
         reset_delay: whether the reset acts one step later.
-        refractory: number of steps after a spike in which the membrane is held and no spike comes, >= 0.
-        surrogate: name and options, such as "atan:alpha=2".
+        refractory: number of steps after a spike in which the membrane is held and the neuron cannot spike, >= 0.
+        surrogate: the surrogate derivative with options, such as "atan:alpha=2".
 
     Returns:
-        The neuron; with a refractory period where one is asked for.
+        The neuron, with a refractory period if `refractory` is not 0.
 
     Raises:
-        UserError: a number out of range.
+        UserError: a number is out of range.
     """
     neuron = LeakyIntegrator(1.0, v_threshold, reset, reset_delay, make_surrogate(surrogate))
     return with_refractory_period(neuron, refractory)

@@ -1,4 +1,4 @@
-"""Read-out that never spikes: a leaky integrator whose membrane, averaged over time, gives the class scores."""
+"""A read-out that never spikes: a leaky integrator whose membrane, averaged over time, is the class score."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ class LeakyReadout(Neuron[MembraneState]):
     """v[t] = beta v[t-1] + I[t]; the output is v itself.
 
     Args:
-        beta: decay a step in [0, 1]; 0 reads the mean current, so a linear read-out of the mean spikes.
+        beta: decay per step, in [0, 1]. With 0 the score is the mean current, which is a linear read-out of the mean
+            spikes.
 
     Raises:
-        UserError: beta outside [0, 1].
+        UserError: beta is outside [0, 1].
     """
 
     beta: Fraction = 0.0

@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire, with snnTorch's conventions: decay beta per step, reset by subtraction."""
+"""Leaky integrate-and-fire with snnTorch's conventions: decay beta per step, reset by subtraction."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def leaky_integrate_and_fire(
         v_threshold: threshold, > 0, in units of the current.
         reset: subtract, zero or none.
         reset_delay: whether the reset acts one step later (snnTorch's default).
-        refractory: number of steps after a spike in which the membrane is held and no spike comes, >= 0.
-        surrogate: name and options, such as "atan:alpha=2".
+        refractory: number of steps after a spike in which the membrane is held and the neuron cannot spike, >= 0.
+        surrogate: the surrogate derivative with options, such as "atan:alpha=2".
 
     Returns:
-        The neuron; with a refractory period where one is asked for.
+        The neuron, with a refractory period if `refractory` is not 0.
 
     Raises:
-        UserError: a number out of range.
+        UserError: a number is out of range.
     """
     neuron = LeakyIntegrator(beta, v_threshold, reset, reset_delay, make_surrogate(surrogate))
     return with_refractory_period(neuron, refractory)

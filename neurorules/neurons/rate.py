@@ -1,4 +1,4 @@
-"""Rate neuron: one step, a graded output. The papers' own (non-spiking) networks are made of these."""
+"""Rate neuron with a graded output and a single step, for the non-spiking networks of papers such as PEPITA."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import BelowOne, ranged
 
 SMALLEST_LENGTH = 1e-6
-"""Added to lengths, so that a silent population has one."""
+"""Added to lengths, so that a silent population does not divide by 0."""
 
 
 @ranged("neuron 'rate'")
@@ -24,12 +24,12 @@ class Rate(Neuron[NoState]):
 
     Args:
         activation: relu or tanh.
-        unit: a population's output is divided by its length, sample by sample; psi holds that length fixed. Source:
-            Srinivasan et al. 2024 (there: by the length of the whole batch).
+        unit: whether the population's output is divided by its length, separately for each sample; psi holds the length
+            fixed. Source: Srinivasan et al. 2024, who divide by the length over the whole batch.
         leak: slope of relu below 0, in [0, 1).
 
     Raises:
-        UserError: leak outside [0, 1), or with tanh.
+        UserError: leak is outside [0, 1), or is combined with tanh.
     """
 
     activation: Literal["relu", "tanh"] = "relu"
@@ -50,7 +50,7 @@ class Rate(Neuron[NoState]):
 
     @property
     def pools_layer(self) -> bool:  # type: ignore[override]
-        """A length is a sum over the population."""
+        """Whether the output depends on the population, which it does if it is divided by the length."""
         return self.unit
 
     def psi(self, v: Tensor) -> Tensor:
@@ -78,7 +78,8 @@ class Rate(Neuron[NoState]):
 
 
 def _length(values: Tensor) -> Tensor:
-    """Length of each sample's population: of (B, N), (B, C, H, W), or the same with T = 1 in front."""
+    """The Euclidean length over the population for each sample; values are (B, N) or (B, C, H, W), possibly with T = 1
+    in front."""
     first = 1 if values.ndim in (2, 4) else 2
     return values.square().sum(tuple(range(first, values.ndim)), keepdim=True).sqrt() + SMALLEST_LENGTH
 

@@ -1,4 +1,4 @@
-"""Normalisations of a population's current, one file each, with their way back. The folder is a registry."""
+"""The normalisations of input currents that `--norm` accepts, one file each, with their adjoints."""
 
 from neurorules.language.registry import Registry
 

@@ -1,4 +1,4 @@
-"""Batch normalisation: means over the rows of the batch while the network learns, running averages afterwards."""
+"""Batch normalisation: means over the batch while the network learns, running averages in evaluation."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from neurorules.contracts.normalisation import (
 
 @dataclass(frozen=True)
 class Batch(Normalisation):
-    """mean, sigma, E[d] and E[d I^] are means over the rows of this batch and all its steps. Source: Ioffe & Szegedy
-    2015."""
+    """Batch normalisation: mean, sigma, E[d] and E[d I^] are means over the samples and steps of the batch. Source:
+    Ioffe & Szegedy 2015."""
 
     reads_batch = True
     centres_inputs = False

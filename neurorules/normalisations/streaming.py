@@ -1,4 +1,4 @@
-"""Streaming normalisation: by running averages over past trials, so that no row of a batch sees another."""
+"""Streaming normalisation with running averages over past trials, so that no sample depends on others of its batch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from neurorules.contracts.normalisation import CurrentStatistics, Normalisation,
 
 @dataclass(frozen=True)
 class Streaming(Normalisation):
-    """mean, sigma, E[d], E[d I^] and the means of the inputs are running averages, which stay as they are within a
-    trial.
+    """Streaming normalisation: mean, sigma, E[d], E[d I^] and the means of the inputs are running averages, which are
+    constant during a trial.
 
-    Centring the inputs keeps the mean of the current from lagging behind the weights while these change. It costs the
-    products of one more row (measured: docs/results).
+    Centring the inputs prevents the running mean of the current from lagging behind changes of the weights. It costs
+    one more row in each matrix product (measured: docs/results).
     """
 
     reads_batch = False

@@ -1,4 +1,4 @@
-"""Learning rules, one file for each rule, with the paper that it comes from. The folder is a registry."""
+"""The learning rules that `--rule` accepts: each file of this registry defines one rule and cites its paper."""
 
 from neurorules.language.registry import Registry
 

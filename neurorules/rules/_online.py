@@ -1,4 +1,4 @@
-"""The traces that rules which learn at every step share: they carry a synapse's past, beside those of the neurons."""
+"""Eligibility traces that several online rules share (e-prop, ETLP, OSTL, OSTTP, S-TLLR, TESS and others)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from neurorules.language.eligibility import Eligibility
 from neurorules.language.neuron_trace import Trace
 
 Resets = Literal["subtract", "zero", "none"]
-"""How neurons reset after a spike."""
+"""What a spike does to the membrane: subtract the threshold, set the membrane to 0, or nothing."""
 Derivative = Literal["differentiated", "fixed"]
-"""Whether eligibilities go through the derivative of the reset by the neuron's own spike, or take resets as fixed."""
+"""Whether eligibilities include the derivative of the reset through the neuron's own spike, or hold resets fixed."""
 CENTRED = "S_pre - mean_pre"
-"""What a spike brings to a trace of a synapse; the running mean is 0 where no normalisation centres inputs."""
+"""What a spike adds to a trace of a synapse. The running mean is 0 unless the normalisation centres the inputs."""
 ADAPTED = "(x - adaptation * delay(eps, 1))"
-"""What a synapse's past spikes have done to the distance of membrane and threshold, where the threshold adapts."""
+"""The eligibility of the distance between membrane and threshold, for adaptive thresholds."""
 
 
 def adaptive(alpha: float, rho: float, adaptation: float) -> tuple[str, tuple[Eligibility, ...], dict[str, float], str]:
-    """The eligibility of leaky neurons whose threshold may rise with their spikes. Source: Bellec et al. 2020.
+    """The eligibility of leaky neurons with an adaptive or a fixed threshold. Source: Bellec et al. 2020.
 
     Args:
         alpha: decay of the membrane per step.
@@ -26,7 +26,7 @@ def adaptive(alpha: float, rho: float, adaptation: float) -> tuple[str, tuple[El
         adaptation: rise of the threshold per spike; 0 for none.
 
     Returns:
-        What texts multiply psi with, the eligibilities that it reads, constants, and the neuron's text.
+        The factor that texts multiply with psi, the eligibilities that it reads, their constants, and the neuron.
     """
     x = Eligibility("x", alpha, CENTRED)
     if not adaptation:
@@ -37,13 +37,13 @@ def adaptive(alpha: float, rho: float, adaptation: float) -> tuple[str, tuple[El
 
 
 class TwoTraces(NamedTuple):
-    """The declarations of a rule with a causal and a non-causal trace of each synapse.
+    """The text, constants and traces of a rule with a causal and a non-causal trace per synapse.
 
     Args:
-        text: of the weights.
-        constants: that it reads.
-        traces: of the neurons.
-        eligibilities: of the synapses.
+        text: the text of the weights.
+        constants: the constants that the text reads.
+        traces: the traces of the neurons.
+        eligibilities: the eligibilities of the synapses.
     """
 
     text: str
@@ -53,9 +53,9 @@ class TwoTraces(NamedTuple):
 
 
 def causal_and_not(l_pre: float, l_post: float, a_post: float) -> TwoTraces:
-    """-m (psi x + a_post y S_pre): x the trace of S_pre, and y that of psi before this step.
+    """The text -m (psi x + a_post y S_pre), where x is the trace of S_pre, and y that of psi before this step.
 
-    Source: Apolinario & Roy 2025 (S-TLLR), of which TESS takes the same form.
+    Source: Apolinario & Roy 2025 (S-TLLR). TESS uses the same form.
 
     Args:
         l_pre: decay of x per step.
@@ -63,7 +63,7 @@ def causal_and_not(l_pre: float, l_post: float, a_post: float) -> TwoTraces:
         a_post: weight of the non-causal term; 0 for none.
 
     Returns:
-        The text, and what it reads.
+        The text with the constants, traces and eligibilities that it reads.
     """
     causal, x = "-through_norm(m_post * psi(v_post)) * x", Eligibility("x", l_pre, CENTRED)
     if not a_post:
@@ -77,15 +77,15 @@ def through_reset(
 ) -> tuple[tuple[Trace, ...], Eligibility, dict[str, float]]:
     """The eligibility `eps` of leaky neurons: eps[t] = dv[t]/dv[t-1] eps[t-1] + S_pre[t].
 
-    Source: Bohnstingl et al. 2023. In the derivative of a reset by its own spike, dS/dv is psi.
+    Source: Bohnstingl et al. 2023. The derivative of the reset includes that of the neuron's own spike, dS/dv = psi.
 
     Args:
         beta: decay of the membrane per step.
-        resets: of the neurons, whose threshold is 1.
+        resets: the resets of the neurons, whose threshold is 1.
         derivative: whether resets are differentiated or taken as fixed.
 
     Returns:
-        Traces that it reads, the eligibility, and constants.
+        The traces that the eligibility reads, the eligibility, and its constants.
     """
     keep = {
         ("subtract", "differentiated"): "1 - delay(slope_post, 1)",

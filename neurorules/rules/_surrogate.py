@@ -1,4 +1,8 @@
-"""The hidden texts of rules whose third factor is a derivative by spikes, which psi carries on to the membrane."""
+"""The texts of hidden layers for rules whose third factor is the derivative of a loss with respect to spikes.
+
+The texts multiply the third factor by psi, the surrogate derivative of the spike. `bptt`, `dfa`, `fa` and others use
+them.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,24 @@ from typing import Literal
 from neurorules.language.rules import Plasticity, Statistics
 
 Presynaptic = Literal["spike", "eligibility"]
-"""The presynaptic factor: the spike of the present step alone, or the eligibility `dv_dw`, which also holds what the
-spikes of earlier steps have left in the membrane."""
+"""The presynaptic factor: only the spike of the current step, or the eligibility `dv_dw`, which also includes the
+effect of earlier spikes on the membrane."""
 SPIKE = "through time, the presynaptic factor is the spike of the step, not the membrane's eligibility (presynaptic)"
-"""The deviation of a rule whose presynaptic factor is the spike; the papers of such rules have no time."""
+"""The deviation for rules that use the spike as presynaptic factor; their papers treat networks without time."""
 
 
 def surrogate_texts(
     presynaptic: Presynaptic, statistics: Statistics = "moving", bias: bool = True
 ) -> tuple[Plasticity, ...]:
-    """Write the texts of hidden weights, m psi(v) times the presynaptic factor, and of hidden biases.
+    """The texts of hidden weights, m psi(v) times the presynaptic factor, and of hidden biases.
 
     Args:
         presynaptic: spike or eligibility.
-        statistics: how the way back through the normalisation takes its statistics (see `Plasticity`).
+        statistics: how post factors are carried back through the normalisation (see `Plasticity`).
         bias: whether biases learn.
 
     Returns:
-        The text of weights, and behind it that of biases where they learn.
+        The text of the weights, followed by that of the biases if they learn.
     """
     if presynaptic == "eligibility":
         weights, biases = "-m_post * psi(v_post) * dv_dw", "-m_post * psi(v_post) * dv_dw"

@@ -1,4 +1,4 @@
-"""The rule of Bienenstock, Cooper & Munro: Hebbian learning whose threshold slides with what the neuron did before."""
+"""The rule of Bienenstock, Cooper & Munro: Hebbian learning with a threshold that slides with the neuron's own rate."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, So
 def bcm(*, target: Positive = 0.2, decay: BelowOne = 0.8, slow: Annotated[float, Range("(0, 1)")] = 0.999) -> Rule:
     """dw = x y (y - theta), where theta follows the mean of y^2 / target over many trials.
 
-    x and y are the rates of the neurons at both ends of the synapse, in spikes per step. A step reads theta as it was
-    before it. A neuron among n patterns that are orthogonal and equally frequent ends by firing at n times the target
-    to one of them, and not at all to the others.
+    x and y are the rates of the presynaptic and the postsynaptic neuron, in spikes per step. Each step uses the theta
+    of the previous step. Given n orthogonal and equally frequent patterns, a neuron ends up firing at n times the
+    target rate for one of them, and not at all for the others.
 
     Args:
-        target: rate at which theta is the rate itself, in spikes per step, above 0.
-        decay: factor by which the traces that measure rates decay in one step, in [0, 1).
-        slow: factor by which theta decays in one step, in (0, 1): slower than patterns change, and faster than weights.
+        target: the rate at which theta equals the rate, in spikes per step, above 0.
+        decay: decay per step of the traces that measure the rates, in [0, 1).
+        slow: decay of theta per step, in (0, 1). Theta should be slower than the change of patterns, and faster than
+            the weights.
 
     Returns:
         The rule with its texts, traces, default settings and source.
@@ -29,7 +30,7 @@ def bcm(*, target: Positive = 0.2, decay: BelowOne = 0.8, slow: Annotated[float,
         name="bcm",
         plasticity=(Plasticity("w", "rate_post * (rate_post - before(theta_post)) * rate_pre"), *DELTA_RULE),
         signal=None,
-        # before(theta) is slow theta[t-1], so that theta is kept 1/slow times as large as the mean.
+        # before(theta) is slow theta[t-1], so theta is stored 1/slow times as large as the mean.
         constants={"new": 1 - decay, "slide": (1 - slow) / (slow * target)},
         traces=(
             Trace("rate", decay, "new * S"),

@@ -18,18 +18,20 @@ def backpropagation(
 ) -> Rule:
     """Backpropagation through time with surrogate gradients: the global rule that local ones are compared with.
 
-    Without normalisation, the update is the exact gradient. With batch normalisation, statistics=moving is the exact
-    gradient, which passes through the batch's mean and deviation. With streaming normalisation, the averages are
-    constants of a trial, so that statistics=held is the exact gradient. The default, moving, centres and decorrelates
-    each layer's update by running averages, as batch normalisation does by the batch's, and trains better.
+    Without normalisation, the update is the exact surrogate gradient. With batch normalisation, statistics=moving is
+    the exact gradient, which includes the path through the batch's mean and deviation. With streaming normalisation,
+    the averages are constant during a trial, so statistics=held is the exact gradient. The default, moving, centres and
+    decorrelates each layer's update with running averages, as batch normalisation does with batch averages, and trains
+    better.
 
     Args:
-        loss: cross_entropy of the scores' softmax, or the squared difference of scores and targets of 1 and 0.
-        bias: whether biases learn. Without, the rule can be compared with papers whose nets have no biases.
-        statistics: whether the way back through the normalisation takes its statistics as moving with the weights or
-            as constants (held; see `Plasticity`).
-        presynaptic: eligibility, for the gradient through time, or spike, for the gradient through space alone (SLTT,
-            Meng et al. 2023).
+        loss: cross_entropy of the softmax of the scores, or squared, the squared difference between scores and targets
+            of 1 and 0.
+        bias: whether biases learn; false is for comparison with papers whose nets have no biases.
+        statistics: whether the backward pass through the normalisation treats its statistics as functions of the
+            weights (moving) or as constants (held; see `Plasticity`).
+        presynaptic: eligibility for the gradient through time, or spike for the gradient through space only (SLTT, Meng
+            et al. 2023).
 
     Returns:
         The rule with its texts, signal and source.

@@ -1,4 +1,4 @@
-"""BSP, a reconstruction: forward and reverse signals on the same five-variable rings; G1, their product, moves both."""
+"""BSP, a reconstruction: forward and reverse signals in five-variable rings; weights learn from their product, G1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from neurorules.language.signal_spec import SignalSpec
 from neurorules.native.rings import ModeName
 
 PID_RATE = 0.1
-"""Default learning rate of the PID form, which applies G1 itself, where Adam applies a rescaled one. Source: validation
+"""Default learning rate of the PID form, which applies G1 directly, whereas Adam rescales it. Source: validation
 samples; 1.0 suits the digits and fails on MNIST, where 0.1 reaches 91.7 % (784-100-10, 3 epochs). It is not tuned
 further."""
 
@@ -41,10 +41,10 @@ def backward_signal_propagation(
 
     Args:
         mode: mode of the reverse signal (see `signals.reverse_ring`).
-        method: what learns: connections (the papers' method 2); fixed_points, those of one ring for each connection
-            (method 1); both, the connections and the neurons' fixed points; or nodes, the neurons' fixed points alone.
-            With nodes, a neuron only reshapes a random projection, which does not suffice to classify.
-        kp, ki, kd: gains of the PID form of the update, >= 0. Adam is used where kp is None.
+        method: the parameters that learn: connections (the papers' method 2); fixed_points, those of one ring for each
+            connection (method 1); both, the connections and the neurons' fixed points; or nodes, only the neurons'
+            fixed points. With nodes, a neuron only reshapes a random projection, which is not enough to classify.
+        kp, ki, kd: gains of the PID form of the update, >= 0. If kp is None, Adam is used instead.
 
     Returns:
         The rule with its texts, signal, default settings and source.

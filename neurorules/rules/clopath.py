@@ -1,4 +1,4 @@
-"""Voltage-based STDP: presynaptic spikes depress and potentiate by what the postsynaptic membrane is and was."""
+"""Voltage-based STDP: depression and potentiation depend on the postsynaptic membrane and on its low-pass averages."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ FITS: Mapping[str, Fit] = {
     "visual": Fit(-70.6, -45.3, 14e-5, 8e-5, 15.0, 10.0, 7.0),
     "somatosensory": Fit(-70.6, -45.3, 21e-5, 30e-5, 30.0, 6.0, 5.0),
 }
-"""By cortex. The hippocampal row has no time constants of the membrane."""
+"""The fits for two cortical areas. The hippocampal row is missing, because it has no time constants of the membrane."""
 TAU_SQUARE_MS = 1200.0
-"""Over which the square of the depolarisation is averaged, as the authors' code does. The paper has 1 s."""
+"""Time over which the square of the depolarisation is averaged, as in the authors' code. The paper has 1 s."""
 TEXT = (
     "a_ltp * delay(x_pre, 1) * relu(u_post - above_plus) * relu(delay(u_plus_post, {late}) - above_minus)"
     " - a_ltd * S_pre * relu(delay(u_minus_post, {late}) - above_minus)"
 )
-"""The text of the weights, but for the factor of homeostasis on depression."""
+"""The text of the weights, without the homeostatic factor on depression."""
 
 
 @ranged("rule 'clopath'")
@@ -48,27 +48,27 @@ def clopath(
     delay_ms: NonNegative = 3.0,
     dt_ms: Positive = 1.0,
 ) -> Rule:
-    """dw = -A_LTD [u- - th-] at presynaptic spikes, +A_LTP x [u - th+] [u+ - th-] at each step; [a] is a where a > 0.
+    """dw = -A_LTD [u- - th-] at presynaptic spikes, +A_LTP x [u - th+] [u+ - th-] at each step, where [a] = max(a, 0).
 
-    u is the membrane in mV; u- and u+ follow it within 10 and 7 ms, x the presynaptic spikes within 15 ms.
+    u is the membrane in mV, u- and u+ are its averages over 10 and 7 ms, and x is the presynaptic trace over 15 ms.
 
     Args:
-        fit: whose data the constants fit, of visual or somatosensory cortex.
-        homeostasis: u_ref^2 in mV^2, by which A_LTD is divided after it is multiplied by the mean square of u - E_L;
-            the paper has 60, 80 and 50 in its networks. 0 for an A_LTD that stays as it is.
-        rest_mV: what a membrane of 0 stands for.
-        threshold_mV: what a membrane of 1 stands for, above rest.
-        spike_mV: what the membrane counts as at least in the step of a spike: 33 gives neurons that integrate and fire
-            a spike that reaches th+. `adex` has its own; at rest_mV or below it stays as it is.
-        delay_ms: how much later than the step before it u- and u+ are read. The authors' code has 3 ms, without which a
-            spike would count in the average that it is multiplied by.
-        dt_ms: what one step stands for, in ms, above 0 and below every time constant.
+        fit: the data that the constants are fitted to, from visual or somatosensory cortex.
+        homeostasis: u_ref^2 in mV^2 (in the paper 60, 80 and 50), or 0. A_LTD is scaled by the mean of (u - E_L)^2 /
+            u_ref^2.
+        rest_mV: the potential at which the membrane variable is 0.
+        threshold_mV: the potential at which the membrane variable is 1, above rest.
+        spike_mV: the least value of u in the step of a spike. 33 gives integrate-and-fire neurons a spike that exceeds
+            th+. `adex` has spikes of its own: leave the value at rest_mV or below, where it has no effect.
+        delay_ms: further delay with which u- and u+ are read, in addition to one step. The authors' code has 3 ms;
+            without it, a spike would contribute to the average that it is multiplied by.
+        dt_ms: duration of one step in ms, above 0 and below every time constant.
 
     Returns:
         The rule with its texts, traces, bounds, default settings and source.
 
     Raises:
-        UserError: a threshold that is not above rest, or a step longer than a time constant.
+        UserError: the threshold is not above rest, or a step is longer than a time constant.
     """
     c, span = FITS[fit], threshold_mV - rest_mV
     taus_ms = {"x": c.tau_x_ms, "u_minus": c.tau_minus_ms, "u_plus": c.tau_plus_ms}

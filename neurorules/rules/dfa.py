@@ -1,4 +1,4 @@
-"""Direct feedback alignment: every layer sees the output error through a fixed random matrix."""
+"""Direct feedback alignment: every layer receives the output error through a fixed random matrix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def direct_feedback_alignment(
 
     Args:
         presynaptic: the spike of the step, or the eligibility of the membrane, as in `bptt` and `fa`.
-        error: the error at the outputs as it is, or its sign alone (sDFA, Frenkel et al. 2021).
+        error: the output error itself (graded), or only its sign (sDFA, Frenkel et al. 2021).
 
     Returns:
         The rule with its texts, signal and source.

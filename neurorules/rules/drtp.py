@@ -1,4 +1,4 @@
-"""Direct random target projection: every layer sees the label through a fixed random matrix."""
+"""Direct random target projection: every layer receives the label through a fixed random matrix."""
 
 from __future__ import annotations
 

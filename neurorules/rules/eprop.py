@@ -1,4 +1,4 @@
-"""E-prop: every synapse keeps a low-pass of its eligibility, and learns from the error of each step."""
+"""E-prop: every synapse stores a low-pass filtered eligibility, and learns from the error of each step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._online import adaptive
 
 RATES = "firing rates are regularised at each step, by the rate so far, and in weights alone"
-"""The deviation where firing rates are regularised."""
+"""The deviation if firing rates are regularised."""
 
 THEIRS = {"held": "20 ms, in evidence accumulation", "e_bias": "20 ms, in evidence accumulation"}
-"""What the source has in the place of constants and traces."""
+"""The paper's values of constants and traces."""
 
 
 @ranged("rule 'eprop'")
@@ -29,19 +29,19 @@ def eprop(
     c_reg: NonNegative = 0.0,
     f_target: Fraction = 0.1,
 ) -> Rule:
-    """E-prop: the change of a weight is the broadcast error of each step times a low-pass of psi times a trace.
+    """E-prop: the weight change is the broadcast error of each step times a filtered product of psi and a trace.
 
-    Without adaptation neurons are `lif`; with it they are `alif`, and the eligibility also follows how a synapse has
-    moved the threshold. Name the neurons' and the read-out's decays here as well where other ones are asked for.
+    The neurons are `lif`, or with adaptation `alif`, whose eligibility includes the synapse's effect on the threshold.
+    If you choose other decays for the neurons or the read-out, set them here too.
 
     Args:
-        feedback: what carries the error to the neurons: random weights, the transpose of the read-out's (symmetric), or
-            weights that begin at random and learn as the read-out's do (adaptive).
+        feedback: the weights that carry the error to the neurons: random; the transpose of the read-out's (symmetric);
+            or weights that start at random and learn with the same changes as the read-out's (adaptive).
         alpha: decay of the membrane per step.
-        kappa: decay of the read-out's membrane per step, with which eligibilities are filtered.
+        kappa: decay of the read-out's membrane per step; eligibilities are filtered with the same decay.
         adaptation, rho: rise of the threshold per spike, and decay of that rise per step.
-        c_reg: how strongly the spikes per step of each neuron, so far in its trial, are pulled towards a target.
-        f_target: that target.
+        c_reg: strength of the regularisation that pulls each neuron's rate in the trial so far towards a target.
+        f_target: the target rate, in spikes per step.
 
     Returns:
         The rule with its texts, eligibilities, signal, default settings and source.
@@ -82,7 +82,7 @@ def eprop(
 
 
 def _pull(c_reg: float, e: str) -> tuple[str, tuple[Trace, ...]]:
-    """Write the term that pulls firing rates towards their target by the eligibility psi e, and its traces."""
+    """The term that regularises firing rates, through the eligibility psi e, and the traces that it reads."""
     if not c_reg:
         return "", ()
     text = f" - c_reg * through_norm(spikes_post / steps_post - f_target) * psi(v_post) * {e}"

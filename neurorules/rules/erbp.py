@@ -1,4 +1,4 @@
-"""Event-driven random backpropagation: at presynaptic spikes, the error of the step within a window of voltages."""
+"""Event-driven random backpropagation: presynaptic spikes apply the step's error if the membrane is within a window."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ WINDOW = "(v_post > low) * (v_post < high)"
 
 @ranged("rule 'erbp'")
 def erbp(*, low: Number = -0.6, high: Number = 0.6) -> Rule:
-    """Event-driven random backpropagation: dw = -m S_pre where low < v - 1 < high, with m a random matrix times errors.
+    """Event-driven random backpropagation: dw = -m S_pre if low < v - 1 < high, where m is a random matrix times the
+    error.
 
-    The setting last_steps lets the last steps alone teach, as in the paper, where the first 20 % of a sample do not.
+    With the setting last_steps, only the last steps contribute. In the paper the first 20 % of a sample do not.
 
     Args:
-        low: lower end of the window, in thresholds from the threshold.
-        high: its upper end.
+        low: lower end of the window, relative to the threshold and in units of it.
+        high: upper end of the window, in the same unit.
 
     Returns:
         The rule with its texts, signal, default settings and source.
 
     Raises:
-        UserError: a window whose ends are not in order.
+        UserError: low is not below high.
     """
     if not low < high:
         raise UserError(f"the window of rule 'erbp' goes from {low:g} to {high:g}. Give low below high")

@@ -1,4 +1,7 @@
-"""EchoSpike: a layer's spikes grow more like its echo of the same class, and less like those of other classes."""
+"""EchoSpike: a layer's spikes become more similar to its echo of the same class, and less to those of other classes.
+
+The echo of a class is an average of the layer's earlier responses to samples of that class.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,19 @@ from neurorules.rules._online import CENTRED
 
 @ranged("rule 'espp'")
 def espp(*, same: NonNegative | None = None, other: NonNegative | None = None, beta: BelowOne = 0.9) -> Rule:
-    """EchoSpike predictive plasticity: dw = y q psi(v) x, with q the echo of a class, and y 1 for the own one, else -1.
+    """EchoSpike predictive plasticity: dw = y q psi(v) x, where q is the echo of a class, and y is 1 for the sample's
+    class and -1 for others.
 
-    Gates that close make it worse on validation samples of the digits, so that by default both stand open: then q and
-    the label alone teach, and no step has to wait for the end of its trial.
+    By default every comparison contributes (`same` and `other` are None), because thresholds reduced the accuracy on
+    validation samples of the digits. The update then depends only on q and the label, and need not wait for the end of
+    the trial.
 
     Args:
-        same: likeness to the echo of the own class, in spikes per step, from which a sample teaches nothing, >= 0; None
-            where every sample teaches.
-        other: likeness to the echo of another class up to which a sample teaches nothing, >= 0; None likewise.
-        beta: decay of the presynaptic trace per step, which by default is the neurons' too.
+        same: similarity to the echo of the sample's class, in spikes per step, above which nothing is learned, >= 0;
+            None for no limit.
+        other: similarity to the echo of another class, in spikes per step, below which nothing is learned, >= 0; None
+            for no limit.
+        beta: decay of the presynaptic trace per step; by default the neurons have the same decay.
 
     Returns:
         The rule with its texts, eligibility, signal, default settings and source.

@@ -14,7 +14,7 @@ def etlp(*, alpha: BelowOne = 0.9, adaptation: NonNegative = 0.0, rho: Fraction 
 
     Args:
         alpha: decay of the membrane per step.
-        adaptation: rise of the threshold per spike; 0 for neurons whose threshold stays.
+        adaptation: rise of the threshold per spike; 0 for a fixed threshold.
         rho: decay of that rise per step.
 
     Returns:

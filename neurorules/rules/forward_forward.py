@@ -9,30 +9,32 @@ from neurorules.language.rules import DELTA_RULE, Phase, Plasticity, Rule, Sourc
 from neurorules.language.signal_spec import SignalSpec
 
 PASSES = ("positive", "negative")
-"""The passes that hidden layers learn from: with the sample's own label, and with a wrong one."""
+"""The phases that hidden layers learn from: one with the sample's own label, and one with a wrong label."""
 CHANGE: dict[str, str] = {
     "w": "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)",
     "b": "-m_post * psi(v_post)",
     "embedding": "-m_post * psi(v_post)",
 }
-"""By parameter, the text of both passes, which descends the loss of each: m of a wrong label has the other sign."""
+"""The text of both phases, by parameter. It descends the loss of each phase: for a wrong label, m has the other
+sign."""
 
 
 @ranged("rule 'forward_forward'")
 def forward_forward(
     *, theta: NonNegative = 0.3, gain: Positive = 10.0, predict: Literal["goodness", "readout"] = "goodness"
 ) -> Rule:
-    """Forward-forward: L = -log p(own label) - log(1 - p(wrong label)), p = sigmoid(gain (G - theta)), in each layer.
+    """Forward-forward: in each layer, L = -log p(own label) - log(1 - p(wrong label)), p = sigmoid(gain (G - theta)).
 
-    G is the layer's goodness, the mean square of its neurons' mean spikes. Labels enter the first layer beside the
-    samples. A batch runs three times when it learns: without a label, which moves the running averages, with its own
-    labels, and with wrong ones.
+    G is the layer's goodness, the mean square of its neurons' mean spikes. Labels enter the first layer in addition to
+    the samples. In training, a batch runs three times: without labels, to update the running averages; with its own
+    labels; and with wrong labels.
 
     Args:
-        theta: goodness that is as likely of a right label as of a wrong one, >= 0.
+        theta: the goodness at which p is 1/2, >= 0.
         gain: steepness of p, > 0.
-        predict: whether a class is predicted by one pass for each class, as that with which all hidden layers have the
-            most goodness; or by a read-out of a pass without a label, which is several times cheaper.
+        predict: how classes are predicted. goodness: one pass for each class, and the class with the largest goodness
+            over all hidden layers wins. readout: by a read-out in a pass without a label, which is several times
+            cheaper.
 
     Returns:
         The rule with its texts, phases, signal and source.

@@ -1,4 +1,4 @@
-"""Local learning with sinusoids: each layer learns to be like a fixed periodic pattern of its sample's class."""
+"""Local learning with sinusoids (LLS): each layer's activity learns to match a fixed periodic pattern of the class."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def lls(
     gains: Literal["none", "class", "matrix"] = "none",
     presynaptic: Presynaptic = "spike",
 ) -> Rule:
-    """Local learning with sinusoids: each layer learns to be like a fixed periodic pattern of its sample's class.
+    """Local learning with sinusoids: each layer's activity learns to match a fixed periodic pattern of the class.
 
     Args:
-        waves: the patterns: sine waves, or square ones.
+        waves: the shape of the patterns, sine or square waves.
         tau: temperature of the softmax over classes, > 0.
         gains: none; class, for a learned factor of each class's score (LLS-M); or matrix, for a learned matrix between
             classes (LLS-MxM).

@@ -15,7 +15,7 @@ def local_readout(
 
     Args:
         readouts: whether these read-outs are learned by a delta rule, or fixed and random as in the paper.
-        errors: whether a read-out is compared once, on the mean spikes of a trial, or at each step, as in the paper.
+        errors: whether each read-out has one error per trial, from mean spikes, or one at each step, as in the paper.
 
     Returns:
         The rule with its texts, signal and source.

@@ -1,4 +1,4 @@
-"""Oja's rule: Hebbian learning whose weights keep their length, so that a neuron finds the principal component."""
+"""Oja's rule: Hebbian learning with weights of constant length, which finds the principal component of the input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def oja(*, decay: BelowOne = 0.8) -> Rule:
     """dw = y x - y^2 w, where x and y are traces of the spikes at both ends of the synapse.
 
     Args:
-        decay: factor by which both traces decay in one step, in [0, 1).
+        decay: decay of both traces per step, in [0, 1).
 
     Returns:
         The rule with its texts, trace, default settings and source.

@@ -22,10 +22,11 @@ def ostl(
 
     Args:
         beta: decay of the neurons' membrane per step.
-        resets: how the neurons reset, whose threshold is 1.
-        reset: whether the eligibility goes through the reset's derivative, or takes resets as fixed. Fixed resets that
-            subtract leave the presynaptic trace of `ottt`.
-        feedback: what carries the errors down: transposed forward weights, or fixed random ones (OSTL rnd).
+        resets: how the neurons, whose threshold is 1, reset.
+        reset: whether the eligibility includes the derivative of the reset, or holds resets fixed. With fixed resets by
+            subtraction, the eligibility is the presynaptic trace of `ottt`.
+        feedback: the weights that carry errors to lower layers: transposed forward weights, or fixed random ones (OSTL
+            rnd).
 
     Returns:
         The rule with its texts, eligibility, signal, default settings and source.

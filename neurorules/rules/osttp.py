@@ -12,11 +12,11 @@ from neurorules.rules._online import Resets, through_reset
 def osttp(*, beta: BelowOne = 0.5, resets: Resets = "subtract") -> Rule:
     """Online spatio-temporal learning with target projection: the label, projected at random, times an eligibility.
 
-    The eligibility is that of `ostl`, through leak and reset, and the third factor that of `drtp`.
+    The eligibility, through leak and reset, is that of `ostl`; the third factor is that of `drtp`.
 
     Args:
         beta: decay of the neurons' membrane per step.
-        resets: how the neurons reset, whose threshold is 1.
+        resets: how the neurons, whose threshold is 1, reset.
 
     Returns:
         The rule with its texts, eligibility, signal, default settings and source.

@@ -1,4 +1,4 @@
-"""Online training with postsynaptic estimates: a spike also counts by what it leaves in the membranes above."""
+"""Online training with postsynaptic estimates: updates include a spike's lasting effect on the membranes above."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._online import CENTRED, Derivative, Resets, through_reset
 
 SLOPE = "slopes_post / steps_post"
-"""The mean of psi over the steps so far, of which later ones weigh more."""
+"""The weighted mean of psi over the steps so far; later steps have larger weights."""
 SENT_TEXT = f"-through_norm(m_post * ({SLOPE}))"
-"""What a layer hands down."""
+"""The text of what a layer sends to the layers below."""
 
 THEIRS = {"beta": "0.88", "slopes": "7.82 ms", "steps": "7.82 ms", "slope": "this step alone"}
-"""What the source has in the place of constants and traces."""
+"""The paper's values of constants and traces."""
 
 
 @ranged("rule 'otpe'")
@@ -30,13 +30,13 @@ def otpe(
 ) -> Rule:
     """Online training with postsynaptic estimates: the error of the step, times eligibilities filtered once more.
 
-    The second filter stands for what a spike leaves in the membranes of the layer above, which leak alike.
+    The second filter approximates the effect of a spike on the membranes of the layer above, which have the same leak.
 
     Args:
-        lam: decay of every membrane per step, that of the read-out included.
-        form: full, with the derivative of the spikes by each weight, filtered; or approximate, with the mean of psi
-            times a trace of the presynaptic trace, which keeps nothing at a synapse.
-        resets, reset: how neurons of threshold 1 reset, and whether the full form goes through the reset's derivative.
+        lam: decay per step of all membranes, including that of the read-out.
+        form: full, which filters the derivative of the spikes with respect to each weight; or approximate, the mean of
+            psi times a trace of the presynaptic trace, which stores nothing per synapse.
+        resets, reset: how the neurons reset, and whether the full form includes the derivative of the reset.
 
     Returns:
         The rule with its texts, traces, eligibilities, signal and source.

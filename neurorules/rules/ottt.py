@@ -19,9 +19,10 @@ def ottt(*, lam: BelowOne = LEAK, feedback: Literal["transpose", "fixed"] = "tra
     """Online training through time: presynaptic traces times this step's error, which is carried down through space.
 
     Args:
-        lam: decay of the presynaptic trace per step, which by default is the neurons' too. 0 leaves the spike of the
-            step alone (SLTT, Meng et al. 2023), in neurons that leak by 0.5.
-        feedback: what carries the errors down: transposed forward weights as in the paper, or fixed random ones.
+        lam: decay of the presynaptic trace per step; by default the neurons have the same decay. With 0, only the spike
+            of the current step counts (SLTT, Meng et al. 2023), and the neurons have a decay of 0.5.
+        feedback: the weights that carry errors to lower layers: transposed forward weights as in the paper, or fixed
+            random ones.
 
     Returns:
         The rule with its texts, eligibility, signal, default settings and source.

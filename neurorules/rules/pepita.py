@@ -1,4 +1,4 @@
-"""PEPITA: hidden layers learn from what the error, projected onto the input, changes in them."""
+"""PEPITA: the output error is added to the input, and hidden layers learn from the change in their activity."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ HIDDEN: dict[str, str] = {
     "graded": "m_post * psi(v_post)",
     "dendritic": "m_post * psi(v_post)",
 }
-"""Postsynaptic factors of the forms that read m, which is r - r^err, I - I^err, or minus the dendritic current."""
+"""Postsynaptic factors of the forms that read m. Depending on the form, m is r - r^err, I - I^err, or minus the
+dendritic current."""
 MASK = "kept_post * "
-"""Factor by which a unit that dropout silences does not learn, since the paper's h is the activity after dropout."""
+"""A factor that stops units silenced by dropout from learning, because the paper's h is the activity after dropout."""
 RATE_NETS = Defaults(
     lr=0.1, readout_lr=0.1, optimizer="momentum", readout_optimizer="momentum", neuron="rate", steps=1, norm="none",
     init="he",
 )  # fmt: skip
-"""Default settings of the paper's own nets. Source: Dellaferrera & Kreiman 2022 (public code, MNIST)."""
+"""Default settings for the paper's own nets of rate neurons. Source: Dellaferrera & Kreiman 2022 (public code,
+MNIST)."""
 SPIKING_NETS = Defaults(lr=1e-3, readout_lr=3e-3)
-"""Default settings of spiking nets."""
+"""Default settings for spiking nets."""
 
 
 @ranged("rule 'pepita'")
@@ -46,13 +48,15 @@ def pepita(
     """PEPITA: hidden dW_l = -(h_l - h_l^err) h_{l-1}^err^T, with x^err = x + F e; read-out dW = -e h_{L-1}^err^T.
 
     Args:
-        form: rate_difference, the paper's; contrastive (PEPITA-Hebbian), dW = -h h^T + h^err h^err^T; time_local, the
-            same with each pass applied when it ends; graded, which compares currents; dendritic, in one pass.
-        neurons: whether default settings are those of spiking nets, or of the paper's nets of rate neurons.
+        form: rate_difference, as in the paper; contrastive (PEPITA-Hebbian), dW = -h h^T + h^err h^err^T; time_local,
+            the same with the changes of each pass applied at its end; graded, which compares currents; dendritic, which
+            needs only one pass.
+        neurons: whether the default settings are for spiking nets, or for the paper's nets of rate neurons.
         kappa, init, sign, error_sign, mirror: options of F (see `signals.perturbation`).
-        error: the pass whose error the read-out learns from.
-        presynaptic: the pass whose presynaptic activity counts; None for modulated (rate_difference) or forward.
-        dropped: whether units that dropout silences stay as they are, as in the paper, or learn like the others.
+        error: the pass (first or second) whose error the read-out learns from.
+        presynaptic: the pass whose presynaptic activity enters the update; None for modulated (rate_difference) or
+            forward (other forms).
+        dropped: whether units silenced by dropout do not learn (stay), as in the paper, or learn like the others.
         bias: whether biases learn; the paper's nets have none.
 
     Returns:
@@ -85,7 +89,7 @@ def pepita(
 
 
 def _deviations(dropped_learn: bool, bias: bool) -> tuple[str, ...]:
-    """List the deviations from the paper: those of the chosen options, and those of all."""
+    """The deviations from the paper: those of the chosen options, followed by the general ones."""
     chosen = ["a unit that dropout silences learns from what it would have said (dropped=learn)"] * dropped_learn
     chosen += ["biases learn; the paper's nets have none"] * bias
     return (
@@ -106,7 +110,7 @@ def _deviations(dropped_learn: bool, bias: bool) -> tuple[str, ...]:
 
 
 def _compare(post: str, phase: Pass, bias: bool) -> tuple[Plasticity, ...]:
-    """The texts that read a third factor, in the pass whose presynaptic activity counts."""
+    """The texts of the forms with a third factor, in the pass whose presynaptic activity they read."""
     texts = [
         Plasticity("w", f"-through_norm({post}) * (S_pre - mean_pre)", phase=phase),
         Plasticity("w", "-m_post * dv_dw", role="readout", phase=phase),
@@ -118,7 +122,8 @@ def _compare(post: str, phase: Pass, bias: bool) -> tuple[Plasticity, ...]:
 
 
 def _contrast(mask: str, bias: bool) -> tuple[Plasticity, ...]:
-    """The texts that are Hebbian in the modulated pass and anti-Hebbian in the first, with no state between them."""
+    """The texts of the contrastive forms: Hebbian in the modulated pass and anti-Hebbian in the first, without stored
+    state."""
     texts = []
     for parameter, factor in (("w", " * (S_pre - mean_pre)"), *((("b", ""),) if bias else ())):
         texts.append(Plasticity(parameter, f"-{mask}S_post{factor}"))

@@ -1,4 +1,4 @@
-"""Reward-modulated STDP: pairs of spikes leave a tag at a synapse, and a reward turns tags into changes of weights."""
+"""Reward-modulated STDP: pairs of spikes leave a tag at a synapse, and a reward turns tags into weight changes."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def reward_stdp(
     baseline: Literal["class", "all", "none"] = "class",
     dt_ms: Positive = 1.0,
 ) -> Rule:
-    """Reward-modulated STDP: dc/dt = -c / tau_c + STDP, dw/dt = c d, where d rises with rewards and decays by tau_d.
+    """Reward-modulated STDP: dc/dt = -c / tau_c + STDP, dw/dt = c d, where d rises with rewards and decays with tau_d.
 
-    A pair within one step counts for neither term.
+    Two spikes in the same step do not count as a pair.
 
     Args:
-        a_plus: what a postsynaptic spike adds to the tag, by the trace of presynaptic ones, >= 0.
-        a_minus: what a presynaptic spike takes from the tag, by the trace of postsynaptic ones, >= 0.
+        a_plus: factor of the presynaptic trace, which a postsynaptic spike adds to the tag, >= 0.
+        a_minus: factor of the postsynaptic trace, which a presynaptic spike subtracts from the tag, >= 0.
         tau_plus_ms: time constant of the presynaptic trace, in ms, above 0.
-        tau_minus_ms: of the postsynaptic trace.
-        tau_c_ms: of the tag c.
-        tau_d_ms: of what a reward leaves, d.
-        wrong: reward for a sample that is not classified correctly, where 1 is that for one that is.
-        baseline: what is taken from a reward: what samples of the class, or all samples, have earned on average; or
+        tau_minus_ms: time constant of the postsynaptic trace, in ms, above 0.
+        tau_c_ms: time constant of the tag c, in ms, above 0.
+        tau_d_ms: time constant of the reward signal d, in ms, above 0.
+        wrong: reward for a wrong classification; the reward for a correct one is 1.
+        baseline: the average that is subtracted from a reward: over samples of the same class, over all samples, or
             none.
-        dt_ms: what one step stands for, in ms, above 0.
+        dt_ms: duration of one step in ms, above 0.
 
     Returns:
         The rule with its texts, traces, eligibility, signal, bounds, default settings and source.

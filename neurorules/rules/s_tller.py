@@ -1,4 +1,4 @@
-"""S-TLLR: a causal and a non-causal trace of each synapse, as in STDP, times this step's error."""
+"""S-TLLR: the error of each step times a causal and a non-causal trace per synapse, as in STDP."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ def s_tller(
     a_post: Number = -1.0,
     signal: Literal["spatial", "dfa"] = "spatial",
 ) -> Rule:
-    """S-TLLR: dw = -m (psi x + a_post y S_pre), x the trace of S_pre, and y that of psi before this step.
+    """S-TLLR: dw = -m (psi x + a_post y S_pre), where x is the trace of S_pre, and y that of psi before this step.
 
-    The setting last_steps lets the last steps alone teach, as in the paper (5 of gestures, 90 of 100 of spoken digits).
+    With the setting last_steps, only the last steps contribute, as in the paper (the last 5 for gestures, the last 90
+    of 100 for spoken digits).
 
     Args:
         l_pre: decay of the presynaptic trace x per step.
         l_post: decay of the postsynaptic trace y per step.
         a_post: weight of the non-causal term; the paper has -1 on images and 1 on sound.
-        signal: the error of the step, through the weights above, or through a random matrix from the output.
+        signal: how the error of the step reaches a layer: through the weights above (spatial), or through a random
+            matrix from the output (dfa).
 
     Returns:
         The rule with its texts, traces, signal, default settings and source.

@@ -1,4 +1,4 @@
-"""Spike-driven synaptic plasticity: two stable weights, a membrane that says which way, and calcium that says when."""
+"""Spike-driven synaptic plasticity: bistable weights; the membrane sets the direction of a jump, calcium gates it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def sdsp(
     tau_calcium_ms: Positive = 60.0,
     dt_ms: Positive = 1.0,
 ) -> Rule:
-    """At a presynaptic spike w += a where v > theta_v, else w -= b; at each step w drifts to 1 above 0.5, else to 0.
+    """At a presynaptic spike, w += a if v > theta_v, else w -= b; at each step, w drifts to 1 if above 0.5, else to 0.
 
-    A jump up needs calcium between 3 and 13, and a jump down between 3 and 4, where each postsynaptic spike adds 1: a
-    neuron that is as active as it was taught to be learns no more.
+    A jump up requires calcium between 3 and 13, and a jump down calcium between 3 and 4. Each postsynaptic spike adds 1
+    to calcium, so that a neuron stops learning once its activity is as high or as low as required.
 
     Args:
-        a: jump up, of a weight within 0 and 1, >= 0.
-        b: jump down, >= 0.
-        drift_per_s: change of the weight in a second without spikes, towards the nearer end, >= 0.
-        theta_v: of the membrane, in thresholds.
+        a: size of a jump up, >= 0; weights are within 0 and 1.
+        b: size of a jump down, >= 0.
+        drift_per_s: change of the weight per second without spikes, towards the nearer end, >= 0.
+        theta_v: membrane above which jumps go up, in thresholds.
         tau_calcium_ms: time constant of calcium, in ms, above 0.
-        dt_ms: what one step stands for, in ms, above 0.
+        dt_ms: duration of one step in ms, above 0.
 
     Returns:
         The rule with its texts, trace, bounds, default settings and source.

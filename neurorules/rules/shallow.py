@@ -1,4 +1,4 @@
-"""Control: hidden layers stay as they were drawn; only the read-out learns."""
+"""A control: hidden layers keep their initial random weights; only the read-out learns."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from neurorules.language.rules import DELTA_RULE, Rule, Source
 def shallow(
     *, loss: Literal["cross_entropy", "squared"] = "cross_entropy", high: Number = 1.0, low: Number = 0.0
 ) -> Rule:
-    """The control with frozen hidden layers. A rule that is not better than this one does not learn.
+    """The control with frozen hidden layers. A rule that is not better than this one has not trained its hidden layers.
 
     Args:
-        loss: loss of the read-out: cross_entropy of the scores' softmax, or squared.
+        loss: loss of the read-out: cross_entropy of the softmax of the scores, or squared.
         high, low: targets of the squared loss, for the output of the label's class and for the other outputs.
 
     Returns:
-        The rule, which has the read-out's texts alone.
+        The rule, which has texts only for the read-out.
     """
     return Rule(
         name="shallow",

@@ -15,8 +15,8 @@ def sign_symmetry(
     """Sign symmetry through time: backpropagation with feedback weights that share the forward weights' signs alone.
 
     Args:
-        sizes: of the feedback weights: uniform (uSF of Xiao et al. 2019), one for a layer; fixed (frSF), drawn once;
-            redrawn (brSF), drawn anew for each trial.
+        sizes: the sizes of the feedback weights: uniform (uSF of Xiao et al. 2019), one for a layer; fixed (frSF),
+            drawn once; redrawn (brSF), drawn anew for each trial.
         presynaptic: the eligibility of the membrane, as in `bptt`, or the spike of the step, as in `dfa` and `drtp`.
 
     Returns:

@@ -14,12 +14,12 @@ from neurorules.signals._similarity import Loss
 from neurorules.signals.prototypes import Form
 
 FACTOR: Mapping[Form, str] = {"surrogate": " * psi(v_post)", "voltage": " * (v_post > 0)", "raw_voltage": ""}
-"""Factor of a text that is the derivative of the compared quantity by the membrane, where that quantity is f(v),
+"""The derivative of the compared quantity with respect to the membrane, as a factor of a text. The quantity is f(v),
 max(v, 0), or v."""
 READOUT_LR = 1e-2
-"""Default learning rate of the read-out. Hidden layers do not learn for its error, so it has to follow their changes,
-and faster than they move. Source: validation samples of MNIST, where convolutions gain 0.2 to 0.3 points over 3e-3 in
-both forms, and dense nets lose nothing."""
+"""Default learning rate of the read-out. Hidden layers do not learn from the read-out's error, so the read-out has to
+follow their changes faster than they move. Source: validation samples of MNIST, where convolutions gain 0.2 to 0.3
+points over 3e-3 in both forms, and dense nets lose nothing."""
 DEVIATIONS = (
     "each hidden layer has one loss a trial, on averages over its steps; its sources do not say whether "
     "each step has one",
@@ -68,24 +68,25 @@ def sigprop(
     predict: Literal["readout", "prototypes", "subset", "neutral"] = "readout",
     bias: Literal["dense", "all", "none"] = "dense",
 ) -> Rule:
-    """Signal propagation of labels through the forward weights. Options that are not described here are those of the
-    signal (`signals.prototypes`).
+    """Signal propagation: labels travel forward as class prototypes, and each layer compares samples with them. Options
+    that are not described here belong to the signal (`signals.prototypes`).
 
     Args:
-        form: the quantity on which the loss is: surrogate for f(v), before the spike; voltage for max(v, 0), without a
-            surrogate; raw_voltage for v, as in the paper, where neurons that never fire outweigh the others.
-        targets: whether targets are pushed through the weights, or are fixed codes of each layer (a control).
-        predict: whether a class is predicted by a trained read-out, by the nearest of all prototypes of the last
-            hidden layer, by the closest subset of them, or by a read-out of a pass in which the neutral class
-            (1/C, ..., 1/C) is added to the input.
+        form: the quantity that the loss compares. surrogate: f(v), the graded output before the spike; voltage: max(v,
+            0), without a surrogate; raw_voltage: v, as in the paper, where neurons that never fire dominate.
+        targets: whether targets travel through the weights (pushed), or are fixed codes of each layer (codes, a
+            control).
+        predict: how classes are predicted. readout: by a trained read-out; prototypes: by the nearest prototype in the
+            last hidden layer; subset: by the closest subset of prototypes; neutral: by a read-out in a pass in which
+            the neutral class (1/C, ..., 1/C) is added to the input.
         bias: the hidden layers whose biases learn. On validation samples of MNIST, biases of normalised maps cost half
-            a point, and those of dense layers bring a tenth.
+            a point of accuracy, and those of dense layers gain a tenth.
 
     Returns:
         The rule with its texts, phases, signal, default settings and source.
 
     Raises:
-        UserError: predict compares prototypes, and the generator makes more than one for each class.
+        UserError: predict compares prototypes, but the generator makes more than one for each class.
     """
     by_prototypes = predict in ("prototypes", "subset")
     if by_prototypes and generator != "target_only":
@@ -116,7 +117,8 @@ def sigprop(
 
 
 def _hidden_texts(factor: str, streams: tuple[str, ...], bias: str, embedding: bool) -> list[Plasticity]:
-    """The texts of hidden layers, which are equal in both streams, and that of the embedding in the target stream."""
+    """The texts of hidden layers, which are the same in both streams, and the text of the embedding in the target
+    stream."""
     texts: list[Plasticity] = []
     for stream in streams:
         texts.append(Plasticity("w", f"-through_norm(m_post{factor}) * (S_pre - mean_pre)", phase=stream))

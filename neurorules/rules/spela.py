@@ -19,10 +19,11 @@ def spela(
     """SPELA: each layer turns the direction of its activity towards a fixed vector of the sample's class.
 
     Args:
-        loss: of the cosine between a layer's mean spikes and the vector: log, for log(2 - cos); or cosine, for -cos.
-        centred: whether the layer's mean is taken from its activity before the comparison.
-        predict: whether a class is predicted by a trained read-out, or by the nearest class vector of the last hidden
-            layer, as in the paper.
+        loss: a function of the cosine between a layer's mean spikes and the class vector: log for log(2 - cos), or
+            cosine for -cos.
+        centred: whether the layer's mean is subtracted from its activity before the comparison.
+        predict: whether classes are predicted by a trained read-out (readout), or by the nearest class vector in the
+            last hidden layer (vectors), as in the paper.
         presynaptic: the spike of the step, or the eligibility of the membrane, as in `bptt` and `fa`.
 
     Returns:

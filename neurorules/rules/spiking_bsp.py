@@ -1,4 +1,4 @@
-"""Spiking BSP: spikes carry the reverse signal of BSP. No such form is published; this one is ours."""
+"""Spiking BSP: a form of BSP whose reverse signal consists of spikes. This form is ours; none has been published."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurorules.language.signal_spec import SignalSpec
 
 @ranged("rule 'spiking_bsp'")
 def spiking_bsp(*, burst: Count = 4, reach: Positive = 8.0) -> Rule:
-    """Forward and reverse signals of BSP (a reconstruction) as spikes; G1 = reverse spike count x forward spikes.
+    """BSP (a reconstruction) with spikes as forward and reverse signals: G1 = reverse spike count x forward spikes.
 
     The forward net has any spiking neuron, so that the rule can be compared with `bptt` and `shallow` on the same net.
     After the forward run, signed integrate-and-fire units send spikes along the mirrored path. They are signed because
@@ -18,7 +18,7 @@ def spiking_bsp(*, burst: Count = 4, reach: Positive = 8.0) -> Rule:
     number for each neuron is stored, and no history. Where the error is 0, no spikes travel back.
 
     Args:
-        burst: largest number of reverse spikes of a unit in one step, >= 1.
+        burst: largest number of reverse spikes that a unit sends in one step, >= 1.
         reach: range of hidden units, in units of the mean size of their input, > 0 (see `signals.reverse_spikes`).
 
     Returns:

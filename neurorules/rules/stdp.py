@@ -1,4 +1,4 @@
-"""Pair-based spike-timing-dependent plasticity: no learning signal, no label."""
+"""Pair-based spike-timing-dependent plasticity, which uses neither labels nor a learning signal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurorules.language.ranges import BelowOne, NonNegative, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
 
 SAME_STEP = {"both": "both windows", "neither": "neither window"}
-"""How the rule's deviations describe the option same_step."""
+"""The description of the option same_step in the rule's deviations."""
 
 
 @ranged("rule 'stdp'")
@@ -25,9 +25,9 @@ def stdp(
     Args:
         a_plus: potentiation by one pair of spikes, >= 0.
         a_minus: depression by one pair of spikes, >= 0.
-        decay: factor by which both traces decay in one step, in [0, 1).
-        same_step: the windows for which a pair within one step counts. `both` adds a_plus - a_minus to a weight, and
-            `neither` adds nothing.
+        decay: decay of both traces per step, in [0, 1).
+        same_step: how two spikes in the same step count. `both` adds a_plus - a_minus to the weight, and `neither` adds
+            nothing.
 
     Returns:
         The rule with its texts, traces, bounds, default settings and source.
@@ -63,7 +63,7 @@ def stdp(
 
 
 def _time_constant(decay: float) -> str:
-    """The time constant of a decay in a step of 1 ms, for a reader; "" for a decay of 0, which has none."""
+    """The time constant of a decay at steps of 1 ms, as a phrase; "" for a decay of 0, which has none."""
     return f", {-1 / math.log(decay):.3g} ms at steps of 1 ms" if decay else ""
 
 

@@ -1,4 +1,4 @@
-"""STSF: spikes that come together, times the error of the layer's own read-out through sparse fixed feedback."""
+"""STSF: coincident spikes times the error of the layer's own read-out, which arrives through sparse fixed feedback."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from neurorules.language.signal_spec import SignalSpec
 
 
 def stsf(*, feedback: Literal["sparse", "readout"] = "sparse", errors: Literal["step", "trial"] = "step") -> Rule:
-    """Spiking time sparse feedback: dw = -m S_post S_pre, with m the error of one class of the layer's own read-out.
+    """Spiking time sparse feedback: dw = -m S_post S_pre, where m is the error for one class of the layer's own
+    read-out.
 
-    A neuron that does not fire learns nothing, so that a silent layer stays silent.
+    A neuron that does not fire does not learn, so a silent layer stays silent.
 
     Args:
-        feedback: what carries the error of the layer's read-out to its neurons: fixed random numbers, by which each
-            neuron reads the error of a single class, or the read-out's own weights.
-        errors: whether the read-out is compared at each step, as in the paper, or once, on the mean spikes of a trial.
+        feedback: the weights that carry the read-out's error to the layer's neurons: sparse, fixed random numbers, one
+            for a single class per neuron; or readout, the read-out's own weights.
+        errors: whether the read-out has an error at each step, as in the paper, or one per trial, from mean spikes.
 
     Returns:
         The rule with its texts, signal, default settings and source.

@@ -1,4 +1,4 @@
-"""SuperSpike: the error of each step times a filtered product of psi(v) and the potential that a synapse has made."""
+"""SuperSpike: the error of each step times a filtered product of psi(v) and the synapse's postsynaptic potential."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ def superspike(
     tau_syn_ms: Positive = 5.0,
     dt_ms: Positive = 1.0,
 ) -> Rule:
-    """SuperSpike: dw = -m e, where e is psi(v) (eps * S_pre), filtered as a postsynaptic potential is, eps * S_pre.
+    """SuperSpike: dw = -m e, with e = alpha * (psi(v) (eps * S_pre)), where * is a convolution, eps a postsynaptic
+    potential, and alpha has the same shape as eps.
 
-    Neurons are `cuba_lif` of the same time constants.
+    The neurons are `cuba_lif` with the same time constants.
 
     Args:
-        feedback: what carries the error of each step to hidden neurons: fixed random weights, or the transpose of the
-            read-out's (symmetric), where it reads every hidden layer.
-        tau_mem_ms: time constant of the membrane, with which potentials and eligibilities decay, in ms, above 0.
-        tau_syn_ms: time constant of the synaptic current, with which both rise.
-        dt_ms: what one step stands for, in ms, above 0.
+        feedback: the weights that carry the error of each step to hidden neurons: fixed random weights, or the
+            transpose of the read-out's (symmetric), which must then read every hidden layer.
+        tau_mem_ms: time constant of the membrane, and of the decay of potentials and eligibilities, in ms, above 0.
+        tau_syn_ms: time constant of the synaptic current, and of the rise of potentials and eligibilities, in ms, above
+            0.
+        dt_ms: duration of one step in ms, above 0.
 
     Returns:
         The rule with its texts, eligibilities, signal, default settings and source.

@@ -1,4 +1,4 @@
-"""TESS: at each step, traces of each synapse times the layer's likeness to a fixed periodic pattern of the class."""
+"""TESS: at each step, traces per synapse times an error from comparing the layer with fixed periodic class patterns."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ def tess(
 ) -> Rule:
     """TESS: dw = -m (psi x + a_post y S_pre), with m from fixed periodic patterns of the classes.
 
-    x is the trace of S_pre, and y that of psi before this step. The setting last_steps lets the last steps alone teach.
+    x is the trace of S_pre, and y that of psi before this step. With the setting last_steps, only the last steps
+    contribute.
 
     Args:
         l_pre: decay of the presynaptic trace x per step.
         l_post: decay of the postsynaptic trace y per step.
         a_post: weight of the non-causal term; the paper has 1 on images and 0 on events.
-        waves: the patterns: sine waves, or square ones as in the paper.
+        waves: the shape of the patterns, sine waves or, as in the paper, square waves.
         tau: temperature of the softmax over classes, > 0.
 
     Returns:

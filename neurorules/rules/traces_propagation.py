@@ -1,4 +1,4 @@
-"""Traces Propagation: sigprop's comparison at every step, on traces of the spikes, in leaky neurons."""
+"""Traces Propagation: the comparison of sigprop at every step, computed on traces of the spikes of leaky neurons."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from neurorules.signals._similarity import Loss
 def traces_propagation(
     *, decay: BelowOne = 0.5, loss: Loss = "soft", cosine: bool = True, tau: Positive | None = None, k: Count = 6
 ) -> Rule:
-    """Traces Propagation: at each step, layers compare the traces of sample spikes with those of target spikes.
+    """Traces Propagation: at each step, each layer compares traces of the sample's spikes with those of target spikes.
 
     Args:
-        decay: factor by which traces decay in one step, in [0, 1).
+        decay: decay of the traces per step, in [0, 1).
         loss: how the classes that a sample resembles are chosen (see `signals._similarity`); soft is the paper's.
         cosine: whether traces are compared by cosine, or by dot product as in the paper.
         tau: temperature, > 0; None for 1 (dot product) or min(0.3, sqrt(2 / features) / 3) (cosine).

@@ -1,4 +1,4 @@
-"""Triplet STDP: a weight changes by pairs of spikes and by triplets, so that it depends on the rate of pairings."""
+"""Triplet STDP: pairs and triplets of spikes change a weight, so that the change depends on the rate of pairings."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ FITS: Mapping[tuple[str, str], Fit] = {
     ("visual_minimal", "nearest"): Fit(0.0, 5e-2, 8e-3, 0.0, 714.0, 40.0),
     ("hippocampal", "nearest"): Fit(4.6e-3, 9.1e-3, 3e-3, 7.5e-9, 575.0, 47.0),
 }
-"""The paper's tables 3 and 4, by fit and pairing. The first set was read in NEST's `stdp_triplet_synapse`; the others
-are second-hand, from ports that quote the paper. A minimal fit has no triplet term of depression, and its tau_x is
-unused."""
+"""The paper's tables 3 and 4, by fit and pairing. The first set was taken from NEST's `stdp_triplet_synapse`; the
+others are second-hand, from ports that quote the paper. A minimal fit has no triplet term of depression, so its tau_x
+is unused."""
 
 
 @ranged("rule 'triplet_stdp'")
@@ -49,15 +49,15 @@ def triplet_stdp(
 ) -> Rule:
     """Triplet STDP: at a postsynaptic spike w += r1 (A2+ + A3+ o2), at a presynaptic one w -= o1 (A2- + A3- r2).
 
-    r1 and r2 are traces of the presynaptic neuron, o1 and o2 of the postsynaptic one. A spike does not count in the
-    slow trace (o2, r2) that it reads, nor in the fast trace at the other end of a pair within one step.
+    r1 and r2 are traces of the presynaptic neuron, o1 and o2 of the postsynaptic one. A spike does not contribute to
+    the slow trace (o2, r2) that it reads, and two spikes in the same step do not read each other's fast trace.
 
     Args:
-        fit: whose data the constants fit: visual cortex (Sjostrom et al. 2001) or hippocampal culture (Wang et al.
-            2005); `_minimal` for the fits with the fewest terms.
-        pairing: whether all spikes of a train count (all), or the last one alone (nearest), with the amplitudes that
-            the paper fitted for each.
-        dt_ms: what one step stands for, in ms, above 0.
+        fit: the data that the constants are fitted to: visual cortex (Sjostrom et al. 2001) or hippocampal culture
+            (Wang et al. 2005); `_minimal` for the fits with the fewest terms.
+        pairing: whether all spikes of a train count (all), or only the last one (nearest), with the amplitudes that the
+            paper fitted for each.
+        dt_ms: duration of one step in ms, above 0.
 
     Returns:
         The rule with its texts, traces, bounds, default settings and source.

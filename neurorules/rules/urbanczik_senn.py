@@ -1,4 +1,4 @@
-"""Dendritic prediction: a synapse learns until its dendrite predicts the soma, whose potential a teacher has moved."""
+"""Dendritic prediction: synapses learn until the dendrite predicts the soma, whose potential a teacher shifts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from neurorules.rules._online import CENTRED
 THRESHOLD, K, PHI_MAX_PER_MS = 1.0, 0.5, 0.15
 """Constants of phi(u) = phi_max / (1 + k exp(beta (threshold - u))), the rate at which a soma of potential u fires."""
 SOMA = "v_post + nudge * ((m_post < 0) * (e_exc - v_post) + (m_post > 0) * (e_inh - v_post))"
-"""The potential of the soma: that of the dendrite, and between it and the teacher's reversal potential where m is
-not 0."""
+"""The potential of the soma. It equals that of the dendrite if m is 0; otherwise it is shifted towards the teacher's
+reversal potential."""
 FIRES, PREDICTED = (f"tanh(slope * ({potential} - middle))" for potential in (SOMA, "v_post"))
-"""phi of the soma and of the dendrite, as 2 phi / phi_max - 1."""
+"""phi of the soma and of the dendrite, rescaled to 2 phi / phi_max - 1."""
 INDUCTION = f"half * ({FIRES} - {PREDICTED}) * slope * (1 - {PREDICTED})"
 """(phi(U) - phi(V)) h(V), where h = phi' / phi."""
 
@@ -36,23 +36,23 @@ def urbanczik_senn(
 ) -> Rule:
     """dw = (phi(U) - phi(V)) h(V) PSP: V is the dendrite's prediction, and U = V + nudge (E - V) the soma's potential.
 
-    The membrane of a neuron without reset is its V. The teacher of a neuron excites its soma for some classes and
-    inhibits it for the others, as the random numbers of `drtp` say. Nothing changes where V has come to E.
+    V is the membrane of a neuron without reset. The teacher of a neuron excites its soma for some classes and inhibits
+    it for the others, according to the fixed random matrix of `drtp`. Learning stops when V equals E.
 
     Args:
-        nudge: share of the teacher's conductance in that of the soma, above 0, at most 1.
-        e_exc: reversal potential E of a teacher that excites, in thresholds.
-        e_inh: that of one that inhibits, below e_exc.
+        nudge: share of the teacher's conductance in the total conductance of the soma, above 0, at most 1.
+        e_exc: reversal potential E of an exciting teacher, in thresholds.
+        e_inh: reversal potential E of an inhibiting teacher, in thresholds, below e_exc.
         beta: steepness of phi, per threshold, above 0.
-        tau_mem_ms: time constant of the dendrite, with which a postsynaptic potential decays, in ms, above 0.
-        tau_syn_ms: time constant with which it rises, in ms, above 0.
-        dt_ms: what one step stands for, in ms, above 0.
+        tau_mem_ms: time constant of the dendrite, with which postsynaptic potentials decay, in ms, above 0.
+        tau_syn_ms: time constant with which postsynaptic potentials rise, in ms, above 0.
+        dt_ms: duration of one step in ms, above 0.
 
     Returns:
         The rule with its texts, eligibilities, signal, default settings and source.
 
     Raises:
-        UserError: a teacher whose excitation is not above its inhibition.
+        UserError: e_exc is not above e_inh.
     """
     if not e_inh < e_exc:
         raise UserError(f"rule 'urbanczik_senn': e_exc={e_exc:g} has to be above e_inh={e_inh:g}")

@@ -1,4 +1,4 @@
-"""STDP whose changes depend on the weight: from additive to multiplicative, by two exponents."""
+"""STDP with weight dependence: two exponents select anything between the additive and the multiplicative rule."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def weight_dependent_stdp(
         alpha: ratio of depression to potentiation, >= 0.
         tau_plus_ms: time constant of p in ms, above 0.
         tau_minus_ms: time constant of q in ms, above 0.
-        dt_ms: what one step stands for, in ms, above 0.
+        dt_ms: duration of one step in ms, above 0.
 
     Returns:
         The rule with its texts, traces, bounds, default settings and source.

@@ -13,8 +13,8 @@ def weight_mirroring(*, rows: Count = 128, rate: Fraction = 0.02, presynaptic: P
     """Weight mirroring through time: backpropagation with feedback weights that noise turns into the forward ones.
 
     Args:
-        rows: how many rows of noise pass through each matrix in a trial, >= 1.
-        rate: share of the feedback that the noise of a trial replaces, in [0, 1].
+        rows: number of noise vectors that pass through each matrix in a trial, >= 1.
+        rate: share of the feedback weights that the estimate from one trial's noise replaces, in [0, 1].
         presynaptic: the eligibility of the membrane, as in `bptt`, or the spike of the step, as in `dfa` and `drtp`.
 
     Returns:

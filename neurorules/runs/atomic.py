@@ -40,7 +40,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file, whole or not at all.
 
     Args:
-        path: of the file; folders that are missing are created.
+        path: the path of the file; folders that are missing are created.
         data: its content.
     """
     with replacing(path) as temporary:
@@ -51,7 +51,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file as UTF-8, whole or not at all.
 
     Args:
-        path: of the file; folders that are missing are created.
+        path: the path of the file; folders that are missing are created.
         text: its content.
     """
     write_bytes(path, text.encode("utf-8"))

@@ -70,7 +70,7 @@ def load(folder: Path, config: Mapping[str, Any] | None = None) -> Checkpoint | 
     place of a whole one.
 
     Args:
-        folder: of the run.
+        folder: the folder of the run.
         config: settings that the checkpoint must belong to, if it says which it belongs to; None for any.
 
     Returns:

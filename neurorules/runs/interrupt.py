@@ -26,7 +26,7 @@ def stopped(epoch: int, folder: Path | None, saved: str) -> Interrupted:
 
     Args:
         epoch: the epoch that it was in, from 1.
-        folder: of the run; None for a run that keeps nothing.
+        folder: the folder of the run; None for a run that keeps nothing.
         saved: what is in the folder now, as a sentence.
 
     Returns:

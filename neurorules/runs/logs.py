@@ -93,7 +93,7 @@ class TensorBoardLog(Log):
     """A folder of TensorBoard, in which every figure is a scalar over epochs.
 
     Args:
-        folder: of the log; a log that is there already goes on.
+        folder: the folder of the log; a log that is there already goes on.
         begun: epochs that are kept of a log that is there; later ones are taken out. None keeps all of them.
 
     Raises:

@@ -69,7 +69,7 @@ class NotebookDisplay:
         """Say how far a line is.
 
         Args:
-            number: of the line, as `add_task` gave it.
+            number: the number of the line, as `add_task` gave it.
             completed: how many of its parts are done.
             note: what stands behind it.
         """

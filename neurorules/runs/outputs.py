@@ -71,8 +71,8 @@ def check_kind(path: Path, kind: str) -> None:
     """Refuse to replace a file by one of another kind.
 
     Args:
-        path: of the file; it may be missing or empty.
-        kind: of the new file (see `kind_of`).
+        path: the path of the file; it may be missing or empty.
+        kind: the kind of the new file (see `kind_of`).
 
     Raises:
         UserError: the file is of another kind.

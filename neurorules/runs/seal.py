@@ -43,9 +43,9 @@ def check_config(path: Path, digest: str | None, config: Mapping[str, Any]) -> N
     """Refuse a file that belongs to another configuration.
 
     Args:
-        path: of the file, for the message.
-        digest: of the configuration that the file belongs to; None for one of a version that wrote no digest, which is
-            taken.
+        path: the path of the file, for the message.
+        digest: the digest of the configuration that the file belongs to; None for one of a version that wrote no
+            digest, which is taken.
         config: the configuration in its folder.
 
     Raises:
@@ -80,7 +80,7 @@ def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     A run of a version that wrote no digests is judged by its result, which repeats the settings.
 
     Args:
-        folder: of the run.
+        folder: the folder of the run.
         result: content of `result.json`.
         config: content of `config.json`.
         weights: name of the file of weights.

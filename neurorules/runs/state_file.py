@@ -16,8 +16,8 @@ def save_state(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """Write named tensors to a file that a user names; folders on the way are made.
 
     Args:
-        path: of the file.
-        tensors: of any shape, type and device.
+        path: the path of the file.
+        tensors: the tensors of any shape, type and device.
 
     Raises:
         UserError: the file cannot be written; one that stood there is as it was.

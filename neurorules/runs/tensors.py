@@ -18,8 +18,8 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapp
     """Write a file of tensors.
 
     Args:
-        path: of the file.
-        tensors: of any shape, type and device, by name.
+        path: the path of the file.
+        tensors: the tensors of any shape, type and device, by name.
         metadata: texts that the file holds beside them, by name.
     """
     # The format knows neither views nor shared memory: each tensor is laid out on its own.

@@ -1,4 +1,4 @@
-"""Learning signals, one file each: where the third factor `m_post` of a rule comes from. The folder is a registry."""
+"""The learning signals that `--signal` accepts: each file of this registry computes the third factor `m_post`."""
 
 from neurorules.language.signal_spec import SIGNALS
 

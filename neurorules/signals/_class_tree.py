@@ -1,8 +1,8 @@
-"""Prediction among the closest subset of classes: class prototypes form a binary tree, and a sample follows one path.
+"""Prediction by a subset of the classes: class prototypes form a binary tree, and each sample follows one path in it.
 
-Source: Kohan, Rietman & Siegelmann 2023, prediction by comparing with a subset of the classes. The paper does not say
-how the subset is chosen. Here the two closest nodes are merged again and again, and the row of the new node is the mean
-of the prototypes of its classes.
+`prototypes` uses it for `search=subset`. Source: Kohan, Rietman & Siegelmann 2023, who do not say how the subset is
+chosen. Here the two closest nodes are merged repeatedly, and the row of the new node is the mean of the prototypes of
+its classes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from torch import Tensor
 
 
 class Node(NamedTuple):
-    """A set of classes as a node of the tree.
+    """A node of the tree, which is a set of classes.
 
     Args:
-        classes: their indices.
-        row: mean of their prototypes, (N,).
+        classes: the indices of the classes.
+        row: the mean of their prototypes, (N,).
         halves: the two nodes that the set was merged from; None for a single class.
     """
 
@@ -35,7 +35,7 @@ class Node(NamedTuple):
 
 
 def class_tree(prototypes: Float[Tensor, "C N"]) -> Node:
-    """Build the tree of class prototypes: the two nodes whose rows have the largest cosine are merged, until one is
+    """Build the tree of class prototypes: the two nodes whose rows have the largest cosine are merged until one is
     left."""
     nodes = [Node((index,), row, None) for index, row in enumerate(prototypes)]
     while len(nodes) > 1:
@@ -51,13 +51,13 @@ def class_tree(prototypes: Float[Tensor, "C N"]) -> Node:
 
 
 def subset_scores(h: Float[Tensor, "B N"], tree: Node, tau: float) -> Float[Tensor, "B C"]:
-    """Score the classes for each sample, which is compared with the halves of those nodes alone that lie on its path.
+    """Score the classes for each sample. A sample is compared only with the two halves of each node on its path.
 
-    The probability of a node that is left aside is shared evenly among its classes.
+    The probability of a node off the path is shared equally among its classes.
 
     Args:
         h: samples, rows of length 1 (B, N).
-        tree: made of prototypes of length 1 or less.
+        tree: the tree, whose prototypes have a length of 1 or less.
         tau: temperature of the choice between two halves, > 0.
 
     Returns:
@@ -72,8 +72,8 @@ def _descend(
     h: Float[Tensor, "B N"], node: Node, tau: float, here: Int[Tensor, "M"], so_far: Float[Tensor, "M"],
     scores: Float[Tensor, "B C"],
 ) -> None:  # fmt: skip
-    """Send the M samples with the indices `here` on from a node that they reached with log-probability `so_far`, and
-    write the scores of all classes that they leave aside or arrive at."""
+    """Continue the paths of the M samples `here` from a node that they reached with log-probability `so_far`, and write
+    the scores of all classes that leave the path or end it."""
     if node.halves is None or len(here) == 0:
         if len(here):
             scores[here, node.classes[0]] = so_far

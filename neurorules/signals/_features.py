@@ -10,13 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 SIDE = 4
-"""Largest side of a pooled map. Source: a prototype, in which sides of 7 and 14 gave the first layer targets that it
-could not reach."""
+"""Largest side of a pooled map. Source: our own trials, in which the first layer could not reach targets with sides of
+7 and 14."""
 
 
 def feature_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the features: that of a flat population (N,), or of pooled maps (C, H, W) with sides of at most
-    `SIDE`."""
+    """Shape of the features: (N,) for a flat population, or (C, H, W) for pooled maps with sides of at most `SIDE`."""
     return shape if len(shape) == 1 else (shape[0], min(shape[1], SIDE), min(shape[2], SIDE))
 
 
@@ -34,14 +33,14 @@ def to_features(activity: Float[Tensor, "B *shape"]) -> Float[Tensor, "B F"]:
 
 
 def from_features(gradient: Float[Tensor, "B F"], shape: tuple[int, ...]) -> Float[Tensor, "B *shape"]:
-    """Carry derivatives by the features back to the neurons: the adjoint of `to_features`.
+    """Carry derivatives with respect to the features back to the neurons: the adjoint of `to_features`.
 
     Args:
-        gradient: derivatives by the features, (B, F).
-        shape: of the population.
+        gradient: derivatives with respect to the features, (B, F).
+        shape: the shape of the population.
 
     Returns:
-        Derivatives by the activity of the neurons, (B, *shape).
+        Derivatives with respect to the activity of the neurons, (B, *shape).
     """
     if len(shape) == 1:
         return gradient
@@ -57,7 +56,7 @@ def lengths(rows: Float[Tensor, "R F"], silent: float) -> Float[Tensor, "R 1"]:
 
     Args:
         rows: the features.
-        silent: the length that a row counts as which is 0 throughout, > 0.
+        silent: the length to return for a row of zeros, > 0.
 
     Returns:
         The lengths, all above 0.
@@ -67,7 +66,7 @@ def lengths(rows: Float[Tensor, "R F"], silent: float) -> Float[Tensor, "R 1"]:
 
 
 def _windows(size: int, cells: int, like: Tensor) -> Float[Tensor, "cells size"]:
-    """The windows over which adaptive pooling averages, one per row of a matrix; each row sums to 1."""
+    """The windows of adaptive average pooling as rows of a matrix; each row sums to 1."""
     matrix = like.new_zeros(cells, size)
     for cell in range(cells):
         first, last = cell * size // cells, -(-(cell + 1) * size // cells)

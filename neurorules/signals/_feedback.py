@@ -11,14 +11,14 @@ from neurorules.contracts.signal import SignalState
 
 
 def direct_feedback(net: NetShape, generator: torch.Generator) -> SignalState:
-    """Draw B_l of each hidden layer, with entries from N(0, 1/N_l).
+    """Draw a feedback matrix B_l for each hidden layer, with entries from N(0, 1/N_l).
 
     Args:
         net: the structure of the network.
         generator: the only source of random numbers.
 
     Returns:
-        Matrices (C, *shape), float64, by the names that `feedback_name` gives.
+        Matrices (C, *shape), float64, by the names that `feedback_name` returns.
     """
     feedback: SignalState = {}
     for layer in net.hidden:
@@ -33,14 +33,14 @@ def feedback_name(layer: str) -> str:
 
 
 def layer_feedback(net: NetShape, generator: torch.Generator) -> SignalState:
-    """Draw feedback beside each matrix of weights, with entries from N(0, 1/fan-in).
+    """Draw feedback weights for each weight matrix, with entries from N(0, 1/fan-in).
 
     Args:
         net: the structure of the network.
         generator: the only source of random numbers.
 
     Returns:
-        Tensors of the weights' shapes, float64, by the names that `layer_feedback_name` gives.
+        Tensors with the shapes of the weights, float64, by the names that `layer_feedback_name` returns.
     """
     feedback: SignalState = {}
     for layer in net.layers:
@@ -51,5 +51,5 @@ def layer_feedback(net: NetShape, generator: torch.Generator) -> SignalState:
 
 
 def layer_feedback_name(weights: str) -> str:
-    """Name of the feedback beside a parameter of weights in the state of the signal."""
+    """Name of the feedback weights that belong to a weight matrix in the state of the signal."""
     return f"feedback.{weights}"

@@ -1,4 +1,4 @@
-"""Sigprop's target generators: what drives the target stream into the first layer, and which sample owns which row.
+"""Sigprop's target generators: the input of the target stream, and which of its rows belongs to which sample.
 
 | generator    | the target stream starts from           | rows           | reads                        |
 |--------------|-----------------------------------------|----------------|------------------------------|
@@ -6,8 +6,8 @@
 | target_input | the class and the input: W_1 x + S_1 c  | one per sample | the label                    |
 | target_loop  | the output's error: S_1 (c - y), |.| = 1 | one per sample | the output, so a second pass |
 
-Source: Kohan, Rietman & Siegelmann 2023. There the error of target_loop shrinks as the network learns. Here each row
-keeps length 1, since spiking neurons fall silent on a small current.
+Source: Kohan, Rietman & Siegelmann 2023. In the paper the error of target_loop shrinks as the network learns. Here each
+row keeps length 1, because spiking neurons would be silent at a small current.
 """
 
 from __future__ import annotations
@@ -32,16 +32,17 @@ NEEDS_OF: Mapping[Generator, frozenset[str]] = {
     "target_input": frozenset({"target", "layer_pool", "batch_pool"}),
     "target_loop": frozenset({"target", "layer_pool", "batch_pool", "output_error", "second_pass"}),
 }
-"""What each generator depends on. With one row per sample, a sample is told apart from the rows of the others: the
-batch is pooled."""
+"""The needs of each generator. With one row per sample, the loss compares a sample with the rows of other samples,
+which is the need `batch_pool`."""
 
 
 def rows_of(generator: Generator, labels: Shaped[Tensor, "B *targets"], classes: int) -> Rows:
-    """Say which rows the target stream of a generator has, and which of them is each sample's own.
+    """The rows of the target stream, and which of them belongs to each sample.
 
     Args:
-        generator: its name.
-        labels: class indices of the samples, (B,); or target vectors (B, C), of which each row is a kind of its own.
+        generator: the name of the generator.
+        labels: class indices of the samples, (B,); or target vectors (B, C), each of which counts as a class of its
+            own.
         classes: number of classes C.
 
     Returns:
@@ -59,12 +60,12 @@ def context_of(
     output_error: Float[Tensor, "B C"] | None,
     like: Float[Tensor, "C *any"],
 ) -> Float[Tensor, "B C"]:
-    """The context that is embedded into the first layer, for the generators that have one row per sample.
+    """The context c that the embedding maps to a current, for generators with one row per sample.
 
     Args:
         generator: target_input or target_loop.
         labels: class indices (B,), or target vectors (B, C).
-        output_error: derivative of the loss by the output, (B, C), which target_loop reads.
+        output_error: derivative of the loss with respect to the output, (B, C), which target_loop reads.
         like: the embedding (C, ...), which gives the number of classes, the device and the precision.
 
     Returns:
@@ -78,13 +79,13 @@ def context_of(
 def embedded(
     generator: Generator, context: Float[Tensor, "B C"] | None, embedding: Float[Tensor, "C *shape"], sample: Series
 ) -> PhaseDrive:
-    """Drive the target stream by a current S_1 c, which enters the first layer behind its weights.
+    """Drive the target stream by a current S_1 c, which is added to the first layer's own input current.
 
     Args:
-        generator: its name.
+        generator: the name of the generator.
         context: c of each row (B, C); None for one row per class.
-        embedding: S_1, (C, *shape) for the shape of the first layer.
-        sample: the samples, which target_input presents as well.
+        embedding: S_1, (C, *shape), where *shape is that of the first layer.
+        sample: the samples, which target_input also presents.
 
     Returns:
         The drive of the phase.
@@ -98,11 +99,11 @@ def embedded(
 def through_weights(
     generator: Generator, context: Float[Tensor, "B C"] | None, means: Float[Tensor, "C *input"], sample: Series
 ) -> PhaseDrive:
-    """Drive the target stream by class means through the first layer's weights: S_1 is W_1 times the mean of each
-    class.
+    """Drive the target stream by class means through the first layer's weights, so that S_1 is W_1 times the class
+    means.
 
     Args:
-        generator: its name.
+        generator: the name of the generator.
         context: c of each row (B, C); None for one row per class.
         means: mean input of each class, (C, *input).
         sample: the samples, to which target_input adds the means.

@@ -1,4 +1,4 @@
-"""Low-pass traces of what a layer did, for signals that see all steps of a trial."""
+"""Low-pass traces of a layer's spikes, for signals that see all steps of a trial at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def traces(spikes: Float[Tensor, "T B N"], decay: float) -> Float[Tensor, "T B N"]:
-    """Low-pass traces x[t] = decay x[t-1] + S[t] of all steps at once, as one product with the decays between steps.
+    """Compute the traces x[t] = decay x[t-1] + S[t] of all steps at once, as one matrix product over time.
 
     Args:
         spikes: S, (T, B, N).

@@ -1,4 +1,4 @@
-"""Weight mirroring: noise travels forward, and the response to it turns feedback into the transpose of the weights.
+"""Weight mirroring: noise is sent forward, and the response to it makes feedback weights approach W^T.
 
 Source: Akrout et al. 2019; for PEPITA's projection, Srinivasan et al. 2024.
 """
@@ -16,22 +16,21 @@ from neurorules.contracts.signal import SignalState
 from neurorules.signals._projection import deviation, product_of
 
 KEPT = 0.98
-"""Share of the mirror that is left after a trial, the rest being the trial's own correlation."""
+"""Share of the mirror that remains after a trial; the rest is replaced by the correlation in that trial."""
 WARM_UP = 20
-"""Number of trials after which the mirror begins to be used."""
+"""Number of trials before the mirror is used for the first time."""
 APART = 1_000_003
-"""How far the seeds of two runs lie apart, so that no trial of one draws what a trial of the other does."""
+"""Distance between the seeds of two runs, so that no two trials of different runs draw the same numbers."""
 NOISE, RATE, DECAY = 0.1, 0.1, 0.5
-"""Where each layer is mirrored by itself: standard deviation of the noise, learning rate and weight decay of its
-matrix."""
+"""Parameters of layer-wise mirroring: standard deviation of the noise, learning rate and weight decay of B_l."""
 
 
 def generator_of(seed: Int[Tensor, ""], *numbers: int) -> torch.Generator:
-    """A generator of its own for each run and each list of numbers, so that what it draws can be drawn again.
+    """A random generator for a run and a list of numbers; the same arguments give the same draws.
 
     Args:
-        seed: of the run.
-        numbers: such as that of the trial, >= 0.
+        seed: the seed of the run.
+        numbers: integers such as the number of the trial, >= 0.
 
     Returns:
         The generator, on the CPU.
@@ -43,18 +42,18 @@ def generator_of(seed: Int[Tensor, ""], *numbers: int) -> torch.Generator:
 
 
 def noise_like(rows: Float[Tensor, "*shape"], seed: Int[Tensor, ""], trial: Int[Tensor, ""]) -> Float[Tensor, "*shape"]:
-    """Draw random signs, the same ones for the same seed and trial, so that they can be drawn again instead of stored.
+    """Draw random signs; the same seed and trial give the same signs, so they need not be stored.
 
     Args:
         rows: a tensor of the shape, device and precision of the result.
-        seed: of the run.
-        trial: its number.
+        seed: the seed of the run.
+        trial: the number of the trial.
 
     Returns:
         Values of -1 and 1, shaped like `rows`.
     """
     generator = generator_of(seed, int(trial))
-    words = torch.empty(-(-rows.numel() // 8), dtype=torch.int64).random_(generator=generator)  # eight signs a draw
+    words = torch.empty(-(-rows.numel() // 8), dtype=torch.int64).random_(generator=generator)  # eight signs per draw
     bits = words.view(torch.int8)[: rows.numel()].bitwise_and(1)
     return bits.to(rows.device, rows.dtype).reshape(rows.shape).mul_(2).sub_(1)
 
@@ -66,8 +65,8 @@ def moved_mirror(
 
     Args:
         mirror: J before, (C, *input).
-        noise: n that entered the network, (B, *input).
-        response: j of the read-out to it, (B, C).
+        noise: the noise n that entered the network, (B, *input).
+        response: the read-out's response j to the noise, (B, C).
 
     Returns:
         J after the trial, (C, *input).
@@ -82,10 +81,11 @@ def moved_feedback(
     """Update the mirror of one layer: B_l <- B_l + rate (mean(n^T h(W_l n)) - decay B_l).
 
     Args:
-        layer: which layer.
-        state: holds its matrix B_l, the seed and the number of the trial.
-        answer_of: the graded output h(W_l n) of a layer, by name, to noise (B, I) into it alone.
-        rows: number of rows B of noise to draw; their mean is taken away from them.
+        layer: the layer.
+        state: a state with its matrix B_l, the seed and the number of the trial.
+        answer_of: a function of a layer's name and of noise (B, I) into that layer only, which returns its graded
+            output h(W_l n).
+        rows: number of rows B of noise to draw; their mean is subtracted.
 
     Returns:
         B_l after the trial, (I, O).
@@ -100,11 +100,11 @@ def moved_feedback(
 def rescaled_feedback(
     net: NetShape, state: SignalState, kappa: float
 ) -> tuple[dict[str, Tensor], Float[Tensor, "C *input"]]:
-    """Multiply all B_l by one factor, so that their product B_1 ... B_L has the standard deviation that F shall have.
+    """Multiply all B_l by one factor, so that their product B_1 ... B_L has the standard deviation required of F.
 
     Args:
         net: the structure of the network.
-        state: holds the matrices.
+        state: a state with the matrices.
         kappa: scale of F (see `_projection.deviation`), > 0.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The errors of a layer's own read-out: rows of features and targets, of a trial's mean or of each step."""
+"""The errors of a layer's own read-out, from the mean spikes of a trial or from the spikes of each step."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from neurorules.language.settings import Task
 from neurorules.signals._features import from_features, to_features
 
 Errors = Literal["trial", "step"]
-"""Whether an own read-out is compared once, on the mean spikes of a trial, or at each of its steps."""
+"""Whether the read-out of a layer has one error per trial, from mean spikes, or one at each step."""
 
 
 class OwnRows(NamedTuple):
-    """Rows that a read-out of a layer's own compares.
+    """The features and targets that a layer's own read-out compares.
 
     Args:
-        features: of the layer, a row for each sample, or for each step and sample, (R, F).
-        target: of each row, (R, C).
-        share: number of steps by which the error of a row is divided; 1 where there is a row for a trial.
-        before: steps of the window that do not count, which come first in it.
-        view: what the signal sees of the layer.
+        features: the features of the layer, one row per sample, or per step and sample, (R, F).
+        target: the target of each row, (R, C).
+        share: number of steps by which the error of a row is divided; 1 if there is one row per trial and sample.
+        before: number of steps at the start of the window that are not scored.
+        view: the signal's view of the layer.
     """
 
     features: Float[Tensor, "R F"]
@@ -37,14 +37,14 @@ class OwnRows(NamedTuple):
     view: View
 
     def third_factor(self, gradient: Float[Tensor, "R F"]) -> Series:
-        """m from the derivative of the loss by the features.
+        """m from the derivative of the loss with respect to the features.
 
         Args:
-            gradient: of each row.
+            gradient: the gradient of each row.
 
         Returns:
-            A constant series (B, *shape) of a trial's mean; else (W, B, *shape) of the window's steps, 0 at those that
-            do not count.
+            A constant series (B, *shape) for the mean of a trial; otherwise (W, B, *shape) for the steps of the window,
+            with 0 at steps that are not scored.
         """
         shape = self.view.layer.shape
         if "input" not in self.view.every:
@@ -56,10 +56,11 @@ class OwnRows(NamedTuple):
 
 
 def own_rows(view: View, outputs: int) -> OwnRows:
-    """The rows that a read-out of this layer compares: of each step where the signal reads `every`, else of the trial.
+    """The features and targets for the read-out of a layer: for each step if the signal reads `every`, else for the
+    trial.
 
     Args:
-        view: what the signal sees of the layer.
+        view: the signal's view of the layer.
         outputs: number of classes or outputs.
 
     Returns:
@@ -84,16 +85,16 @@ def own_rows(view: View, outputs: int) -> OwnRows:
 def error_of(
     outputs: Float[Tensor, "*lead C"], target: Float[Tensor, "*lead C"], task: Task
 ) -> Float[Tensor, "*lead C"]:
-    """Derivative of a read-out's loss by its outputs: of classes, of several labels, or of values.
+    """Derivative of a read-out's loss with respect to its outputs: of classes, of several labels, or of values.
 
     Args:
-        outputs: of the read-out.
+        outputs: the outputs of the read-out.
         target: one-hot rows of classes, or the targets of another task.
-        task: what the targets are.
+        task: the kind of targets.
 
     Returns:
-        softmax(outputs) - target; for several labels a sigmoid of each in place of the softmax; for values outputs -
-        target.
+        softmax(outputs) - target for classes, sigmoid(outputs) - target for several labels, and outputs - target for
+        values.
     """
     if task in OF_VALUES:
         return outputs - target

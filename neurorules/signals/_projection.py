@@ -1,4 +1,4 @@
-"""The projection F of PEPITA's error onto the input: its initial values, its size, and its angle to the weights."""
+"""PEPITA's matrix F, which projects the error onto the input: initial values, scale, and angle to the weights."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ def scaled_to(direction: Float[Tensor, "*shape"], spread: float | Tensor) -> Flo
 
 
 def is_dense_chain(net: NetShape) -> bool:
-    """Whether every layer reads the one below it through one full matrix, and nothing else."""
+    """Whether every layer has exactly one input, the layer below through a full matrix."""
     return all(len(layer.weights) == 1 and len(layer.shape) == 1 for layer in net.layers)
 
 
 def forward_product(parameters: Mapping[str, Tensor], net: NetShape) -> Float[Tensor, "C *input"]:
-    """Multiply the weights of a chain of dense layers; the gains of normalisations are left out.
+    """The product of the weights of a chain of dense layers, without the gains of normalisations.
 
     Args:
         parameters: weights by full name.

@@ -1,7 +1,7 @@
-"""Sigprop's losses of one layer: how the activity of samples is compared with the target stream, and the derivatives.
+"""Sigprop's losses for one layer, which compare the activity of samples with the target stream, and their derivatives.
 
-Samples have rows h (..., B, N), targets rows t (..., K, N). Leading axes, such as time, are compared each by itself.
-Every sample has one target row of its own. The contrastive losses see the other rows too,
+Samples are rows h (..., B, N), and targets are rows t (..., K, N). Leading axes, such as time, are compared separately.
+Every sample has one target row of its own. The contrastive losses also compare it with the other rows,
 
     l_j = -sum_k Y_jk log softmax_k(y_j),    y_jk = <h_j, t_k> / tau,
 
@@ -22,18 +22,18 @@ from neurorules.language.ranges import Count, ranged
 
 Loss = Literal["label", "max_all", "max_one", "top_k", "soft", "l2", "cosine", "contrastive_hebbian"]
 FROM_BELOW = frozenset({"max_all", "max_one", "top_k", "soft"})
-"""Losses whose positives come from the target stream one layer down, and from no label."""
+"""Losses whose positives are computed from the target stream one layer below, without labels."""
 CONTRASTIVE = FROM_BELOW | {"label"}
-"""Losses that push a sample away from other target rows. The remaining losses only pull it to its own."""
+"""Losses that push a sample away from other target rows. The remaining losses only pull it towards its own."""
 
 SMALLEST_NORM = 1e-6
-"""Added to norms, so that a silent layer has a direction."""
+"""Added to norms, so that a silent layer does not divide by 0."""
 TIE = 1e-5
-"""Relative distance at which two similarities count as equal: rows of one class differ by rounding."""
+"""Relative difference below which two similarities count as equal, because rows of one class differ by rounding."""
 
 
 class Rows(NamedTuple):
-    """The K target rows that samples are compared with.
+    """The classes of the K target rows, and which row belongs to each sample.
 
     Args:
         own: index of each sample's own row, (B,).
@@ -45,10 +45,10 @@ class Rows(NamedTuple):
 
 
 def check_rows(loss: Loss, k: int, rows: int) -> None:
-    """Refuse a loss that could not tell the target rows apart.
+    """Refuse a loss that could not distinguish the target rows.
 
     Args:
-        loss: its name.
+        loss: the name of the loss.
         k: number of positives of top_k.
         rows: number of target rows K.
 
@@ -63,12 +63,12 @@ def check_rows(loss: Loss, k: int, rows: int) -> None:
 
 
 def contexts(rows: Rows, classes: int, like: Float[Tensor, "..."]) -> Float[Tensor, "K C"]:
-    """The target stream below the first layer: the class of each row.
+    """The target stream below the first layer, which consists of the class of each row.
 
     Args:
         rows: the target rows.
-        classes: their number C.
-        like: a tensor of the precision that the result shall have.
+        classes: the number of classes C.
+        like: a tensor that gives the precision of the result.
 
     Returns:
         One-hot rows (K, C).
@@ -80,9 +80,9 @@ class Compared(NamedTuple):
     """The loss of a comparison, and its derivatives.
 
     Args:
-        loss: of each sample, (..., B).
-        to_h: derivative of the sum of losses by h, (..., B, N).
-        to_t: derivative of the sum of losses by t, (..., K, N).
+        loss: the loss of each sample, (..., B).
+        to_h: derivative of the sum of losses with respect to h, (..., B, N).
+        to_t: derivative of the sum of losses with respect to t, (..., K, N).
     """
 
     loss: Float[Tensor, "*lead B"]
@@ -96,13 +96,14 @@ class Similarity:
     """A loss between two streams.
 
     Args:
-        loss: which rows are a sample's positives, or how it is pulled to its own row: label (v1: the rows of its
-            class), max_all (v9: all rows that are nearest to its own row one layer down), max_one (v14: the first of
-            them), top_k (v15: the k nearest), soft (softmax of minus their distance), l2 (squared distance to its own
-            row), cosine (1 - cosine with it), or contrastive_hebbian (half of |h|^2 - |t|^2: Hebbian in the phase of
-            the targets, anti-Hebbian in that of the samples; Movellan 1991).
-        centred: whether a running mean is taken away from h, and the mean row from t.
-        normalised: whether rows are brought to length 1; contrastive_hebbian, which compares lengths, leaves them.
+        loss: which rows are the positives of a sample, or how a sample is pulled towards its own row: label (v1: the
+            rows of its class), max_all (v9: all rows that are nearest to its own row one layer below), max_one (v14:
+            the first of these), top_k (v15: the k nearest), soft (weights from a softmax of minus the distance), l2
+            (squared distance to its own row), cosine (1 - cosine with its own row), or contrastive_hebbian (half of
+            |h|^2 - |t|^2: Hebbian in the phase of the targets, anti-Hebbian in that of the samples; Movellan 1991).
+        centred: whether a running mean is subtracted from h, and the mean over rows from t.
+        normalised: whether rows are scaled to length 1; contrastive_hebbian, which compares lengths, does not scale
+            them.
         k: number of positives of top_k, >= 1.
     """
 
@@ -116,12 +117,12 @@ class Similarity:
 
         Args:
             rows: the target rows.
-            below: the target stream one layer down, (..., K, M); below the first layer it is `contexts`.
+            below: the target stream one layer below, (..., K, M); for the first layer it is `contexts`.
             tau: temperature of the soft targets, > 0.
 
         Returns:
-            Y, (..., B, K), or (B, K) for the loss "label". Its rows sum to 1, but for max_all and top_k, where they sum
-            to the number of positives as in the authors' library.
+            Y, (..., B, K), or (B, K) for the loss "label". Its rows sum to 1, except for max_all and top_k, where they
+            sum to the number of positives, as in the authors' library.
         """
         if self.loss == "label":
             mine = (rows.classes[rows.own][:, None] == rows.classes).to(below.dtype)
@@ -134,7 +135,7 @@ class Similarity:
         return near.index_select(-2, rows.own)
 
     def _nearest(self, similarity: Float[Tensor, "*lead K K"]) -> Float[Tensor, "*lead K K"]:
-        """Mark with 1 the rows that are nearest to each row, as the loss counts them."""
+        """A matrix with 1 where a row is among those nearest to another row, in the sense of the loss."""
         if self.loss == "top_k":
             chosen = similarity.topk(min(self.k, similarity.shape[-1]), -1).indices
             return torch.zeros_like(similarity).scatter_(-1, chosen, 1.0)
@@ -150,7 +151,7 @@ class Similarity:
         Args:
             h: rows of the samples, (..., B, N).
             t: rows of the targets, (..., K, N).
-            centre: what is taken away from h where `centred`, such as (N,).
+            centre: the value to subtract from h if `centred`, such as (N,).
             tau: temperature, > 0.
 
         Returns:
@@ -163,18 +164,18 @@ class Similarity:
         self, h: Float[Tensor, "*lead B N"], t: Float[Tensor, "*lead K N"], centre: Tensor | float, rows: Rows,
         positives: Float[Tensor, "*lead_or_none B K"], tau: float,
     ) -> Compared:  # fmt: skip
-        """The loss of each sample and its derivatives.
+        """Compute the loss of each sample and its derivatives.
 
         Args:
             h: rows of the samples, (..., B, N).
             t: rows of the targets, (..., K, N).
-            centre: what is taken away from h where `centred`, such as (N,); derivatives hold it fixed.
-            rows: which row is each sample's own.
-            positives: Y, as `positives` gives it; only the contrastive losses read it.
+            centre: the value to subtract from h if `centred`, such as (N,); derivatives hold it fixed.
+            rows: the index of each sample's own row.
+            positives: Y, the result of `positives`; only the contrastive losses read it.
             tau: temperature, > 0; only the contrastive losses read it.
 
         Returns:
-            The losses, and the derivatives of their sum by h and by t.
+            The losses, and the derivatives of their sum with respect to h and by t.
         """
         if self.centred:
             h, t = h - centre, t - t.mean(-2, keepdim=True)
@@ -187,7 +188,8 @@ class Similarity:
         return Compared(loss, to_h, to_t - to_t.mean(-2, keepdim=True) if self.centred else to_t)
 
     def _derive(self, u: Tensor, w: Tensor, rows: Rows, positives: Tensor, tau: float) -> Compared:
-        """The loss and its derivatives by rows that are centred and, where the loss asks for it, of length 1."""
+        """The loss and its derivatives with respect to rows that are centred and, where the loss asks for it, of length
+        1."""
         if self.loss in CONTRASTIVE:
             logits = u @ w.mT / tau
             mass = positives.sum(-1, keepdim=True)
@@ -204,7 +206,7 @@ class Similarity:
 
 
 def unit(rows: Float[Tensor, "*lead N"]) -> tuple[Float[Tensor, "*lead N"], Float[Tensor, "*lead 1"]]:
-    """Rows brought to length 1, and the lengths (..., 1) that they were divided by."""
+    """Rows scaled to length 1, and the lengths (..., 1) that they were divided by."""
     norm = rows.norm(dim=-1, keepdim=True) + SMALLEST_NORM
     return rows / norm, norm
 
@@ -212,18 +214,18 @@ def unit(rows: Float[Tensor, "*lead N"]) -> tuple[Float[Tensor, "*lead N"], Floa
 def through_unit(
     gradient: Float[Tensor, "*lead N"], directions: Float[Tensor, "*lead N"], norm: Float[Tensor, "*lead 1"]
 ) -> Float[Tensor, "*lead N"]:
-    """The adjoint of `unit`: the part of a gradient at right angles to its row, divided by the row's length.
+    """The adjoint of `unit`: the component of a gradient that is orthogonal to its row, divided by the row's length.
 
-    A row x of length |x| is divided by |x| + e, so that its derivative along itself is e / (|x| + e)^2, taken as 0.
-    A row of zeros, such as a trace before the first spike, has no direction to turn, and its derivative is 0.
+    A row x of length |x| is divided by |x| + e, so its derivative along x is e / (|x| + e)^2, which is neglected. A row
+    of zeros, such as a trace before the first spike, has no direction, and its derivative is 0.
 
     Args:
-        gradient: derivative by the rows of length 1, (..., N).
+        gradient: derivative with respect to the rows of length 1, (..., N).
         directions: the rows of length 1, (..., N).
         norm: the lengths that `unit` divided by, (..., 1).
 
     Returns:
-        Derivative by the rows themselves, (..., N).
+        Derivative with respect to the rows themselves, (..., N).
     """
     across = (gradient - (gradient * directions).sum(-1, keepdim=True) * directions) / norm
     return across * (norm > 2 * SMALLEST_NORM)

@@ -1,4 +1,4 @@
-"""Backpropagation through time: the error at the output, carried down through the forward weights and back in time."""
+"""Backpropagation through time: the output error, carried through the forward weights and backwards in time."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from neurorules.contracts.view import View, bought
 class BackpropagationThroughTime(Signal):
     """m_l[t] = W_{l+1}^T dI_{l+1}[t], with resets held fixed. Source: Werbos 1990; surrogates: Neftci et al. 2019.
 
-    dI is what the text of the layer above makes of its own m. Where that text goes back through a normalisation by
-    running averages, dI is centred and decorrelated from the current. m then carries that down, and is no exact
+    dI is the post factor that the text of the layer above computes from its own m. If that text includes a
+    normalisation by running averages, dI is centred and decorrelated from the current, and m is then not the exact
     derivative of the loss.
     """
 

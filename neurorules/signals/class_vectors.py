@@ -1,4 +1,4 @@
-"""Fixed class vectors: each layer turns towards the vector of the sample's class (SPELA)."""
+"""Fixed class vectors: each layer compares its activity with a fixed vector of the sample's class (SPELA)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from neurorules.signals._features import feature_count, from_features, lengths, 
 
 @dataclass(frozen=True)
 class ClassVectors(Signal):
-    """m_l = dL/dh, L = log(2 - cos(h, v)): h the mean spikes of the layer, v the fixed vector of the sample's class.
+    """m_l = dL/dh with L = log(2 - cos(h, v)), where h is the layer's mean spikes and v the fixed vector of the class.
 
-    A layer of more features than classes has a regular simplex of unit vectors, turned at random, so that every two of
-    them are as far apart as they can be. A smaller layer has random unit vectors. Source: Somasundaram,
-    Mishra & Borthakur 2025.
+    If a layer has more features than classes, the vectors form a randomly rotated regular simplex, so that the distance
+    between any two is as large as possible. Smaller layers have random unit vectors. Source: Somasundaram, Mishra &
+    Borthakur 2025.
 
     Args:
-        loss: log, for log(2 - cos); or cosine, for -cos.
-        centred: whether the mean of h over the layer is taken away before the comparison, as it is from every vector.
-            Spikes are never negative, and half of a vector's entries are.
+        loss: log for log(2 - cos), or cosine for -cos.
+        centred: whether the mean over the layer is subtracted from h and from every vector before the comparison.
+            Without this, spikes, which are never negative, could not match vectors, half of whose entries are negative.
     """
 
     loss: Literal["log", "cosine"] = "log"
@@ -66,7 +66,7 @@ class ClassVectors(Signal):
 
 
 def _spread(classes: int, count: int, centred: bool, generator: torch.Generator) -> Float[Tensor, "C F"]:
-    """Unit vectors of all classes: a regular simplex where there is room for one, else directions at random."""
+    """Unit vectors of all classes: a regular simplex if there are enough dimensions, else random directions."""
     drawn = torch.randn(classes, count, generator=generator, dtype=torch.float64)
     if centred and count > 1:
         drawn = drawn - drawn.mean(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Direct feedback alignment: the output error is broadcast to every layer, through a matrix of the layer's own."""
+"""Direct feedback alignment: the output error is broadcast to every layer, through a separate matrix for each layer."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from neurorules.signals._feedback import direct_feedback, feedback_name
 from neurorules.signals._low_pass import traces
 
 THROUGH = {"random": "fixed_feedback", "symmetric": "weight_transport", "adaptive": "local_readout"}
-"""By kind of feedback, the need that it is."""
+"""The need that each kind of feedback requires."""
 
 
 @dataclass(frozen=True)
 class DirectFeedback(Signal):
-    """m_l = B_l e, e the derivative of the loss by the output (softmax(y) - one-hot for classes). Source: Nokland 2016.
+    """m_l = B_l e, where e is the derivative of the loss with respect to the output (softmax(y) - one-hot for classes).
+    Source: Nokland 2016.
 
-    Where the output of each step makes an error of its own, m is that of the step: the broadcast of Bellec et al. 2020.
+    If the output of each step has an error of its own, so has m: this is the broadcast signal of Bellec et al. 2020.
 
     Args:
         feedback: random, for B_l (N_l x outputs) that are drawn once; symmetric, for the transpose of the read-out's
-            weights, where it reads every hidden layer; or adaptive, for B_l that are drawn at random and then learn by
-            what the read-out's own weights learn by (Kolen & Pollack 1994; neither decays).
-        error: graded, for e as it is; or sign, for its sign at each output, 0 where there is no error.
+            weights, which must then read every hidden layer; or adaptive, for B_l that start at random and receive the
+            same changes as the read-out's weights (Kolen & Pollack 1994; here neither decays).
+        error: graded, for e itself; or sign, for the sign of e at each output, 0 where the error is 0.
     """
 
     feedback: Literal["random", "symmetric", "adaptive"] = "random"
@@ -45,12 +46,12 @@ class DirectFeedback(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The error, and what it comes through: fixed feedback, the read-out's weights, or a copy that learns."""
+        """The output error, and the feedback: fixed random weights, the read-out's weights, or a copy that learns."""
         return frozenset({"target", "output_error", THROUGH[self.feedback]})
 
     @property
     def every(self) -> Every | None:  # type: ignore[override]
-        """The spikes of each step, where feedback learns by them."""
+        """The spikes of each step, if the feedback learns."""
         return "spikes" if self.feedback == "adaptive" else None
 
     def check(self, net: NetShape) -> None:
@@ -87,7 +88,7 @@ class DirectFeedback(Signal):
         return ThirdFactor({"input": spread_in_time(m, shape, view.steps)}, learned, {})
 
     def _as_read_out(self, error: Tensor, view: View) -> Tensor:
-        """The gradient of read-out weights from this layer, of the shape (outputs, *shape)."""
+        """The gradient that read-out weights from this layer would have, of shape (outputs, *shape)."""
         readout = view.net.layers[-1].neuron
         assert isinstance(readout, LeakyReadout)
         low_pass = traces(view.every["input"].flatten(2), readout.beta)

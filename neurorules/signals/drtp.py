@@ -1,4 +1,4 @@
-"""Direct random target projection: the label, through a fixed random matrix. No error, so m is known from step 0."""
+"""Direct random target projection: the label through a fixed random matrix, with no error to wait for."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from neurorules.signals._feedback import direct_feedback, feedback_name
 
 @dataclass(frozen=True)
 class TargetProjection(Signal):
-    """m_l = -B_l y*, y* the one-hot label, B_l (N_l x classes) fixed. Source: Frenkel, Lefebvre & Bol 2021.
+    """m_l = -B_l y*, with the one-hot label y* and fixed B_l (N_l x classes). Source: Frenkel, Lefebvre & Bol 2021.
 
-    The sign is a convention: B_l is symmetric about zero. Of several labels y* holds several ones. The rule rests on
-    the label telling the sign of the error at once, which is so of outputs in 0..1 and not of values.
+    The sign is a convention, because the distribution of B_l is symmetric about zero. For several labels, y* has
+    several ones. The rule assumes that the label determines the sign of the error; this is true for outputs in 0..1,
+    but not for arbitrary values.
     """
 
     needs = frozenset({"target", "fixed_feedback"})

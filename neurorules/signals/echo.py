@@ -1,4 +1,4 @@
-"""Echoes: a layer's spikes are compared with what it did before, for samples of the same class and of others (ESPP)."""
+"""Echoes: a layer's spikes are compared with its average response to earlier samples of each class (ESPP)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from neurorules.signals._features import feature_count, from_features, to_featur
 @ranged("signal 'echo'")
 @dataclass(frozen=True)
 class Echo(Signal):
-    """m = -y q, averaged over classes, with q_c the neuron's running mean of its spikes for samples of class c.
+    """m = -y q, averaged over classes, where q_c is the neuron's running mean of its spikes for samples of class c.
 
-    y is 1 for the sample's own class and -1 for another. Where gates are asked for, a class counts as long as the
-    sample is not as predicted: its likeness s q_c / sum(q_c), with s the mean spikes of the trial, is below `same` for
-    the own class, or above `other` for another. The own class weighs as much as all others together.
+    y is 1 for the sample's class and -1 for any other. With `same` or `other`, a class contributes only if its
+    similarity s q_c / sum(q_c), where s is the mean spikes of the trial, is below `same` (for the sample's class) or
+    above `other` (for another class). The sample's class has the same weight as all others together.
 
     Source: Graf, Su & Indiveri 2024.
 
     Args:
-        same: likeness to the own class from which a sample teaches nothing, >= 0; None where every sample teaches.
-        other: likeness to another class up to which a sample teaches nothing, >= 0; None where every sample teaches.
+        same: similarity to the sample's class above which nothing is learned, >= 0; None for no limit.
+        other: similarity to another class below which nothing is learned, >= 0; None for no limit.
     """
 
     same: NonNegative | None = None
@@ -40,12 +40,13 @@ class Echo(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The label and, for likeness, sums over the layer."""
+        """The label and, if there are limits of similarity, sums over the layer."""
         return frozenset({"target"} if self.known == "step" else {"target", "layer_pool"})
 
     @property
     def known(self) -> Literal["step", "trial"]:  # type: ignore[override]
-        """Before the trial, where every sample teaches; else at its end, since likeness is that of the trial."""
+        """At each step if there are no limits; otherwise at the end of the trial, which the similarity is computed
+        from."""
         return "step" if self.same is None and self.other is None else "trial"
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
@@ -59,13 +60,13 @@ class Echo(Signal):
         before: RunningMean = state[name]
         q = before.value
         own = one_hot(bought(view.labels, "target"), view.net.classes, rates)
-        # A class that has not been seen, or in which the layer was silent, has no echo.
+        # A class without samples so far, or one for which the layer was silent, has no echo.
         likeness = rates @ (q / q.sum(1, keepdim=True).clamp(min=torch.finfo(rates.dtype).tiny)).T
         below = likeness < (math.inf if self.same is None else self.same)
         above = likeness > (-math.inf if self.other is None else self.other)
         y = own - (1 - own) / (view.net.classes - 1)
         m = -(y * torch.where(own > 0, below, above)) @ q
-        # Each sample moves the mean of its class, whatever the other samples are.
+        # Each sample moves only the mean of its class, by a share that does not depend on the other samples.
         apart = own.T @ rates / len(rates) - own.mean(0)[:, None] * before.value
         after = {name: before.updated(before.value + apart, len(rates), RATE)}
         return ThirdFactor({"input": constant_in_time(from_features(m, view.layer.shape), view.steps)}, {}, after)

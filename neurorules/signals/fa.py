@@ -17,7 +17,7 @@ from neurorules.signals._feedback import layer_feedback, layer_feedback_name
 
 @dataclass(frozen=True)
 class FeedbackAlignment(Signal):
-    """m_l[t] = B_{l+1} dI_{l+1}[t], B_{l+1} shaped like W_{l+1}^T, fixed. Source: Lillicrap et al. 2016."""
+    """m_l[t] = B_{l+1} dI_{l+1}[t] with fixed B_{l+1} of the shape of W_{l+1}^T. Source: Lillicrap et al. 2016."""
 
     needs = frozenset({"target", "output_error", "fixed_feedback", "above", "history"})
     tasks = frozenset(TASKS)

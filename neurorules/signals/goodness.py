@@ -1,4 +1,4 @@
-"""Goodness: a layer learns to be active where the label in its input is right, and quiet where it is wrong."""
+"""Goodness: a layer learns to be active if the label in its input is right, and silent if it is wrong."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from neurorules.contracts.view import View, bought
 from neurorules.language.ranges import NonNegative, Positive, ranged
 
 DRAWS = 1009
-"""Number of draws of wrong labels, which trials take in turn: a prime, so that epochs of most lengths do not repeat."""
+"""Number of stored draws of wrong labels, which trials use in turn; a prime, so that most epochs differ."""
 
 
 @ranged("signal 'goodness'")
 @dataclass(frozen=True)
 class Goodness(Signal):
-    """L = -log p(positive) - log(1 - p(negative)), with p = sigmoid(gain (G - theta)) and G = mean_i r_i^2 the goodness
-    of the layer, r_i the mean output of neuron i. m = dL/dr, for both passes.
+    """L = -log p(positive) - log(1 - p(negative)), with p = sigmoid(gain (G - theta)), the layer's goodness G = mean_i
+    r_i^2, and the mean output r_i of neuron i. m = dL/dr in both passes.
 
-    A label enters beside the samples: its row of the embedding is a current into the first layer. In the pass
-    "positive" it is the sample's own, in the pass "negative" a wrong one, and in the pass "candidates" each class in
-    turn, for samples whose label nobody knows. Source: Hinton 2022; goodness of spike counts: Ghader et al. 2025.
+    The label enters in addition to the sample: its row of the embedding is a current into the first layer. In the phase
+    "positive" it is the sample's label, in "negative" a wrong label, and in "candidates" each class in turn, to predict
+    the class of samples with unknown label. Source: Hinton 2022; goodness of spike counts: Ghader et al. 2025.
 
     Args:
-        theta: goodness that is as likely of a right label as of a wrong one, >= 0.
+        theta: the goodness at which p is 1/2, >= 0.
         gain: steepness of p, > 0.
     """
 
@@ -93,26 +93,26 @@ def goodness_of(rates: Float[Tensor, "R *shape"]) -> Float[Tensor, "R"]:
         rates: mean output of each neuron, (R, *shape).
 
     Returns:
-        One number per row, (R,), >= 0; of spikes at most 1.
+        One number per row, (R,), >= 0; for spikes at most 1.
     """
     return rates.flatten(1).square().mean(1)
 
 
 def wrong_labels(state: SignalState, labels: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
-    """A wrong label for each sample, by the draw whose turn it is in this trial.
+    """A wrong label for each sample, from the stored draw for this trial.
 
-    In one trial all samples of a class are shown the same wrong one, so that which one it is hangs on no other sample
-    of the batch and on no place in it.
+    In one trial all samples of a class get the same wrong label, so that the label does not depend on the other samples
+    of the batch or on the order of samples.
 
     Args:
-        state: the signal's: draws of shifts, 1 .. C - 1 for each class, and the number of the trial.
+        state: the signal's state, with the draws (shifts of 1 .. C - 1 for each class) and the number of the trial.
         labels: class indices (B,).
 
     Returns:
         Class indices (B,), none of which is the sample's own.
     """
     shifts: Tensor = state["shifts"]
-    (row,) = shifts.index_select(0, (state["trial"] % len(shifts)).reshape(1))  # by a number on the device
+    (row,) = shifts.index_select(0, (state["trial"] % len(shifts)).reshape(1))  # the index stays on the device
     return (labels + row[labels]) % shifts.shape[1]
 
 

@@ -20,19 +20,19 @@ from neurorules.signals._own_errors import Errors, error_of, own_rows
 
 @dataclass(frozen=True)
 class LocalReadout(Signal):
-    """m_l = G_l^T (softmax(G_l r_l + c_l) - y*), with r_l the mean spikes of the layer. Source: Kaiser, Mostafa &
-    Neftci 2020. For several labels the softmax is a sigmoid for each; for values there is none.
+    """m_l = G_l^T (softmax(G_l r_l + c_l) - y*), where r_l is the layer's mean spikes. Source: Kaiser, Mostafa & Neftci
+    2020. For several labels the softmax is replaced by sigmoids; for values it is left out.
 
     Deviations: the loss is the cross-entropy on the mean spikes of a trial; the paper has a smooth L1 loss at each
     step.
 
     Args:
-        readouts: "learned", each by its own delta rule, or "fixed" at random weights.
-        feedback: what carries the error to the neurons: the read-out's own weights, transposed; or "sparse", fixed
-            random numbers in their place, by which each neuron reads the error of a single class, uniform within
-            +-sqrt(C / N_l). Source: He et al. 2025 (STSF).
-        errors: whether r_l is the mean of the trial; or its spikes at each step, whose errors are averaged over the
-            steps. It is the step where a target or the scores are those of single steps.
+        readouts: "learned", each by its own delta rule, or "fixed", with random weights.
+        feedback: the weights that carry the error to the neurons: the read-out's own weights, transposed; or "sparse",
+            fixed random weights, uniform within +-sqrt(C / N_l), through which each neuron receives the error of a
+            single class. Source: He et al. 2025 (STSF).
+        errors: "trial" if r_l is the mean of the trial; "step" if each step has an error, computed from its spikes, and
+            the errors are averaged. Targets or scores of single steps require "step".
     """
 
     readouts: Literal["learned", "fixed"] = "learned"
@@ -45,24 +45,24 @@ class LocalReadout(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The label and the read-outs; fixed feedback too, where read-outs or what carries their errors stay random."""
+        """The label and the read-outs, and fixed feedback if the read-outs or the feedback weights stay random."""
         needs = {"target", "local_readout", "layer_pool"}
         random = self.readouts == "fixed" or self.feedback == "sparse"
         return frozenset(needs | {"fixed_feedback"} if random else needs)
 
     @property
     def every(self) -> Every | None:  # type: ignore[override]
-        """The spikes of each step, where errors are those of the step."""
+        """The spikes of each step, if each step has an error."""
         return "spikes" if self.errors == "step" else None
 
     @property
     def momentary(self) -> bool:  # type: ignore[override]
-        """Errors of the step are made of its own spikes."""
+        """Whether the error of a step is computed from the spikes of that step only."""
         return self.errors == "step"
 
     @property
     def known(self) -> Literal["step", "trial"]:  # type: ignore[override]
-        """The time at which errors are there: those of a step at once."""
+        """When errors are known: at once if each step has an error, otherwise at the end of the trial."""
         return self.errors
 
     def by_steps(self) -> Signal:
@@ -115,7 +115,7 @@ class LocalReadout(Signal):
 
 
 def _one_class_each(classes: int, count: int, generator: torch.Generator) -> Float[Tensor, "C F"]:
-    """Feedback in which each column has one entry that is not 0, uniform within +-sqrt(classes / count)."""
+    """Feedback weights with one nonzero entry per column, uniform within +-sqrt(classes / count)."""
     size = (2 * torch.rand(count, generator=generator, dtype=torch.float64) - 1) * (classes / count) ** 0.5
     own = torch.randint(classes, (count,), generator=generator)
     return torch.nn.functional.one_hot(own, classes).T * size

@@ -1,4 +1,4 @@
-"""Fixed periodic patterns, one for each class: a layer's likeness to them is compared with the label (LLS, TESS)."""
+"""Fixed periodic patterns, one for each class, with which a layer's activity is compared (LLS, TESS)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from neurorules.signals._own_errors import Errors, error_of, own_rows
 LOWEST, HIGHEST = 50.0, 512.0
 """Angular frequencies of the first and the last class, per neuron. Source: code of Apolinario et al. 2025."""
 FRESH = 0.01
-"""Standard deviation of fresh gains. Source: the same code."""
+"""Standard deviation of the initial gains. Source: the same code."""
 
 Waves = Literal["sine", "square"]
 Lengths = Literal["unit", "mean"]
@@ -32,21 +32,22 @@ Gains = Literal["none", "class", "matrix"]
 @ranged("signal 'patterns'")
 @dataclass(frozen=True)
 class Patterns(Signal):
-    """m_l = dL/ds: L the cross-entropy of B z / tau, z the layer's spikes s, whole or divided by their length |s|.
+    """m_l = dL/ds, where L is the cross-entropy of B z / tau, and z is the layer's spikes s or s divided by its length
+    |s|.
 
-    Row c of B is sin(f_c n) over the neurons n = 1 .. N, with f_c in equal steps from 50 to 512. Nothing of B is stored
-    or learned: it is made anew from the layer's size. For several labels, L is the cross-entropy of a sigmoid of each.
-    Source: Apolinario, Roy & Roy 2025, whose n begins at 0, where every wave is 0 and a neuron is taught nothing.
+    Row c of B is sin(f_c n) over the neurons n = 1 .. N, with f_c in equal steps from 50 to 512. B is neither stored
+    nor learned, but computed from the layer's size. For several labels, L is the sum of binary cross-entropies. Source:
+    Apolinario, Roy & Roy 2025, where n begins at 0; there every wave is 0, so that neuron would learn nothing.
 
     Args:
-        waves: sine, or square, for its sign.
-        lengths: unit, for z = s / |s| (LLS), where |s| of a silent layer is that of one spike; or mean, for z = s and B
-            divided by N (TESS).
+        waves: sine, or square for the sign of the sine.
+        lengths: unit for z = s / |s| (LLS), where a silent layer uses the length of a single spike; or mean for z = s
+            with B divided by N (TESS).
         tau: temperature, > 0.
-        gains: none; class, for scores that are multiplied by a learned number of each class (LLS-M); or matrix, by a
+        gains: none; class, for scores that are multiplied by a learned number per class (LLS-M); or matrix, by a
             learned matrix (LLS-MxM).
-        errors: whether s is the mean of the trial, or the spikes of each step, whose errors are averaged over the
-            steps. It is the step where the scores are those of the last steps.
+        errors: "trial" if s is the mean of the trial; "step" if each step has an error, computed from its spikes, and
+            the errors are averaged. Scores of the last steps require "step".
     """
 
     waves: Waves = "sine"
@@ -60,28 +61,28 @@ class Patterns(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The label and a sum over the layer; a read-out of the layer's own too, where scores have learned gains."""
+        """The label and a sum over the layer, and a local read-out if the gains are learned."""
         needs = {"target", "layer_pool"}
         return frozenset(needs if self.gains == "none" else needs | {"local_readout"})
 
     @property
     def known(self) -> Literal["step", "trial"]:  # type: ignore[override]
-        """At the step, where errors are those of the step."""
+        """At each step if each step has an error, otherwise at the end of the trial."""
         return "step" if self.errors == "step" else "trial"
 
     @property
     def every(self) -> Every | None:  # type: ignore[override]
-        """The spikes of each step, where errors are those of the step."""
+        """The spikes of each step, if each step has an error."""
         return "spikes" if self.errors == "step" else None
 
     @property
     def momentary(self) -> bool:  # type: ignore[override]
-        """Errors of the step are made of its own spikes."""
+        """Whether the error of a step is computed from the spikes of that step only."""
         return self.errors == "step"
 
     @property
     def varies(self) -> bool:  # type: ignore[override]
-        """m differs between steps, where errors do."""
+        """Whether m differs between steps, which it does if each step has an error."""
         return self.errors == "step"
 
     def by_steps(self) -> Signal:
@@ -111,12 +112,12 @@ class Patterns(Signal):
         """B, the patterns of all classes.
 
         Args:
-            classes: C.
+            classes: number of classes C.
             count: number of features N.
             like: a tensor on the device and of the precision that B shall have.
 
         Returns:
-            A row for each class; divided by N where lengths are "mean".
+            A row for each class; divided by N if lengths is "mean".
         """
         frequency = torch.linspace(LOWEST, HIGHEST, classes, dtype=torch.float64)
         rows = torch.sin(frequency[:, None] * torch.arange(1, count + 1, dtype=torch.float64))
@@ -128,7 +129,7 @@ class Patterns(Signal):
         own = own_rows(view, classes)
         patterns = self.rows(classes, feature_count(view.layer.shape), own.features)
         unit = self.lengths == "unit"
-        # A layer of no spike is divided by the length of one spike.
+        # The activity of a silent layer is divided by the length of one spike.
         length = lengths(own.features, 1.0 if self.errors == "step" else 1 / view.steps)
         z = own.features / length if unit else own.features
         scores = z @ patterns.T

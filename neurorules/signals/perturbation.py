@@ -1,4 +1,4 @@
-"""PEPITA's learning signal: what changes in each layer when the error is projected onto the input."""
+"""PEPITA's learning signal: the change in each layer's activity when the error is projected onto the input."""
 
 from __future__ import annotations
 
@@ -44,36 +44,35 @@ from neurorules.signals._projection import (
 Form = Literal["rate_difference", "contrastive", "graded", "dendritic"]
 Mirror = Literal["none", "running", "layers"]
 RATE_KAPPA, SPIKE_KAPPA, CAREFUL_SPIKE_KAPPA, GRADED_KAPPA = 0.05, 2.0, 0.5, 1.0
-"""Default scales kappa of F: on rate nets (Dellaferrera & Kreiman 2022); on spiking nets, where spike counts must
-change; on spiking nets in which a perturbation grows on its way, since a pass that is pushed too far teaches the wrong
-task (with a mirrored F, which pushes all layers the same way, and in nets deeper than `FEW_LAYERS`); and where currents
-are compared, which may have any size."""
+"""Default scales kappa of F. In order: for rate nets (Dellaferrera & Kreiman 2022); for spiking nets, where spike
+counts have to change; for spiking nets in which the perturbation grows from layer to layer and would otherwise be too
+large (with a mirrored F, and in nets deeper than `FEW_LAYERS`); and for forms that compare currents."""
 FEW_LAYERS = 2
-"""Largest number of hidden layers for which the larger scale is used."""
+"""Largest number of hidden layers with the larger scale."""
 SIGN_SCALE = 0.1
-"""A further factor of F where only the sign of the error is projected. Source: public code of Dellaferrera & Kreiman
+"""A further factor of F if only the sign of the error is projected. Source: public code of Dellaferrera & Kreiman
 2022."""
 
 
 @ranged("signal 'perturbation'")
 @dataclass(frozen=True)
 class InputPerturbation(Signal):
-    """x^err = x + F e; m_l is minus what that changes in layer l. Source: Dellaferrera & Kreiman 2022.
+    """x^err = x + F e, and m_l is minus the change that this causes in layer l. Source: Dellaferrera & Kreiman 2022.
 
     Args:
         form: what is compared: the mean outputs of two passes (rate_difference), the mean currents of two passes
-            (graded), or a current that is carried beside the spikes of one pass (dendritic). In the form "contrastive"
-            the signal compares nothing, since the texts of the two passes do.
-        kappa: scale of F, > 0: its entries have the standard deviation kappa sqrt(2 / inputs). None takes .05 on rate
-            nets; on spiking nets 2 where spikes are compared (.5 with a mirrored F, and from three hidden layers on),
-            and 1 where currents are.
+            (graded), or a current that is propagated in addition to the spikes of one pass (dendritic). In the form
+            "contrastive" the texts of the two passes do the comparison, and not the signal.
+        kappa: scale of F, > 0; the entries of F have the standard deviation kappa sqrt(2 / inputs). None means .05 for
+            rate nets, 2 for spiking nets that compare spikes (.5 with a mirrored F, or with three or more hidden
+            layers), and 1 for spiking nets that compare currents.
         init: initial F: uniform; normal, the product of one matrix per layer; or class_means, the mean input of each
             class so far (a control).
         sign: plus for x + F e, minus for x - F e.
-        error_sign: whether only the sign of the error is projected, by a tenth of F.
-        dense: whether texts of the first layer read F e as part of `S_pre`, where the input is constant.
-        mirror: whether noise through the whole net (running) or through each layer (layers) turns F towards
-            -(W_L ... W_1)^T.
+        error_sign: whether only the sign of the error is projected, with a tenth of F.
+        dense: whether texts of the first layer read F e as part of `S_pre`, if the input is constant.
+        mirror: whether F learns to approach -(W_L ... W_1)^T, from noise through the whole net (running) or through
+            each layer (layers).
     """
 
     form: Form = "rate_difference"
@@ -86,12 +85,12 @@ class InputPerturbation(Signal):
 
     @property
     def tasks(self) -> frozenset[Task]:  # type: ignore[override]
-        """Any target of a sample, whose error is projected; classes alone, where F is their mean inputs."""
+        """Any task with one target per sample; only classes if F consists of class means."""
         return CLASSES if self.init == "class_means" else PER_SAMPLE
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """Those of every form, and what F is made of: class means of the batch, fixed random weights, or noise."""
+        """The needs of every form, and those of F: class means of the batch, fixed random weights, or noise."""
         needs = {"target", "output_error", "second_pass"}
         if self.init == "class_means":
             return frozenset(needs | {"batch_pool"})
@@ -99,7 +98,7 @@ class InputPerturbation(Signal):
 
     @property
     def moves(self) -> Mapping[str, str]:  # type: ignore[override]
-        """F, where it follows a mirror or class means, and the tensors that it is made of."""
+        """F, if it follows a mirror or class means, and the tensors that it is computed from."""
         if self.init == "class_means":
             return {"class_means": "mean input of each class", "projection": "the same, of F's size"}
         if self.mirror == "none":
@@ -109,18 +108,17 @@ class InputPerturbation(Signal):
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The pass of the samples, the one with the error added, and a pass of noise where F follows the whole net."""
+        """The pass of the samples, the pass with the error added, and a pass of noise if F mirrors the whole net."""
         return ("input", "modulated", "noise") if self.mirror == "running" else ("input", "modulated")
 
     @property
     def summary(self) -> Summary | None:  # type: ignore[override]
-        """The average that the form compares; None where the texts compare, or where a linear phase brings the
-        current."""
+        """The average that the form compares; None if the texts compare, or if a linear phase supplies the current."""
         return {"rate_difference": "spikes", "graded": "current"}.get(self.form)  # type: ignore[return-value]
 
     @property
     def reads_response(self) -> bool:  # type: ignore[override]
-        """Whether F is mirrored by the response of the read-out to noise."""
+        """Whether F is learned from the read-out's response to noise."""
         return self.mirror == "running"
 
     def check(self, net: NetShape) -> None:
@@ -207,7 +205,8 @@ class InputPerturbation(Signal):
         return CAREFUL_SPIKE_KAPPA if deep or self.mirror != "none" else SPIKE_KAPPA
 
     def _moved(self, state: SignalState, view: View) -> SignalState:
-        """The change of the state by a trial: the size of the perturbation of the first layer, and the mirrored F."""
+        """The parts of the state that a trial changes: the size of the first layer's perturbation, and the mirrored
+        F."""
         after: SignalState = {}
         if "modulated" in view.aside:
             push = view.aside["modulated"] / view.layer.neuron.scale

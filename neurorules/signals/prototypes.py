@@ -1,8 +1,9 @@
 """Sigprop's learning signal: targets travel forward through the same weights as samples, and each layer compares them.
 
-At every layer the activity a_h of a sample and the activities a_t of the targets, both centred, are compared by cosine.
-The loss of the layer is the cross-entropy of softmax(cosine / tau) against the label. Nothing comes back from above.
-Source: Kohan, Rietman & Siegelmann 2023; the options are that paper's other target generators, losses and predictions.
+In every layer, the activity a_h of a sample is compared with the activities a_t of the targets by cosine, after both
+are centred. The loss of the layer is the cross-entropy of softmax(cosine / tau) against the label. No error comes from
+the layers above. Source: Kohan, Rietman & Siegelmann 2023; options select the paper's other target generators, losses
+and predictions.
 """
 
 from __future__ import annotations
@@ -40,19 +41,21 @@ LARGEST_TAU = 0.3
 @ranged("signal 'prototypes'")
 @dataclass(frozen=True)
 class Prototypes(Signal):
-    """l = CE(cos(a_h - mean, a_t - mean over rows) / tau, label); m = its derivative, for both streams.
+    """l = CE(cos(a_h - mean, a_t - mean over rows) / tau, label); m is its derivative, for both streams.
 
     Args:
-        form: what the activity a is: the time average of f(v), before the spike (surrogate), of max(v, 0), the voltage
-            alone (voltage), or of v itself, as in the paper (raw_voltage).
-        tau: temperature of the softmax, > 0. None takes min(0.3, sqrt(2 / features)), which follows the spread that
-            chance gives to a cosine of that many features, or 1 where rows are not normalised.
-        targets: pushed through the weights, or codes, fixed random rows per class and layer (a control).
-        embedding: how classes enter the first layer: as fixed or learned rows of current that begin at random, or as
-            class_means, the running mean input of each class, which is sent through the weights of the first layer.
-        generator: what the target stream starts from (see `_generators`).
+        form: the activity a: the time average of f(v), the graded output before the spike (surrogate); of max(v, 0)
+            (voltage); or of v itself, as in the paper (raw_voltage).
+        tau: temperature of the softmax, > 0. None means min(0.3, sqrt(2 / features)), which scales like the cosine
+            between random vectors of that many features, or 1 if rows are not normalised.
+        targets: pushed, for targets that travel through the weights; or codes, for fixed random rows per class and
+            layer (a control).
+        embedding: how classes enter the first layer: as rows of current that are random and fixed, or random and then
+            learned; or as class_means, the running mean input of each class, sent through the weights of the first
+            layer.
+        generator: the input of the target stream (see `_generators`).
         loss, centred, normalised, k: how the streams are compared (see `_similarity.Similarity`).
-        search: whether a prediction compares all prototypes, or the closest subset (see `_class_tree`).
+        search: whether a prediction compares all prototypes or a subset (see `_class_tree`).
     """
 
     form: Form = "surrogate"
@@ -75,7 +78,8 @@ class Prototypes(Signal):
 
     @property
     def tasks(self) -> frozenset[Task]:  # type: ignore[override]
-        """Classes; and any target of a sample, where each sample's own is pushed and no loss asks which class it is.
+        """Classes; or any task with one target per sample, if the target stream has one row per sample and the loss
+        needs no classes.
 
         The context c that enters the first layer is then the target vector itself."""
         by_vectors = self.generator != "target_only" and self.loss != "label" and self.embedding != "class_means"
@@ -83,21 +87,21 @@ class Prototypes(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The label and what the generator reads beside it; fixed random rows, where codes or the embedding are such;
-        and the other samples of the batch, where the embedding is the class means that they move."""
+        """The label and the needs of the generator; fixed random rows, for codes or a fixed embedding; and the other
+        samples of the batch, for an embedding by class means."""
         if self.targets == "codes" or self.embedding == "fixed":
             return NEEDS_OF[self.generator] | {"fixed_feedback"}
         return NEEDS_OF[self.generator] | ({"batch_pool"} if self.embedding == "class_means" else frozenset())
 
     @property
     def moves(self) -> Mapping[str, str]:  # type: ignore[override]
-        """The mean input of each class, where these are the embedding."""
+        """The mean input of each class, if the embedding consists of class means."""
         means = {"class_means": "sum of each class's inputs, which fades", "class_mass": "what it is divided by"}
         return means if self.embedding == "class_means" else {}
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The pass of the samples, and that of the targets where targets are pushed through the weights."""
+        """The pass of the samples, and the pass of the targets if these travel through the weights."""
         return ("input", "target") if self.targets == "pushed" else ("input",)
 
     @property

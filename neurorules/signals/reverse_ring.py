@@ -1,4 +1,4 @@
-"""The reverse circuit of five-element neurons: the error runs as a signal backwards through mirrored rings."""
+"""The reverse circuit of five-element neurons: the error travels backwards as a signal through mirrored rings."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from neurorules.neurons._rings import FiveElement
 
 @dataclass(frozen=True)
 class ReverseRing(Signal):
-    """m_n is what arrives at the drive of the mirrored ring of neuron n.
+    """m_n is the signal that arrives at the drive variable of the mirrored ring of neuron n.
 
-    At the output the error enters the mirrored ring at S. At a hidden neuron sum_k W_kn m_k enters there instead. The
-    change of a connection, G1, is m_n s_m: the reverse signal times the forward signal at one place. This is a
-    reconstruction, since the paper's equations are not public (see `rules.bsp`).
+    At the output, the error enters the mirrored ring at S. At a hidden neuron, sum_k W_kn m_k enters there instead. The
+    weight change, G1, is m_n s_m: the reverse signal times the forward signal. This is a reconstruction, since the
+    paper's equations are not public (see `rules.bsp`).
 
     Args:
-        mode: how the mirrored ring is run. "exact" linearises it along the forward run; "final" around the last state
-            of that run, which need not be stored; "fixed" around the fixed point; "lead" takes the leading term of the
-            shortest causal path alone; "discrete" is the adjoint of the steps of the forward run, and gives the
-            gradient up to rounding.
+        mode: how the mirrored ring is run. "exact" linearises it along the forward run, which has to be stored; "final"
+            around the last state of that run; "fixed" around the fixed point; "lead" uses only the leading term of the
+            shortest causal path; "discrete" is the adjoint of the steps of the forward run, and gives the gradient up
+            to rounding.
         fixed_points: whether the neurons' own fixed points learn.
     """
 

@@ -17,25 +17,25 @@ from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.neurons._signed import signed_spikes
 
 FIRST, SMALLEST = 1e-4, 1e-9
-"""The mean size of its input that a unit starts from, before it has had any; and the smallest threshold."""
+"""The initial value of the running mean of a unit's input size, and the smallest threshold."""
 
 
 @ranged("signal 'reverse_spikes'")
 @dataclass(frozen=True)
 class ReverseSpikes(Signal):
-    """After the forward run, signed spikes travel back for T steps; each counts as much as the threshold of its unit.
+    """After the forward run, signed spikes travel back for T steps; each spike has the size of its unit's threshold.
 
-    The unit of an output integrates the error e. The unit of a hidden neuron integrates what the spikes above bring
-    through the forward weights, read backwards, times the mean psi(v) of its neuron, and sends spikes to the layer
-    below. m = threshold x spike count / T. The threshold of a unit is its range / (T burst). The range is 1, the
+    The unit of an output integrates the error e. The unit of a hidden neuron integrates the reverse spikes from above,
+    which arrive through the forward weights read backwards, times the mean psi(v) of its neuron; it sends spikes to the
+    layer below. m = threshold x spike count / T. The threshold of a unit is its range / (T burst). The range is 1, the
     largest error, at the output; in a hidden layer it is `reach` times the running mean size of the unit's own input.
 
     Args:
-        burst: largest number of spikes of a unit in one step, >= 1, which sets the resolution.
-        reach: range of hidden units in units of the mean size of their input, > 0.
+        burst: largest number of spikes that a unit sends in one step, >= 1; it determines the resolution.
+        reach: range of hidden units, as a multiple of the mean size of their input, > 0.
 
     Raises:
-        UserError: a value outside its range.
+        UserError: a value is outside its range.
     """
 
     burst: Count = 4

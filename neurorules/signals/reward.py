@@ -1,4 +1,4 @@
-"""A reward: one number a sample, the same for every neuron, which says whether the prediction was right."""
+"""A reward: one number per sample, the same for every neuron, which says whether the prediction was right."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from neurorules.signals._low_pass import traces
 @ranged("signal 'reward'")
 @dataclass(frozen=True)
 class Reward(Signal):
-    """m = -(R - baseline) / T at each of the T steps, and R is what the prediction of the sample has earned.
+    """m = -(R - baseline) / T at each of the T steps, where R is the reward for the prediction.
 
-    Where the output of each step makes an error of its own, the step's prediction earns R. Then m = -d, with d[t] =
-    decay d[t-1] + (R[t] - baseline) / n over the n steps that count.
+    If the output of each step has an error of its own, each step has a prediction and a reward. Then m = -d, with d[t]
+    = decay d[t-1] + (R[t] - baseline) / n for the n scored steps.
 
     Source: Izhikevich 2007 (d is dopamine, without a baseline); Fremaux & Gerstner 2016 (a baseline for each task, so
-    that what a sample earns on average teaches nothing).
+    that the average reward causes no learning).
 
     Args:
-        right: R where the largest output is that of the sample's class.
-        wrong: R where it is another.
-        baseline: class, for the running mean of what samples of the class have earned; all, for that of all samples; or
-            none. Each layer keeps its own.
-        decay: of d in one step, in [0, 1), where steps earn rewards of their own.
+        right: R if the largest output is that of the sample's class.
+        wrong: R if it is not.
+        baseline: the running mean of earlier rewards that is subtracted: class, over samples of the same class; all,
+            over all samples; or none. Each layer has its own running mean.
+        decay: the decay of d in one step, in [0, 1), where steps earn rewards of their own.
     """
 
     right: Number = 1.0
@@ -79,17 +79,17 @@ def reward_trace(reward: Float[Tensor, "T B"], decay: float) -> Float[Tensor, "T
     """A trace of rewards: d[t] = decay d[t-1] + reward[t].
 
     Args:
-        reward: of each step and sample.
-        decay: in one step, in [0, 1).
+        reward: the reward of each step and sample.
+        decay: decay of the trace per step, in [0, 1).
 
-    Returns:
-        d of each step and sample.
+        Returns:
+            The trace d for each step and sample.
     """
     return traces(reward[..., None], decay)[..., 0] if decay else reward
 
 
 def _moved(before: RunningMean, earned: Tensor, kinds: Tensor) -> RunningMean:
-    """The running means after a trial. Each sample moves that of its kind, whatever the other samples are."""
+    """The running means after a trial. Each sample moves the mean of its class only."""
     members = torch.nn.functional.one_hot(kinds, len(before.value)).to(earned)
     apart = (members * (earned[:, None] - before.value)).mean(0)
     return before.updated(before.value + apart, len(kinds), RATE)

@@ -1,4 +1,4 @@
-"""Sign symmetry: errors are carried down through weights that have the signs of the forward ones, and other sizes."""
+"""Sign symmetry: feedback weights have the signs of the forward weights, but other magnitudes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class SignSymmetry(Signal):
     """m_l[t] = B_{l+1} dI_{l+1}[t] with B = M sign(W^T). Sources: Liao, Leibo & Poggio 2016; Xiao et al. 2019.
 
     Args:
-        sizes: the sizes M: uniform, one number for a layer; fixed, drawn once; redrawn, drawn anew for each trial. All
-            have the mean square 1/fan-in.
+        sizes: the magnitudes M: uniform, one number per layer; fixed, drawn once; redrawn, drawn again in each trial.
+            All have the mean square 1/fan-in.
     """
 
     sizes: Literal["uniform", "fixed", "redrawn"] = "uniform"
@@ -38,13 +38,13 @@ class SignSymmetry(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """Signs of the weights above and, for sizes that are drawn once, fixed feedback."""
+        """The signs of the weights above and, for magnitudes that are drawn once, fixed feedback."""
         own = {"target", "output_error", "weight_sign", "above", "history"}
         return frozenset(own | ({"fixed_feedback"} if self.sizes == "fixed" else set()))
 
     @property
     def moves(self) -> Mapping[str, str]:  # type: ignore[override]
-        """The number of the trial, where sizes are drawn anew."""
+        """The number of the trial, if magnitudes are drawn in each trial."""
         return {"trial": "count"} if self.sizes == "redrawn" else {}
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
@@ -69,7 +69,7 @@ class SignSymmetry(Signal):
         return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
 
     def _sizes(self, state: SignalState, name: str, signs: Tensor) -> Tensor | float:
-        """The sizes M of the feedback beside one matrix of weights."""
+        """The magnitudes M of the feedback weights for one weight matrix."""
         if self.sizes == "fixed":
             return state[f"sizes.{name}"]
         if self.sizes == "uniform":

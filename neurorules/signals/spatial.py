@@ -1,4 +1,4 @@
-"""Backpropagation through space alone: the output error of each step, carried down through the weights of that step."""
+"""Backpropagation through space only: the output error of each step is carried down through the layers at that step."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from neurorules.signals._feedback import layer_feedback, layer_feedback_name
 
 @dataclass(frozen=True)
 class SpatialBackpropagation(Signal):
-    """m_l[t] = B_{l+1} d_{l+1}[t], d what the text of the layer above makes of its own m[t] at the same step.
+    """m_l[t] = B_{l+1} d_{l+1}[t], where d is the post factor that the layer above computes from its own m[t].
 
-    Nothing travels back in time: neither through membranes nor through recurrent connections, so that m of a step is
-    there as soon as the output error of the step is. Source: Xiao et al. 2022, arXiv 2210.04195.
+    Errors do not travel back in time, through membranes or recurrent connections, so m of a step is known as soon as
+    the output error of that step is. Source: Xiao et al. 2022, arXiv 2210.04195.
 
     Args:
-        feedback: transpose, for B = W^T; or fixed, for random weights that are drawn once, as in `fa`.
+        feedback: transpose for B = W^T, or fixed for random weights that are drawn once, as in `fa`.
     """
 
     feedback: Literal["transpose", "fixed"] = "transpose"
@@ -35,7 +35,7 @@ class SpatialBackpropagation(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The error, the layers above, and what it comes through: their weights, or fixed feedback."""
+        """The output error, the layers above, and the feedback: the forward weights above, or fixed random ones."""
         through = "weight_transport" if self.feedback == "transpose" else "fixed_feedback"
         return frozenset({"target", "output_error", "above", through})
 

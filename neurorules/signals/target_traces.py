@@ -1,7 +1,7 @@
-"""Traces Propagation's signal: at every step each layer compares the traces of sample spikes and of target spikes.
+"""The signal of Traces Propagation: at every step each layer compares the traces of sample spikes and target spikes.
 
 x[t] = decay x[t-1] + S[t];   l_i[t] = -sum_k Y_k[t] log softmax_k(<x_i^h[t], x_i^k[t]> / tau),
-Y[t] = softmax(-|x_{i-1}^y[t] - x_{i-1}^k[t]|): the target stream one layer down says which classes are alike.
+Y[t] = softmax(-|x_{i-1}^y[t] - x_{i-1}^k[t]|): the target stream one layer below says which classes are similar.
 Source: Pes et al. 2025, arXiv 2509.13053, and their code, which carry sigprop's loss over to leaky neurons and traces.
 """
 
@@ -26,32 +26,30 @@ from neurorules.signals._low_pass import traces
 from neurorules.signals._similarity import Loss, Rows, Similarity, check_rows, contexts
 
 LARGEST_TAU = 0.3
-"""Temperature of small layers, where traces are compared by cosine."""
+"""Temperature of small layers, if traces are compared by cosine."""
 SHARPER = 3
-"""Factor by which traces of a step are told apart more sharply than averages over a trial. Source: validation samples
-of MNIST."""
+"""Factor by which the temperature is lower than for averages over a trial. Source: validation samples of MNIST."""
 
 
 @ranged("signal 'target_traces'")
 @dataclass(frozen=True)
 class TargetTraces(Signal):
-    """m_i[t] = dl_i[t]/dx_i[t] for both streams: the loss of a step changes the spikes of that step, and no earlier
+    """m_i[t] = dl_i[t]/dx_i[t] for both streams: the loss of a step affects the spikes of that step, and not earlier
     ones.
 
-    The target stream starts at a fixed random layer S_1 of its own. It has one row per class, while the labels of a
-    batch repeat the classes.
+    The target stream starts at a separate fixed random layer S_1, and has one row per class.
 
     Args:
-        decay: of the traces in one step, in [0, 1).
+        decay: the decay of the traces in one step, in [0, 1).
         loss: positives of the comparison (see `_similarity.Similarity`); soft is the paper's.
-        cosine: whether traces are compared by cosine, as here by default, or by dot product, as in the paper. By
-            cosine, traces of samples are centred by those of neurons that fire at their running mean rate, and traces
-            of targets by the mean over classes.
+        cosine: whether traces are compared by cosine (the default here), or by dot product, as in the paper. With the
+            cosine, traces of samples are centred by the traces of neurons that fire at their running mean rate, and
+            traces of targets by the mean over classes.
         tau: temperature, > 0; None for 1 (dot product) or min(0.3, sqrt(2 / features) / 3) (cosine).
         k: number of positives of the loss top_k.
 
     Raises:
-        UserError: a decay outside [0, 1), or tau not positive.
+        UserError: decay is outside [0, 1), or tau is not positive.
     """
 
     decay: BelowOne = 0.5
@@ -115,14 +113,14 @@ def features_of(values: Float[Tensor, "T B *shape"]) -> Float[Tensor, "T B F"]:
 
 
 def as_population(gradient: Float[Tensor, "T B F"], shape: tuple[int, ...]) -> Float[Tensor, "T B *shape"]:
-    """Carry derivatives by the features back to the neurons: the adjoint of `features_of`.
+    """Carry derivatives with respect to the features back to the neurons: the adjoint of `features_of`.
 
     Args:
-        gradient: derivatives by the features, (T, B, F).
-        shape: of the population.
+        gradient: derivatives with respect to the features, (T, B, F).
+        shape: the shape of the population.
 
     Returns:
-        Derivatives by the activity of the neurons, (T, B, *shape).
+        Derivatives with respect to the activity of the neurons, (T, B, *shape).
     """
     return from_features(gradient.flatten(0, 1), shape).reshape(*gradient.shape[:2], *shape)
 

@@ -1,4 +1,4 @@
-"""Weight mirroring: errors are carried down through feedback that noise turns into the transpose of the weights."""
+"""Weight mirroring: errors are carried down through feedback weights that noise makes approach the transpose of W."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from neurorules.signals._projection import angle_deg
 class WeightMirroring(Signal):
     """m_l[t] = B_{l+1} dI_{l+1}[t], as in `fa`, and B <- (1 - rate) B + rate mean(x y^T) after each trial.
 
-    x are random signs of variance 1 at the synapses of W, drawn anew for each trial, and y = W x the current that they
-    make. The mean of x y^T is W^T, so that B is W^T but for what few rows of noise leave of chance. In the first trials
-    all of them count alike. Source: Akrout et al. 2019.
+    x are random signs at the synapses of W, drawn again in each trial, and y = W x is the resulting current. The mean
+    of x y^T is W^T, so B approximates W^T, with a random error that decreases with the number of rows. The first trials
+    are weighted equally. Source: Akrout et al. 2019.
 
     Args:
-        rows: how many rows of noise a trial sends through each matrix, >= 1.
-        rate: share of B that a trial's noise replaces, in [0, 1].
+        rows: number of noise vectors that pass through each matrix in a trial, >= 1.
+        rate: share of B that the estimate from one trial's noise replaces, in [0, 1].
     """
 
     rows: Count = 128
@@ -57,7 +57,7 @@ class WeightMirroring(Signal):
                     )
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
-        # Through the weights that read the network's input, nothing comes back.
+        # No error is carried back to the network's input, so its weights need no feedback.
         unread = {layer_feedback_name(name) for name in net.layers[0].weights if key_of(name).connection == "ff"}
         drawn = layer_feedback(net, generator)
         return {
@@ -86,7 +86,7 @@ class WeightMirroring(Signal):
         return {"feedback_angle_deg": fmean(angle_deg(parameters[n], state[layer_feedback_name(n)]) for n in names)}
 
     def _moved(self, state: SignalState, view: View, weights: str) -> Float[Tensor, "*weights"]:
-        """The feedback beside one matrix of weights after the noise of a trial."""
+        """The feedback weights for one weight matrix after the noise of a trial."""
         before, trial = state[layer_feedback_name(weights)], int(state["trial"])
         generator = generator_of(state["seed"], trial, sum(weights.encode()))
         signs = torch.randint(0, 2, (self.rows, *before.shape[1:]), generator=generator) * 2 - 1

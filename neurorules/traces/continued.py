@@ -25,8 +25,8 @@ def continue_trace(path: Path, header: TraceHeader, epoch: int) -> TraceWriter:
     The file that was there stays whole until its copy can take its place.
 
     Args:
-        path: of the trace; a new one is begun where there is none, or `epoch` is 0.
-        header: of the new file; it must ask for what the old one holds.
+        path: the path of the trace; a new one is begun where there is none, or `epoch` is 0.
+        header: the header of the new file; it must ask for what the old one holds.
         epoch: the first that is still to come.
 
     Returns:

@@ -39,7 +39,7 @@ class PhasePart:
 
     Args:
         phase: its name.
-        texts: of the weight in this phase.
+        texts: the texts of the weight in this phase.
         row: the row to look at, of the R that the phase runs: the sample, or its class's prototype.
         variables: what the texts read, and spikes and membrane in any case, by name, (T, R) each.
         terms: products of the texts.
@@ -72,9 +72,9 @@ class Explanation:
         label, said: its class, and the class that the network gave before the trial; or its target of another task, a
             value for each output or for each step, and what the network predicted.
         dt_ms: length of a step.
-        v_threshold: of the postsynaptic neuron; None where it sends no spikes.
+        v_threshold: the threshold of the postsynaptic neuron; None where it sends no spikes.
         parts: by phase.
-        gradient: of the weight as the trial gave it; minus the sum of dw.
+        gradient: the gradient of the weight as the trial gave it; minus the sum of dw.
         strongest: the synapse of the same postsynaptic neuron that this trial moves most; itself where none moves.
     """
 

@@ -28,7 +28,7 @@ class SpikeBits:
     """Spikes of one layer in a trace of format 3.
 
     Args:
-        group: of the layer, with the data sets that `lay_out_spikes` made.
+        group: the group of the layer, with the data sets that `lay_out_spikes` made.
         steps: T, >= 0.
         neurons: N, >= 0.
     """
@@ -56,7 +56,7 @@ def lay_out_spikes(group: h5py.Group, steps: int, neurons: int, first: np.ndarra
     """Make the data sets of a layer's spikes.
 
     Args:
-        group: of the layer, new.
+        group: the group of the layer, new.
         steps: T, >= 0.
         neurons: N, >= 0.
         first: spikes that are written first; their density decides whether bits are compressed.

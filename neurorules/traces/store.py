@@ -186,7 +186,7 @@ class TraceReader:
 
         Args:
             snapshot: its position in the trace.
-            name: of the parameter.
+            name: the name of the parameter.
 
         Returns:
             The values, shaped like the parameter, float32.

@@ -26,7 +26,7 @@ def mark(descriptor: int, state: str, size: int) -> None:
     """Write what a reader has to know before HDF5 opens the file.
 
     Args:
-        descriptor: of the file, open to be written.
+        descriptor: the descriptor of the file, open to be written.
         state: `OPEN` or `CLOSED`.
         size: how many bytes of the file were flushed, >= 0.
     """

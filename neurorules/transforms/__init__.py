@@ -1,1 +1,1 @@
-"""Transforms of spikes on their way to the next layer: pooling, flattening, dropout. They learn nothing."""
+"""Transforms of spikes on their way to the next layer, without parameters: pooling, flattening and dropout."""

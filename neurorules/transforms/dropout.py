@@ -1,4 +1,4 @@
-"""Dropout of neurons for a whole trial: the mask is the same at all steps, and in all phases that replay the first."""
+"""Dropout of neurons for a whole trial: all steps, and all phases that replay the first, have the same mask."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Dropout(Transform):
         p: probability of silence, in [0, 1).
 
     Raises:
-        UserError: p outside [0, 1).
+        UserError: p is outside [0, 1).
     """
 
     p: BelowOne

@@ -19,11 +19,11 @@ from neurorules.language.ranges import LARGEST, Range, ranged
 @ranged("pooling")
 @dataclass(frozen=True)
 class Pool(Transform):
-    """Pools windows of side `size` that do not overlap. Rows and columns that fill no window are left out.
+    """Pooling of non-overlapping windows of side `size`. Rows and columns that do not fill a window are ignored.
 
     Args:
         size: side of the square window, >= 2.
-        kind: what stands for a window, its "max" or its "average".
+        kind: "max" or "average".
     """
 
     size: Annotated[int, Range(f"[2, {LARGEST}]")]
@@ -31,7 +31,7 @@ class Pool(Transform):
 
     @property
     def linear(self) -> bool:  # type: ignore[override]
-        """True of averages; which neuron of a window has the maximum differs between rows."""
+        """Whether pooling is one linear map, as an average is. The position of a maximum differs between rows."""
         return self.kind == "average"
 
     def post_shape(self, pre: Shape) -> Shape:
@@ -64,7 +64,7 @@ class Pool(Transform):
         return functional.max_unpool2d(gradient, winners, [self.size] * 2, output_size=rows.shape[-2:])
 
     def _largest(self, rows: Float[Tensor, "R C H W"]) -> Float[Tensor, "R C H_post W_post"]:
-        """The maximum over the rows of a window, then over its columns: exact, and four times as fast as max_pool2d on
+        """The maximum over the rows of a window and then over its columns, which is four times as fast as max_pool2d on
         CPUs."""
         return reduce(torch.maximum, self._parts(reduce(torch.maximum, self._parts(rows, 2)), 3))
 

@@ -18,11 +18,11 @@ def write_entry(registry: Registry, template: str, name: str, folder: Path | Non
     """Write a new entry's file.
 
     Args:
-        registry: of its kind, whose names are taken.
+        registry: the registry of its kind, whose names are taken.
         template: the text, with {name}, {title}, {type_name} and {year} in it.
-        name: of the entry and of its file.
+        name: the name of the entry and of its file.
         folder: where to, made where it is missing; the folder of the registry's own entries if None.
-        year: of a citation in it.
+        year: the year of a citation in it.
 
     Returns:
         The path of the file.
@@ -49,9 +49,9 @@ def write_alone(registry: Registry, template: str, name: str) -> Path:
     """Write a new entry's file that belongs to no package, where the user's own files lie.
 
     Args:
-        registry: of its kind, whose names are taken.
+        registry: the registry of its kind, whose names are taken.
         template: as in `write_entry`.
-        name: of the entry and of its file.
+        name: the name of the entry and of its file.
 
     Returns:
         The path of the file, in the first folder of `NEURORULES_RULES`, else in the current one.
@@ -73,8 +73,8 @@ def check_name(registry: Registry, name: str) -> None:
     """Refuse a name that no new entry can have.
 
     Args:
-        registry: of the entry's kind.
-        name: of the entry.
+        registry: the registry of the entry's kind.
+        name: the name of the entry.
 
     Raises:
         UserError: it cannot be a file's, or is taken.
@@ -91,8 +91,8 @@ def filled(template: str, name: str, year: int = 2026) -> str:
 
     Args:
         template: the text, with {name}, {title}, {type_name} and {year} in it.
-        name: of the entry.
-        year: of a citation in it.
+        name: the name of the entry.
+        year: the year of a citation in it.
 
     Returns:
         The text.

@@ -22,7 +22,7 @@ def on_devices(runs: Sequence[Mapping[str, Any]]) -> OnDevices | None:
     """Set the rows of a comparison under the devices that they learned on.
 
     Args:
-        runs: of a `compare.json`.
+        runs: the runs of a `compare.json`.
 
     Returns:
         The rows; None where all runs learned on the same device.

@@ -40,7 +40,7 @@ class Probe(NamedTuple):
 
         Args:
             part: part of the data.
-            positions: of the samples in it.
+            positions: the positions of the samples in it.
 
         Returns:
             Batches of at most `SEEN` samples: drive (T, B, *input), or constant (B, *input), and labels (B,).

@@ -16,7 +16,7 @@ class Interval(NamedTuple):
     """A mean over seeds and its interval.
 
     Args:
-        mean: of the values.
+        mean: the mean of the values.
         low, high: bounds of the interval; None for one value.
         spread: standard deviation (n-1) of the values; 0 for one value.
     """

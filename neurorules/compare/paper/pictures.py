@@ -44,7 +44,7 @@ def pictures_of(comparison: Comparison, sections: Sequence[Section], looks: Mapp
 
     Args:
         comparison: what is reported.
-        sections: of its report.
+        sections: the sections of its report.
         looks: how each rule is drawn.
 
     Returns:

@@ -55,7 +55,7 @@ def plain_rule(comparison: Comparison, row: Row) -> str:
 
     Args:
         comparison: whose runs tell it.
-        row: of its rules.
+        row: the row of its rules.
 
     Returns:
         The text of the rule with its options, without settings of its training.

@@ -15,7 +15,7 @@ class TextTable(NamedTuple):
     """A table in which everything is text.
 
     Args:
-        name: of its files.
+        name: the name of its files.
         caption: what it shows.
         head: title of each column.
         numeric: whether a column holds numbers.

@@ -15,7 +15,7 @@ def sentences(comparison: Comparison) -> list[str]:
     """Say what a comparison shows of its best rule that is no control.
 
     Args:
-        comparison: of a task whose figure is no accuracy.
+        comparison: the comparison of a task whose figure is no accuracy.
 
     Returns:
         A headline and further sentences, in HTML.

@@ -21,7 +21,7 @@ class Column(NamedTuple):
     """A column of a table.
 
     Args:
-        title: of its head.
+        title: the title of its head.
         hint: a sentence that explains it.
         numeric: whether it holds numbers.
         scale: the factor from the value of a cell to the unit of the title: 100 for a share in percent.
@@ -61,7 +61,7 @@ class Table(NamedTuple):
     """A table that can be sorted and copied, and that shows the rules and layers which the reader picks.
 
     Args:
-        name: of its place and of the file it is saved as.
+        name: the name of its place and of the file it is saved as.
         caption: the line above it.
         columns: those behind the rule and the layer.
         rows: in their first order.
@@ -87,7 +87,7 @@ def rule_name(name: str, looks: Mapping[str, Look]) -> str:
     """A rule's name with its mark.
 
     Args:
-        name: of the rule.
+        name: the name of the rule.
         looks: how each rule is drawn.
 
     Returns:

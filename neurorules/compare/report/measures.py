@@ -14,7 +14,7 @@ class Measure(NamedTuple):
     """A measure, which is a column of a list in `compare.json`.
 
     Args:
-        name: of the column.
+        name: the name of the column.
         title: what the axis says.
         format, exact: formats of the axis and of a tooltip, as d3 writes them.
         about: a sentence that explains it to the reader.

@@ -101,8 +101,8 @@ def average(rows: Sequence[Mapping[str, Any]], name: str) -> Number | None:
     """The mean of one column.
 
     Args:
-        rows: of a list of `compare.json`.
-        name: of the column.
+        rows: the rows of a list of `compare.json`.
+        name: the name of the column.
 
     Returns:
         The mean of the values that are there; None where there are none.

@@ -202,8 +202,8 @@ def has(rows: Sequence[Row], name: str) -> bool:
     """Whether any row has a value in a column.
 
     Args:
-        rows: of a list of `compare.json`.
-        name: of the column.
+        rows: the rows of a list of `compare.json`.
+        name: the name of the column.
 
     Returns:
         False also where all values are None.

@@ -59,7 +59,7 @@ def read_sweep(path: Path) -> SweepFile:
     """Read the file of a sweep.
 
     Args:
-        path: of the file.
+        path: the path of the file.
 
     Returns:
         What it says.

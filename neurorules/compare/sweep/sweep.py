@@ -36,7 +36,7 @@ def sweep(
     """Try what a file says, and keep what did best on held-out training samples.
 
     Args:
-        file: of the sweep (see `file.read_sweep`).
+        file: the file of the sweep (see `file.read_sweep`).
         out: folder of the sweep.
         jobs: number of trials that run at once; it changes no number.
         dask, data_dir, force, resume, quiet: as in `compare`.

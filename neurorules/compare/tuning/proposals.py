@@ -50,7 +50,7 @@ def proposals_of(method: Method, space: Space, seed: int, at_once: int = 1) -> P
     Args:
         method: name of the method.
         space: what is searched.
-        seed: of the method's draws.
+        seed: the seed of the method's draws.
         at_once: number of proposals that are made before any of them is told.
 
     Returns:

@@ -42,7 +42,7 @@ class Search:
         content: what decides the numbers of the search, by name; a search goes on only where it is the same.
         trials: number of trials of each rule, >= 1.
         seeds: number of seeds of each trial, >= 1.
-        seed: of the proposals.
+        seed: the seed of the proposals.
         place: folder of the data sets, None for the usual one; or the data set itself.
         figure: what is chosen by, a key of `contracts.target.FIGURES`.
         method: says what to try; None for the best one that is installed.

@@ -42,7 +42,7 @@ def setting_target(name: str, where: str) -> Target:
     """A setting of training, as something that is searched.
 
     Args:
-        name: of the setting, which there must be.
+        name: the name of the setting, which there must be.
         where: names the place in messages.
 
     Returns:
@@ -61,7 +61,7 @@ def option_target(config: TrainConfig, setting: str, option: str) -> Target:
     Args:
         config: names the part, or leaves it to the rule.
         setting: whose value names the part, a key of `PARTS`.
-        option: of the part.
+        option: the option of the part.
 
     Returns:
         The target, whose name is `setting.option`.

@@ -16,10 +16,8 @@ from neurorules.runs.seal import SEAL, digest_of_config
 class Form(NamedTuple):
     """The file of one kind of search.
 
-    command: name of the command that searches.
-    asks: how that command is called, up to its options.
-    doing: what the progress bar says.
-    version: of the file's form.
+    command: name of the command that searches. asks: how that command is called, up to its options. doing: what the
+    progress bar says. version: the version of the file's form.
     """
 
     command: str

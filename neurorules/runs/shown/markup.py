@@ -11,7 +11,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
     """Write a table as HTML.
 
     Args:
-        titles: of the columns; none for a table without titles.
+        titles: the titles of the columns; none for a table without titles.
         rows: texts of the cells.
         caption: stands above it.
 

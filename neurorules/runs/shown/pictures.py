@@ -18,7 +18,7 @@ def curve(values: Sequence[float], title: str) -> bytes:
 
     Args:
         values: after epochs 1, 2, ...
-        title: of the axis.
+        title: the title of the axis.
 
     Returns:
         The picture, as PNG.
@@ -35,7 +35,7 @@ def bars(values: Mapping[str, Sequence[float]], title: str) -> bytes:
 
     Args:
         values: by name.
-        title: of the axis.
+        title: the title of the axis.
 
     Returns:
         The picture, as PNG.

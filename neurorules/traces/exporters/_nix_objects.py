@@ -187,7 +187,7 @@ class _Sections:
 
         Args:
             parent: what holds sections.
-            name: of the section.
+            name: the name of the section.
             kind: type of the entity.
             about: annotations by name: texts, numbers, and quantities of one number.
             columns: annotations with one value for each spike.

@@ -57,7 +57,7 @@ def pack(archive: zipfile.ZipFile, name: str, path: Path) -> None:
 
     Args:
         archive: open for writing; its way of compression is used.
-        name: of the new entry.
+        name: the name of the new entry.
         path: the file.
     """
     os.utime(path, (FIRST_DATE, FIRST_DATE))

@@ -21,7 +21,7 @@ class Parquet:
     """Writes traces as Parquet files.
 
     Args:
-        compression: of the columns.
+        compression: the compression of the columns.
     """
 
     compression: Literal["zstd", "snappy", "gzip", "none"] = "zstd"

@@ -33,7 +33,7 @@ class Fields(RunPicture):
     Args:
         layer: such as hidden1; by default the first layer and every convolution.
         count: most tiles, the strongest ones, >= 1.
-        shape: of the input, such as 1x28x28; by default square maps of 1, 3 or 2 channels.
+        shape: the shape of the input, such as 1x28x28; by default square maps of 1, 3 or 2 channels.
     """
 
     layer: str | None = None

@@ -73,7 +73,7 @@ def rates(axis: Axes, rate: Any, one_spike: float | None = None, colour: str = B
         rate: (N,) array or tensor, in Hz, >= 0.
         one_spike: the rate that a single spike means, in Hz: bins hold whole numbers of spikes. None: bins as they
             fall.
-        colour: of the bars.
+        colour: the colour of the bars.
 
     Returns:
         The axis.

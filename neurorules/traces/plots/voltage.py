@@ -94,7 +94,7 @@ def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence
         axis: where to draw.
         v: (T, C) array or tensor.
         label, said: the sample's class, and the one that the network says; -1 for unknown.
-        names: of the classes; their numbers by default.
+        names: the names of the classes; their numbers by default.
 
     Returns:
         The axis.

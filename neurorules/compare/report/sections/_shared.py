@@ -16,7 +16,7 @@ class Section(NamedTuple):
     """A part of the page.
 
     Args:
-        name: of its place in the page.
+        name: the name of its place in the page.
         title: the line above it.
         lead: a few sentences that introduce it.
         body: its HTML.

@@ -54,7 +54,7 @@ def flat(row: Row, prefix: str = "") -> dict[str, Any]:
     """Take the depth out of a row.
 
     Args:
-        row: of a list of `compare.json`.
+        row: the row of a list of `compare.json`.
         prefix: what stands before every name.
 
     Returns:
