@@ -91,10 +91,10 @@ class Term(NamedTuple):
 
 
 class Bytes(NamedTuple):
-    """Bytes that learning takes, in one sample.
+    """Bytes that running a network takes, or learning beside, in one sample.
 
     Args:
-        stored: that have to be kept until learning reads them.
+        stored: that have to be kept: weights and states of neurons, or what learning reads later.
         read, written: from and to memory.
     """
 
@@ -108,11 +108,13 @@ class Account(NamedTuple):
 
     Args:
         terms: of the energy.
+        running: bytes of weights and of neurons' states, in a forward pass.
         moved: by the rule that the network learns by.
         moved_globally: by backpropagation through time on the same network, for comparison.
     """
 
     terms: tuple[Term, ...]
+    running: Bytes
     moved: Bytes
     moved_globally: Bytes
 

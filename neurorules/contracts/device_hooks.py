@@ -210,23 +210,6 @@ class FitsRules(Protocol):
 
 
 @runtime_checkable
-class UpdatesMetered(Protocol):
-    """A device that says what its neurons' updates cost; `contracts.device.Metered` says it of spikes and synapses."""
-
-    def neurons_pJ(self, active: float, idle: float) -> float:
-        """Energy of the updates of neurons in one sample.
-
-        Args:
-            active: updates of neurons that fire, >= 0.
-            idle: all other updates, >= 0.
-
-        Returns:
-            The energy in pJ, >= 0.
-        """
-        ...
-
-
-@runtime_checkable
 class Idealised(Protocol):
     """A device whose effects vanish with some options, so that it can be checked that they do."""
 
