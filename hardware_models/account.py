@@ -79,7 +79,7 @@ def account(sample: SampleWork, figures: Figures, unpublished: str, widths: Widt
         widths: bytes of what the chip keeps.
 
     Returns:
-        Every term, and the bytes that its rule and backpropagation through time move.
+        Every term, and the bytes that a forward pass, its rule and backpropagation through time move.
     """
     own = _total([moved(work, widths, work.kind) for work in sample.connections])
     learning = [work for work in sample.connections if work.kind != "none"]
@@ -95,7 +95,26 @@ def account(sample: SampleWork, figures: Figures, unpublished: str, widths: Widt
         own_figure = figures.get(figure)
         each, state, source = own_figure or (None, "not published", unpublished)
         terms.append(Term(part, name, event, float(count), each, state, source))
-    return Account(tuple(terms), own, moved_globally)
+    return Account(tuple(terms), running(sample, widths), own, moved_globally)
+
+
+def running(sample: SampleWork, widths: Widths) -> Bytes:
+    """The bytes that a forward pass takes: each synaptic operation reads a weight, each update of a neuron its state.
+
+    Args:
+        sample: what happens in it.
+        widths: bytes of what the chip keeps.
+
+    Returns:
+        Bytes of all weights and states; those that are read, and the states that are written. A constant input, which
+        is summed beside the chip, reads its weights once.
+    """
+    updates = sample.active + sample.idle
+    weights = widths.weight * sum(work.weights for work in sample.connections)
+    states = widths.state * updates / sample.connections[0].steps
+    moved_states = widths.state * updates
+    read = widths.weight * sum(work.synops for work in sample.connections) + moved_states
+    return Bytes(weights + states, read, moved_states)
 
 
 def changes(work: Work) -> float:

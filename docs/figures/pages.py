@@ -60,7 +60,8 @@ def table(page: str, files: str, columns: str | None, rows: str | None) -> str:
     specs = [_column(page, head, sources) if columns else (head, head, sources) for head in others]
     known = list(dict.fromkeys(label for _, _, own in specs for source in own for label in source.labels()))
     labels = rows.split(" | ") if rows else known
-    unknown = [label for label in labels if label not in known]
+    rules = {label.partition(" @ ")[0] for label in known}  # a column may be that of a device
+    unknown = [label for label in labels if label not in {*known, *rules}]
     if unknown:
         raise FigureError(f"{page}: no stored row is called {', '.join(unknown)}. There are {', '.join(known)}")
     lines = [[label_head, *(head for head, _, _ in specs)], ["---"] * len(heads)]
@@ -84,7 +85,7 @@ def _column(page: str, spec: str, sources: Sequence[Stored]) -> tuple[str, str, 
     head, separator, rest = spec.rpartition(": ")
     if not separator:
         return spec, spec, sources
-    column, of, files = rest.partition(" of ")
+    column, of, files = rest.rpartition(" of ")
     if not of:
         raise FigureError(f"{page}: '{spec}' is no column. Write HEAD, or HEAD: COLUMN of FILE")
     return head, column, _files(files)

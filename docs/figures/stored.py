@@ -11,7 +11,7 @@ import json
 import re
 import statistics
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ class OfPage(Stored):
 
     Args:
         columns: heads; the first is that of the labels.
-        rows: cells as they stood.
+        rows: cells as they stood. A label may name a rule on a device, as a head such as `running, nJ @ loihi` does.
     """
 
     columns: list[str]
@@ -105,6 +105,7 @@ class OfPage(Stored):
         return [row[0] for row in self.rows]
 
     def text(self, label: str, head: str) -> str | None:
+        label, head = _on_device(label, head, self.columns)
         if head not in self.columns:
             return None
         return next((row[self.columns.index(head)] for row in self.rows if row[0] == label), None)
@@ -137,10 +138,10 @@ def stored(name: str) -> Stored:
     return _FILES[name]
 
 
-def _on_device(label: str, head: str) -> tuple[str, str]:
+def _on_device(label: str, head: str, columns: Collection[str] | None = None) -> tuple[str, str]:
     """The row on a device that a head such as `test % @ loihi` means, and the head without it."""
     column, at, device = head.partition(" @ ")
-    return (f"{label} @ {device}", column) if at and column in COLUMNS else (label, head)
+    return (f"{label} @ {device}", column) if at and column in (columns or COLUMNS) else (label, head)
 
 
 def _mean(field: str, factor: float = 1.0) -> Callable[[Sequence[Run]], list[float]]:

@@ -125,18 +125,6 @@ class FixedPoint(Accountant):
         step, half = float(state[f"{name}/step"]), 2 ** (self.bits - 1)
         return Codes(nearest(w.double() / step).to(torch.int64), step, -half, half - 1)
 
-    def energy_pJ(self, spikes: float, synops: float) -> float:
-        """Energy of reading and adding one weight per synaptic operation; neurons, routing and leakage are left out.
-
-        Args:
-            spikes: spikes of a sample, which cost nothing here.
-            synops: synaptic operations of a sample.
-
-        Returns:
-            The energy of the sample in pJ.
-        """
-        return synops * self.bits * (READ_PJ_A_BIT + ADD_PJ_A_BIT)
-
     def account(self, sample: SampleWork) -> Account:
         """Count a sample's events and what they take, in the logic and memory of 45 nm.
 
@@ -147,7 +135,8 @@ class FixedPoint(Accountant):
             Terms of energy with the source of each figure, and the bytes of learning.
         """
         byte = Figure(8 * READ_PJ_A_BIT, HOROWITZ[0], f"{HOROWITZ[1]}: a memory of 8 KB, written as it is read")
-        synop = Figure(self.energy_pJ(0, 1), HOROWITZ[0], f"{HOROWITZ[1]}: {self.bits} bits read and added")
+        added = self.bits * (READ_PJ_A_BIT + ADD_PJ_A_BIT)
+        synop = Figure(added, HOROWITZ[0], f"{HOROWITZ[1]}: {self.bits} bits read and added")
         change = Figure(CHANGE_PJ, HOROWITZ[0], f"{HOROWITZ[1]}: a product of 8 bits and an addition")
         figures: Figures = {"synop": synop, "weight_update": change, "byte_read": byte, "byte_written": byte}
         return account(sample, figures, self.unpublished, Widths(weight=self.bits / 8))

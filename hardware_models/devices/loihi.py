@@ -203,30 +203,6 @@ class Loihi(LearningEngine, Accountant):
         whole = nearest(w.double() / grain).to(torch.int64) * synapse.grain
         return Codes(whole, grain / synapse.grain, synapse.lowest, synapse.highest)
 
-    def energy_pJ(self, spikes: float, synops: float) -> float:
-        """Energy of a sample's synaptic operations and spikes; neurons, learning and leakage are left out.
-
-        Args:
-            spikes: spikes of a sample.
-            synops: synaptic operations of a sample.
-
-        Returns:
-            The energy in pJ, from figures that were simulated before silicon.
-        """
-        return synops * SYNOP_PJ + spikes * SPIKE_PJ
-
-    def neurons_pJ(self, active: float, idle: float) -> float:
-        """Energy of the neurons' updates, which a neuron at rest takes too.
-
-        Args:
-            active: updates of neurons that fire, in one sample.
-            idle: all other updates.
-
-        Returns:
-            The energy in pJ, from figures that were simulated before silicon.
-        """
-        return active * ACTIVE_PJ + idle * IDLE_PJ
-
     def _grain(self, state: dict[str, Any], name: str) -> float:
         """The distance between neighbouring weights of a connection."""
         units = int(state[f"{key_of(name).layer}/units"])

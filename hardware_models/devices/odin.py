@@ -104,18 +104,6 @@ class Odin(LearningEngine, GridChip):
         """
         return neuron if self.neurons == "float" else on_odin(layer, neuron, float(state[f"{layer}/units"]))
 
-    def energy_pJ(self, spikes: float, synops: float) -> float:
-        """Energy of a sample's synaptic operations; neurons, learning and leakage are left out.
-
-        Args:
-            spikes: spikes of a sample, which cost nothing here.
-            synops: synaptic operations of a sample.
-
-        Returns:
-            The energy in pJ, with the least that was measured for an operation.
-        """
-        return synops * SYNOP_PJ
-
     def grid(self, state: dict[str, Any], name: str) -> Grid:
         sign = state[f"{name}/sign"]
         return Grid(

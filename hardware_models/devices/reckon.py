@@ -105,18 +105,6 @@ class Reckon(LearningEngine, GridChip):
         shown = self.threshold + self.width * torch.tensor(SHOWN, dtype=torch.float64, device=v.device)
         return shown[segments].to(v.dtype)
 
-    def energy_pJ(self, spikes: float, synops: float) -> float:
-        """Energy of a sample's synaptic operations, learning and leakage left out.
-
-        Args:
-            spikes: spikes of a sample, which cost nothing here.
-            synops: synaptic operations of a sample.
-
-        Returns:
-            The energy in pJ.
-        """
-        return synops * SYNOP_PJ
-
     def grid(self, state: dict[str, Any], name: str) -> Grid:
         return Grid(float(state[f"{name}/step"]), LOWEST_CODE, HIGHEST_CODE)
 

@@ -11,6 +11,9 @@ from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import DataDir, Json, RunData
 
+NAMES = {"rule": "its rule", "backward": "backpropagation through time"}
+"""Whose bytes of learning a report has, in words."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command `deploy` to the command line."""
@@ -83,9 +86,6 @@ def _print_energy(energy: dict[str, Any] | None) -> None:
     if energy is None:
         print("energy: the device model gives none")
         return
-    if "terms" not in energy:
-        print("energy of a sample: " + ", ".join(f"{term} {pJ / 1000:.4g} nJ" for term, pJ in energy.items()))
-        return
     rows = [
         [term["part"], term["event"], f"{term['times']:.4g}", _number(term["each_pJ"]),
          _number(term["pJ"], 1000), term["state"]]
@@ -96,9 +96,9 @@ def _print_energy(energy: dict[str, Any] | None) -> None:
     print("; ".join(f"{name} {_number(pJ, 1000)} nJ" for name, pJ in totals) + ", leakage left out")
     for why, words in sources(energy["terms"]).items():
         print(f"{', '.join(words)}: {why}")
-    for who, moved in energy["learning_bytes"].items():
-        name = "its rule" if who == "rule" else "backpropagation through time"
-        print(f"learning by {name} stores {moved['stored']:,.0f} bytes, reads {moved['read']:,.0f}, "
+    learning = {f"learning by {NAMES[who]}": moved for who, moved in energy["learning_bytes"].items()}
+    for what, moved in ({"running": energy["running_bytes"]} | learning).items():
+        print(f"{what} stores {moved['stored']:,.0f} bytes, reads {moved['read']:,.0f}, "
               f"writes {moved['written']:,.0f}")  # fmt: skip
 
 

@@ -82,20 +82,3 @@ class Device(Protocol):
             as they are.
         """
         ...
-
-
-@runtime_checkable
-class Metered(Protocol):
-    """A device model that also reports how much energy a sample takes."""
-
-    def energy_pJ(self, spikes: float, synops: float) -> float:
-        """The energy that one sample takes. The device's file cites the source of its figures.
-
-        Args:
-            spikes: spikes of all hidden neurons in one sample, >= 0.
-            synops: synaptic operations in one sample, >= 0: each spike counts once per synapse it reaches.
-
-        Returns:
-            The energy in pJ, >= 0.
-        """
-        ...

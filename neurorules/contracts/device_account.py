@@ -91,10 +91,10 @@ class Term(NamedTuple):
 
 
 class Bytes(NamedTuple):
-    """Memory traffic of learning in one sample, in bytes.
+    """Memory traffic of one sample, in bytes: that of running a network, or that of learning beside it.
 
     Args:
-        stored: bytes that have to be stored until learning reads them.
+        stored: bytes that have to be kept: weights and neuron states, or what learning reads later.
         read, written: bytes read from memory and written to it.
     """
 
@@ -108,11 +108,13 @@ class Account(NamedTuple):
 
     Args:
         terms: the terms of the energy.
+        running: memory traffic of weights and neuron states in a forward pass.
         moved: memory traffic of the rule that the network learns by.
         moved_globally: memory traffic of backpropagation through time on the same network, for comparison.
     """
 
     terms: tuple[Term, ...]
+    running: Bytes
     moved: Bytes
     moved_globally: Bytes
 

@@ -213,24 +213,6 @@ class FitsRules(Protocol):
 
 
 @runtime_checkable
-class UpdatesMetered(Protocol):
-    """A device that reports the cost of neuron updates; `contracts.device.Metered` reports that of spikes and
-    synapses."""
-
-    def neurons_pJ(self, active: float, idle: float) -> float:
-        """Energy of the neuron updates in one sample.
-
-        Args:
-            active: updates of neurons that fire, >= 0.
-            idle: all other updates, >= 0.
-
-        Returns:
-            The energy in pJ, >= 0.
-        """
-        ...
-
-
-@runtime_checkable
 class Idealised(Protocol):
     """A device whose effects can all be switched off by options, so that a test can check the ideal case."""
 

@@ -229,6 +229,45 @@ def test_a_graph_inside_a_graph_is_joined_to_it() -> None:
     np.testing.assert_array_equal(ours(outer, drive), expected)
 
 
+def affine(rows: int, columns: int, seed: int, bias: float = 0.1) -> Any:
+    return nir.Affine(Draw(seed, (rows, columns)).between(-0.3, 0.5), np.full(rows, bias))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_map_that_several_nodes_drive_adds_its_bias_once(seed: int) -> None:
+    nodes = {
+        "input": nir.Input(np.array([5])), "first": affine(5, 5, seed), "cell": Draw(seed, (5,)).node("LIF"),
+        "shared": affine(4, 5, seed + 9), "last": Draw(seed, (4,)).node("LI"), "output": nir.Output(np.array([4])),
+    }  # fmt: skip
+    edges = [("input", "first"), ("first", "cell"), ("cell", "shared"), ("input", "shared"), ("shared", "last"),
+             ("last", "output")]  # fmt: skip
+    graph = nir.NIRGraph(nodes, edges, metadata={"dt": 1e-4}, type_check=False)
+    drive = spikes(seed, (5,))
+    np.testing.assert_allclose(ours(graph, drive), by_equations(graph, drive), atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_recurrent_layer_as_spyx_writes_it_is_driven_through_its_recurrent_weights(seed: int) -> None:
+    beta, ones = np.full(6, 0.9), np.ones(6)
+    inner = nir.NIRGraph(
+        {"1.lif": nir.LIF(1 / (1 - beta), beta * 5, 0 * ones, 0.3 * ones), "1.w_rec": affine(6, 6, seed),
+         "1.input": nir.Input({"input": np.array([6])}), "1.output": nir.Output({"output": np.array([6])})},
+        [("1.input", "1.w_rec"), ("1.w_rec", "1.lif"), ("1.lif", "1.w_rec"), ("1.lif", "1.output")],
+    )  # fmt: skip
+    ends = {"input": nir.Input({"input": np.array([5])}), "output": nir.Output({"output": np.array([2])})}
+    maps = {"0": affine(6, 5, seed + 1), "2": affine(2, 6, seed + 2)}
+    last = nir.LIF(1 / (1 - beta[:2]), beta[:2], 0 * ones[:2], 0.01 * ones[:2])
+    outer = nir.NIRGraph({**ends, **maps, "1": inner, "3": last},
+                         [("input", "0"), ("0", "1"), ("1", "2"), ("2", "3"), ("3", "output")])  # fmt: skip
+    flat = nir.NIRGraph({**ends, **maps, "lif": inner.nodes["1.lif"], "w_rec": inner.nodes["1.w_rec"], "3": last},
+                        [("input", "0"), ("0", "w_rec"), ("w_rec", "lif"), ("lif", "w_rec"), ("lif", "2"), ("2", "3"),
+                         ("3", "output")])  # fmt: skip
+    drive = spikes(seed, (5,))
+    expected = run(flat, drive, dt=1.0)
+    assert 0 < expected["lif"].mean() < 1 and expected["output"].any()
+    np.testing.assert_array_equal(ours(outer, drive, NirOptions(unit="steps")), expected["output"])
+
+
 class Classes(nn.Module):
     """A class-based net of snnTorch, whose forward computes one step."""
 
@@ -343,6 +382,44 @@ def test_a_file_that_norse_wrote_gives_the_spikes_of_norse() -> None:
     learner = Learner(f"{file}:dt=0.000001", input_shape=(1, 4), rule="dfa", device="cpu")
     sent = learner.respond(spikes).activity[-1].S.values[:, 0]
     assert sent.sum() == 19 and np.array_equal(sent.numpy(), stored["y"])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sums"), [("li_box", "dt=0.000001", -8), ("iaf", "", 27), ("iaf", "dt=0.001:input=charge", 27)]
+)
+def test_files_of_other_cells_of_norse_give_what_norse_gives(name: str, options: str, sums: int) -> None:
+    stored = np.load(GOLDEN / "norse_cells.npz")
+    learner = Learner(f"{GOLDEN / f'norse_{name}.nir'}{':' if options else ''}{options}", "bptt", device="cpu")
+    assert learner.model.network.input_shape == (4,)  # the file's (1, 4) has a batch
+    read = learner.respond(torch.from_numpy(stored["x"])[:, None]).activity[-1]
+    sent = (read.v if name == "li_box" else read.S).values[:, 0]
+    np.testing.assert_allclose(sent.numpy(), stored[name], atol=1e-6)
+    assert int(stored[name].sum()) == sums
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("li_box", NirOptions(dt=1e-6)), ("cuba", NirOptions(dt=1e-6)), ("iaf", NirOptions(dt=0.25))]
+)
+def test_files_of_norse_give_what_their_equations_give(name: str, options: NirOptions) -> None:
+    graph = read_graph(GOLDEN / f"norse_{name}.nir")
+    drive = 4.0 * np.load(GOLDEN / "norse_cells.npz")["x"].astype(np.float64)
+    expected = run(graph, drive, options.dt or 0.0)["output"]
+    assert np.ptp(expected) > 0
+    np.testing.assert_allclose(ours(graph, drive, options), expected, atol=1e-6)
+
+
+def test_cells_of_norse_whose_numbers_have_no_axis_come_in_from_memory() -> None:
+    """Norse's newest exporter writes tau in seconds, and the defaults of its cells as numbers without an axis."""
+    one = np.ones((), np.float32)
+    nodes = {"input_tensor": nir.Input(np.array([4])), "_0": affine(6, 4, 1),
+             "_1": nir.LIF(one / 100, one, 0 * one, 0.1 * one, 0 * one), "_2": affine(2, 6, 2),
+             "_3": nir.CubaLIF(one / 200, one / 100, one, 0 * one, 0.01 * one, 0 * one, one),
+             "output": nir.Output(None)}  # fmt: skip
+    graph = nir.NIRGraph(nodes, list(zip(nodes, list(nodes)[1:], strict=False)), type_check=False)
+    drive = spikes(4, (4,))
+    expected = run(graph, drive, 1e-3)["output"]
+    assert 0 < expected.mean() < 1
+    np.testing.assert_array_equal(ours(graph, drive, NirOptions(dt=1e-3)), expected)
 
 
 def test_the_step_that_norse_had_in_mind_is_refused_since_its_file_has_it_in_tau_already() -> None:

@@ -19,7 +19,6 @@ import neurorules
 from neurorules.cli import run
 from neurorules.compare.comparison import command_line, compare, plan, python_line
 from neurorules.compare.gather import SHARED, check_comparable
-from neurorules.compare.measures.costs import energy_pJ
 from neurorules.compare.measures.summary import reached
 from neurorules.compare.measures.tables import as_csv
 from neurorules.language.config import SETTINGS, TrainConfig, config_from
@@ -176,12 +175,6 @@ def test_the_command_makes_the_same_comparison_again() -> None:
     call = python_line(config, Path("out"), ["data", "net"], rules="sigprop", seeds=3, folds=None)
     assert call.startswith("neurorules.compare('sigprop', 'out', seeds=3, data=(train, test), net=net, epochs=3")
     ast.parse(call)
-
-
-def test_energy_is_what_a_device_says() -> None:
-    assert energy_pJ("none", 3.0, 400.0) is None
-    assert energy_pJ("fixed_point:bits=8", 3.0, 400.0) == pytest.approx(400 * (10 / 8 + 0.03))
-    assert energy_pJ("fixed_point:bits=4:cv=0", 3.0, 400.0) == pytest.approx(200 * (10 / 8 + 0.03))
 
 
 def test_a_run_of_an_earlier_version_goes_on_with_the_defaults_of_newer_settings(tmp_path: Path) -> None:

@@ -40,6 +40,35 @@ def test_the_worked_example_of_loihi() -> None:
     assert energy["changes of a weight"] == energy["bytes read"] == 0.0  # it does not learn
 
 
+@pytest.mark.parametrize(
+    ("name", "pJ"), [("odin", 254.0), ("reckon", 106.0), ("fixed_point", 20 * (10 / 8 + 0.03)), ("xylo", None)]
+)
+def test_a_synaptic_operation_takes_what_is_published_for_the_chip_or_nothing_is_said(
+    name: str, pJ: float | None
+) -> None:
+    told = by_event(DEVICES.make(name).account(SampleWork((work(),), 7.0, 3.0, 37.0)))
+    assert told["synaptic operations of hidden neurons' spikes"] == (None if pJ is None else pytest.approx(pJ))
+    coarse = by_event(DEVICES.make("fixed_point:bits=4").account(SampleWork((work(),), 7.0, 3.0, 37.0)))
+    assert coarse["synaptic operations of hidden neurons' spikes"] == pytest.approx(10 * (10 / 8 + 0.03))
+
+
+def test_bytes_of_running_are_those_of_a_forward_pass_that_counts_every_access() -> None:
+    spikes = torch.rand(7, 5, generator=torch.Generator().manual_seed(1)) < 0.5
+    memory = Memory()
+    memory.keeps(5 * 3, 0.5)
+    memory.keeps(3, 2.0)
+    for t in range(7):
+        for _ in range(3):
+            memory.change(2.0)
+            memory.read += 0.5 * int(spikes[t].sum())
+    reached = float(spikes.sum()) * 3
+    own = work(inputs=5, outputs=3, weights=15, steps=7, spikes=float(spikes.sum()), synops=reached)
+    told = account(SampleWork((own,), 0.0, 4.0, 17.0), {}, "nobody says", Widths(weight=0.5, state=2.0))
+    assert told.running == Bytes(memory.stored, memory.read, memory.written)
+    beside = own._replace(from_input=True, summed_outside=True)
+    assert account(SampleWork((beside, own), 0.0, 4.0, 17.0), {}, "", Widths(0.5)).running.stored == 15 + 6
+
+
 def test_every_term_stands_alone_and_what_is_not_published_is_not_guessed() -> None:
     figures: Figures = {"synop": Figure(2.0, "measured", "a page"), "byte_read": Figure(3.0, "measured", "a page")}
     sample = SampleWork((work(from_input=True), work(synops=7.0, kind="sum")), 5.0, 3.0, 37.0)

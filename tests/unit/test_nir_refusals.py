@@ -41,7 +41,10 @@ def loop(*more: tuple[str, str]) -> list[tuple[str, str]]:
 
 SQUARE = nir.Linear(np.ones((3, 3)))
 GRAPHS: dict[str, tuple[Any, list[str]]] = {
-    "two maps in a row": (graph({"fc2": SQUARE, "lif": lif()}), ["'fc2'", "'fc'", "no neuron between"]),
+    "a convolution behind a map": (
+        graph({"c": nir.Conv2d((3, 1), np.ones((1, 1, 1, 1)), 1, 0, 1, 1, np.zeros(1)), "lif": lif()}),
+        ["'c' (Conv2d)", "'fc'", "no neuron between"],
+    ),
     "a circle of maps": (
         graph({"a": lif(), "x": SQUARE, "y": SQUARE}, loop(("fc", "x"), ("x", "y"), ("y", "x"), ("y", "a"))),
         ["cycle", "x", "y", "no delay"],

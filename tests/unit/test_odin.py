@@ -138,10 +138,6 @@ def test_a_read_out_stays_beside_the_chip_and_registers_have_widths() -> None:
         Sdsp(theta_3=8)
 
 
-def test_energy_is_that_of_its_synaptic_operations() -> None:
-    assert DEVICES.make("odin").energy_pJ(7.0, 20.0) == pytest.approx(254.0)
-
-
 def test_sdsp_fits_the_chip_and_other_rules_are_told_by_term_what_does_not() -> None:
     from neurorules.runner.fit import fits
 

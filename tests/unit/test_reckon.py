@@ -111,7 +111,6 @@ def test_codes_have_8_bits() -> None:
     stored, state = device.on_parameters(device.init({NAME: (1, 4)}, 0), NAME, torch.tensor([[9.0, -9.0, 0.5, -0.1]]))
     codes = device.codes(state, NAME, stored)
     assert codes.codes.tolist() == [[127, -128, 64, -13]] and (codes.lowest, codes.highest) == (-128, 127)
-    assert device.energy_pJ(3.0, 20.0) == pytest.approx(106.0)
 
 
 def test_a_width_of_zero_is_refused() -> None:

@@ -96,16 +96,15 @@ def test_without_floating_point_there_is_no_difference() -> None:
 def test_energies_stand_beside_accuracies_for_the_devices_that_say_them() -> None:
     content = comparison()
     for run in content["runs"]:
-        run["synops_per_sample"] = 100.0
         if run["hardware"] == "loihi":
             run["energy"] = {"total": 2000.0 + run["seed"], "learning": {"total": 38_000_000.0}}
     for row in content["rules"]:
         on_loihi = row["rule"].endswith("loihi")
         row |= {"energy_pJ": 2000.5, "learning_energy_pJ": 38_000_000.0} if on_loihi else {"energy_pJ": None}
     assert energy_by_device(content["runs"]) == [
-        ("rule", "loihi", "fixed_point:bits=4"),
-        ("dfa", "2.001 + 38,000", "0.064 + -"),
-        ("drtp", "2.001 + 38,000", "- + -"),
+        ("rule", "loihi"),
+        ("dfa", "2.001 + 38,000"),
+        ("drtp", "2.001 + 38,000"),
     ]
     found = read(content)
     section = next(part for part in sections_of(found, looks_of(found)) if part.name == "devices")

@@ -66,7 +66,8 @@ class {type_name}:
 
     # More that a chip may be, each one method: on_observe, on_trace, on_time, on_neuron, codes, check_rule. See
     # `neurorules.contracts.device_hooks`, and `ideal: ClassVar[str]`, options with which all effects vanish.
-    # def energy_pJ(self, spikes: float, synops: float) -> float: what a sample costs, in pJ, with the source cited.
+    # account(sample) says what a sample costs, term by term, each with its source: see
+    # `neurorules.contracts.device_account`. `hardware_models.account.Accountant` makes it of a table of figures.
 
 
 ENTRY = {type_name}

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from jaxtyping import Shaped
 from torch import Tensor
 
-from neurorules.contracts.device import DEVICES, Metered
 from neurorules.contracts.series import Series
 from neurorules.language.rules import Phase
 from neurorules.network.model import Learned, Model
@@ -138,24 +137,6 @@ def _pass(
     return share * sum((prod(layer.shape) * bits[layer.name] / 8 for layer in hidden), 0.0)
 
 
-def energy_pJ(hardware: str, spikes: float, synops: float) -> float | None:
-    """The energy of one sample, by the first device model that gives one.
-
-    Args:
-        hardware: device models joined by +, or none.
-        spikes: number of spikes per sample.
-        synops: number of synaptic operations per sample.
-
-    Returns:
-        The energy in pJ; None where no device model gives one.
-    """
-    for text in [] if hardware == "none" else hardware.split("+"):
-        device = DEVICES.make(text.strip())
-        if isinstance(device, Metered):
-            return float(device.energy_pJ(spikes, synops))
-    return None
-
-
 class Energies(NamedTuple):
     """The energy of one sample on a run's device; None where no device says it.
 
@@ -169,7 +150,7 @@ class Energies(NamedTuple):
 
 
 def energies_of(run: Mapping[str, Any]) -> Energies:
-    """The energy of a sample, as a run's result says it; from its counts where it comes from an earlier version.
+    """The energy of a sample, as a run's result says it.
 
     Args:
         run: a result.
@@ -179,7 +160,5 @@ def energies_of(run: Mapping[str, Any]) -> Energies:
     """
     energy = run.get("energy")
     if not isinstance(energy, Mapping):
-        return Energies(
-            energy_pJ(run.get("hardware", "none"), run["spikes_per_sample"], run["synops_per_sample"]), None
-        )
-    return Energies(energy["total"], energy.get("learning", {}).get("total"))
+        return Energies(None, None)
+    return Energies(energy["total"], energy["learning"]["total"])

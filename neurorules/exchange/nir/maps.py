@@ -58,8 +58,13 @@ class Map:
     fixed: tuple[str, ...] = ()
     last: str = ""
 
-    def follow(self, name: str, node: Any) -> None:
-        """Follow the path through one node of the graph.
+    def follow(self, name: str, node: Any, biased: bool = True) -> None:
+        """Follow the path through one node of the graph. A dense map behind a dense one is multiplied into it.
+
+        Args:
+            name: of the node.
+            node: of NIR.
+            biased: whether its bias counts; another path to the same population may have brought it already.
 
         Raises:
             UserError: nothing here does what it does; it is named.
@@ -67,10 +72,10 @@ class Map:
         kind = kind_of(node)
         at = f"{self.where}: node '{name}' ({kind})"
         if kind in (*DENSE, "Conv2d"):
-            if self.connection is not None:
+            if self.connection is not None and not (kind in DENSE and isinstance(self.connection, Dense | Recurrent)):
                 raise UserError(f"{at} follows '{self.last}' with no neuron between. Put one there, or multiply them")
             self.last, self.fixed = name, tuple(str(metadata_of(node).get(FROZEN, "")).split())
-            (self._dense if kind in DENSE else self._convolution)(at, node)
+            (self._dense if kind in DENSE else self._convolution)(at, node, biased)
         elif kind == "Scale":
             self._scale(at, node)
         elif kind in ("AvgPool2d", "SumPool2d"):
@@ -97,7 +102,7 @@ class Map:
             raise UserError(f"{at} reads shape {self.shape}. Populations here are flat, or maps (C, H, W)")
         self._multiply_columns(at)
 
-    def _dense(self, at: str, node: Any) -> None:
+    def _dense(self, at: str, node: Any, biased: bool) -> None:
         weights = _finite(np.asarray(node.weight), at, "weight")
         if weights.ndim != 2:
             raise UserError(f"{at} has weights of shape {weights.shape}. Give it (outputs, inputs)")
@@ -106,11 +111,18 @@ class Map:
         if self.shape != weights.shape[1:]:
             raise UserError(f"{at} reads {weights.shape[1]} values, and gets shape {self.shape}. Make them the same")
         size = weights.shape[0]
-        if self.loop and size != weights.shape[1]:
+        if self.loop and size != weights.shape[1] and self.connection is None:
             raise UserError(f"{at} feeds {weights.shape[1]} neurons back to {size}. Make them the same")
-        self._take(at, Recurrent(size) if self.loop else Dense(size), weights, getattr(node, "bias", None))
+        bias = getattr(node, "bias", None) if biased else None
+        if self.connection is not None:
+            before = self.weights if self.bias is None else np.column_stack((self.weights, self.bias))
+            both = weights.astype(np.float64) @ before
+            weights, own = both[:, : self.weights.shape[1]], both[:, self.weights.shape[1] :].sum(1)
+            bias = (own if bias is None else bias + own) if self.bias is not None else bias
+            self.shape, self.columns, self.bias = self.pre_shape, 1.0, None
+        self._take(at, Recurrent(size) if self.loop else Dense(size), weights, bias)
 
-    def _convolution(self, at: str, node: Any) -> None:
+    def _convolution(self, at: str, node: Any, biased: bool) -> None:
         weights = _finite(np.asarray(node.weight), at, "weight")
         stride, dilation = _pair(node.stride), _pair(node.dilation)
         square = weights.ndim == 4 and weights.shape[2] == weights.shape[3] and stride[0] == stride[1]
@@ -124,7 +136,7 @@ class Map:
         if len(self.shape) != 3 or self.shape[0] != weights.shape[1]:
             raise UserError(f"{at} reads maps ({weights.shape[1]}, height, width), and gets shape {self.shape}")
         border = self._border(at, node.padding, side)
-        self._take(at, Conv2d(weights.shape[0], side, stride[0], border), weights, node.bias)
+        self._take(at, Conv2d(weights.shape[0], side, stride[0], border), weights, node.bias if biased else None)
 
     def _border(self, at: str, padding: Any, side: int) -> Literal["same", "valid"] | int:
         if isinstance(padding, str):

@@ -98,6 +98,7 @@ class _Assembly:
             raise UserError(f"{at} is driven by itself alone. Join it to the input, or leave it out")
         ways = sorted(cell.paths, key=lambda way: way.source == cell.name)  # recurrence last
         maps: list[Map] = []
+        brought: set[tuple[str, ...]] = set()  # the ways from a node on, whose biases were counted
         for way in ways:
             source = maps[0].shape if way.source == cell.name else self._source(way, input_shape)
             flat = way.source == INPUT and len(self.wiring.input_shape) == 1 and len(source) != 1
@@ -105,8 +106,10 @@ class _Assembly:
             if flat:
                 one.transforms.append(Flatten())
                 one.shape = (prod(source),)
-            for name, node in way.nodes:
-                one.follow(name, node)
+            for position, (name, node) in enumerate(way.nodes):
+                rest = tuple(behind for behind, _ in way.nodes[position:])
+                one.follow(name, node, rest not in brought)
+                brought.add(rest)
             one.end(at)
             if maps and one.shape != maps[0].shape:
                 raise UserError(f"{at} adds shapes {maps[0].shape} and {one.shape}. Make them the same")

@@ -12,6 +12,8 @@ from neurorules.language.errors import UserError
 INTEGRATORS = ("I", "LI", "CubaLI")
 """Nodes with a state that send their membrane, and spike where a Threshold follows."""
 SPIKING = ("IF", "LIF", "CubaLIF")
+BATCHED = (2, 4)
+"""Numbers of axes of an Input's shape whose first axis of 1 is a batch, as Norse 1.1 writes it: before (N,), (C, H, W)."""
 INPUT = ""
 """Stands for the graph's input among the sources of a path."""
 
@@ -146,7 +148,8 @@ class _Walk:
         shape = self.nodes[start].input_type["input"]
         if shape is None or not len(shape) or min(shape) < 1:
             raise UserError(f"{self.where}: the Input '{start}' has no shape. Give it one, such as (784,)")
-        return tuple(int(side) for side in shape)
+        sides = tuple(int(side) for side in shape)
+        return sides[1:] if len(sides) in BATCHED and sides[0] == 1 else sides
 
     def _has_state(self, name: str) -> bool:
         return kind_of(self.nodes[name]) in (*INTEGRATORS, *SPIKING, "Threshold")

@@ -6,9 +6,7 @@ from math import prod
 from typing import Any
 
 from neurorules.contracts.chip import Chip
-from neurorules.contracts.device import Metered
 from neurorules.contracts.device_account import Account, Accounting, SampleWork, Term, Work
-from neurorules.contracts.device_hooks import UpdatesMetered
 from neurorules.network.layer import INPUT
 from neurorules.network.learning_kind import kind_of
 from neurorules.network.model import Model
@@ -54,8 +52,8 @@ def energy_of(learner: Learner, activity: Evaluation, steps: int) -> dict[str, A
     Returns:
         In pJ: terms of running by name, their "total", and "learning" with its own terms and total; totals hold what
         has a figure, and are None where nothing has. "terms" has every count, figure, state and source, "left_out" the
-        terms without a figure, "learning_bytes" those of the rule and of backpropagation. Of a device that only
-        meters spikes and synapses the terms alone; None for one that says nothing.
+        terms without a figure, "running_bytes" those of a forward pass, "learning_bytes" those of the rule and of
+        backpropagation. None for a device that gives no account.
     """
     assert learner.hardware is not None
     parts = [device for device, _ in Chip(learner.hardware, {}).parts]
@@ -63,7 +61,7 @@ def energy_of(learner: Learner, activity: Evaluation, steps: int) -> dict[str, A
     accounts = [device.account(work) for device in parts if isinstance(device, Accounting)]
     if accounts:  # of a chain the first one that knows a figure
         return _described(next((a for a in accounts if any(t.each_pJ is not None for t in a.terms)), accounts[0]))
-    return next((_metered(device, work, activity) for device in parts if isinstance(device, Metered)), None)
+    return None
 
 
 def _described(account: Account) -> dict[str, Any]:
@@ -74,6 +72,7 @@ def _described(account: Account) -> dict[str, Any]:
         "learning": learning,
         "left_out": list(left_out),
         "terms": [{**term._asdict(), "pJ": term.pJ} for term in account.terms if term.times],
+        "running_bytes": account.running._asdict(),
         "learning_bytes": {"rule": account.moved._asdict(), "backward": account.moved_globally._asdict()},
     }
 
@@ -86,10 +85,3 @@ def _by_name(terms: list[Term]) -> dict[str, float | None]:
         if term.times and term.name not in unknown:
             sums[term.name] = (sums.get(term.name) or 0.0) + (term.pJ or 0.0)
     return {**sums, "total": sum(pJ or 0.0 for pJ in sums.values()) if sums else None}
-
-
-def _metered(device: Metered, work: SampleWork, activity: Evaluation) -> dict[str, Any]:
-    terms = {"synapses": float(device.energy_pJ(activity.spikes_per_sample, activity.synops_per_sample))}
-    if isinstance(device, UpdatesMetered):
-        terms["neurons"] = float(device.neurons_pJ(work.active, work.idle))
-    return {**terms, "total": sum(terms.values())}
