@@ -98,5 +98,5 @@ $(FULL): pyproject.toml constraints.txt | $(CORE)
 	touch $@
 
 $(DOCS): pyproject.toml constraints.txt | $(CORE)
-	$(PIP) -e '.[brian2,docs]'
+	$(PIP) -e '.[brian2,nwb,neo,docs]'
 	touch $@

@@ -97,7 +97,7 @@ def _pools(
             )
         binary = pool.kind == "max"
         name, slot = f"{prefix}{layer.name}_{afferent.name}_pool{number}", f"{index}_{number}"
-        wiring, each = pooled(pool, shape), f"each {pool.size}x{pool.size} window"
+        wiring, each = pooled(pool, shape), f"each {pool.sides[0]}x{pool.sides[1]} window"
         links.append(_gathering(f"{name}_in", source, name, each, wiring, f"gather_{slot}"))
         step = Code((_pool_text(pool), "I_in = 0"), f"pool_{slot}")
         cells = int(np.prod(pool.post_shape(shape)))
@@ -123,7 +123,7 @@ def _gathering(name: str, source: str, target: str, parameter: str, wiring: Wiri
 
 
 def _pool_text(pool: Pool) -> str:
-    return "S = int(I_in > 0)" if pool.kind == "max" else f"S = I_in/{float(pool.size**2)!r}"
+    return "S = int(I_in > 0)" if pool.kind == "max" else f"S = I_in/{float(np.prod(pool.sides))!r}"
 
 
 def _binary(case: Case, afferent: Input) -> bool:

@@ -78,7 +78,7 @@ def wired(layer: Layer, afferent: Input, parameters: Arrays) -> tuple[Wiring, np
                 f"pooling, such as a2"
             )
         window = pooled(pool, shape)
-        share = np.full(len(window.pre), 1.0 / pool.size**2)
+        share = np.full(len(window.pre), 1.0 / prod(pool.sides))
         matrix = matrix @ coo_array((share, (window.post, window.pre)), (matrix.shape[1], prod(shape))).tocsr()
     summed = matrix.tocoo()
     return Wiring(summed.col, summed.row, np.arange(summed.nnz), (summed.nnz,)), summed.data

@@ -7,12 +7,14 @@ from math import prod
 
 import numpy as np
 
+from neurorules.connections._convolution import Convolution
 from neurorules.connections._matrix import Matrix
-from neurorules.connections.conv2d import Conv2d
+from neurorules.connections.recurrent_single import RecurrentSingle
 from neurorules.language.errors import UserError
 from neurorules.network.layer import Input, Layer
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
+from neurorules.transforms.one_row import OneRow
 from neurorules.transforms.pool import Pool
 
 Shape = tuple[int, ...]
@@ -70,29 +72,33 @@ def wiring_of(layer: Layer, afferent: Input) -> Wiring:
         The synapses, whose presynaptic indices count behind the pools.
 
     Raises:
-        UserError: the connection is neither dense, recurrent nor a convolution.
+        UserError: the connection is neither dense, recurrent nor a convolution without pool.
     """
     connection = afferent.connection
-    if isinstance(connection, Conv2d):
+    if isinstance(connection, Convolution) and connection.pools == (1, 1):
         return _convolution(connection, afferent.pre_shape, layer.shape)
+    if isinstance(connection, RecurrentSingle):
+        places = np.arange(prod(layer.shape))
+        return Wiring(places, places, places, (len(places),))
     if not isinstance(connection, Matrix):
         raise UserError(
             f"connection '{afferent.name}' of layer '{layer.name}' is a {type(connection).__name__}; the Brian2 path "
-            f"runs dense, recurrent and conv2d connections. Use --path torch, or a net of those"
+            f"runs dense, recurrent and convolutional connections. Use --path torch, or a net of those"
         )
     post, pre = prod(layer.shape), prod(afferent.pre_shape)
     places = np.arange(post * pre)
     return Wiring(places % pre, places // pre, places, (post, pre))
 
 
-def _convolution(connection: Conv2d, pre: Shape, post: Shape) -> Wiring:
+def _convolution(connection: Convolution, pre: Shape, post: Shape) -> Wiring:
     """List one synapse for each weight of the kernel that falls on a presynaptic neuron and not beyond the border."""
-    kernel = (*post, pre[0], connection.kernel, connection.kernel)
+    kernel = (*post, pre[0] // connection.groups, *connection.sides)
     o, row, column, c, down, across = np.indices(kernel).reshape(6, -1)
-    y = row * connection.stride - connection.zeros_around + down
-    x = column * connection.stride - connection.zeros_around + across
+    y = row * connection.strides[0] - connection.borders[0] + down * connection.dilations[0]
+    x = column * connection.strides[1] - connection.borders[1] + across * connection.dilations[1]
     inside = (y >= 0) & (y < pre[1]) & (x >= 0) & (x < pre[2])
-    below = np.ravel_multi_index((c, y.clip(0, pre[1] - 1), x.clip(0, pre[2] - 1)), pre)
+    read = o // (post[0] // connection.groups) * kernel[3] + c  # the map that map c of the kernel's group is
+    below = np.ravel_multi_index((read, y.clip(0, pre[1] - 1), x.clip(0, pre[2] - 1)), pre)
     above = np.ravel_multi_index((o, row, column), post)
     shape = (post[0], *kernel[3:])
     element = np.ravel_multi_index((o, c, down, across), shape)
@@ -118,7 +124,7 @@ def pools_of(layer: Layer, afferent: Input, learning: bool) -> tuple[tuple[Pool,
     for transform in afferent.transforms:
         if isinstance(transform, Pool):
             pools.append((transform, shape))
-        elif not isinstance(transform, Flatten) and (learning or not isinstance(transform, Dropout)):
+        elif not isinstance(transform, Flatten | OneRow) and (learning or not isinstance(transform, Dropout)):
             raise UserError(
                 f"connection '{afferent.name}' of layer '{layer.name}' reads its source through "
                 f"{type(transform).__name__}, which the Brian2 path does not run"
@@ -140,11 +146,12 @@ def pooled(pool: Pool, shape: Shape) -> Wiring:
     """
     cells = pool.post_shape(shape)
     c, y, x = np.indices(shape).reshape(3, -1)
-    inside = (y // pool.size < cells[1]) & (x // pool.size < cells[2])
-    c, y, x = c[inside], y[inside], x[inside]
+    row, column = y // pool.sides[0], x // pool.sides[1]
+    inside = (row < cells[1]) & (column < cells[2])
+    c, y, x, row, column = (places[inside] for places in (c, y, x, row, column))
     return Wiring(
         np.ravel_multi_index((c, y, x), shape),
-        np.ravel_multi_index((c, y // pool.size, x // pool.size), cells),
+        np.ravel_multi_index((c, row, column), cells),
         np.zeros(len(c), dtype=int),
         (1,),
     )

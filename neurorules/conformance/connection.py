@@ -11,7 +11,7 @@ from neurorules.connections import CONNECTIONS
 from neurorules.contracts.connection import Connection, Shape
 from neurorules.language.errors import UserError
 
-SHAPES: tuple[Shape, ...] = ((7,), (5,), (3, 11, 10), (2, 3, 4, 5))
+SHAPES: tuple[Shape, ...] = ((7,), (5,), (3, 11, 10), (4, 11, 10), (2, 3, 4, 5))
 """Shapes of the presynaptic populations that checks offer to a connection: flat ones, maps, and one of four axes."""
 ROWS = 6
 """Number of rows R of activity."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurorules.connections._convolution import Convolution
+from neurorules.connections._convolution import SquareConvolution
 from neurorules.language.ranges import ranged
 
 
 @ranged("connection 'conv2d'")
 @dataclass(frozen=True)
-class Conv2d(Convolution):
+class Conv2d(SquareConvolution):
     """I = K * s over maps (C, H, W), with kernels K of shape (O, C, kernel, kernel).
 
     Args:

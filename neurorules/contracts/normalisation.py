@@ -17,7 +17,7 @@ from torch import Tensor
 from neurorules.contracts.running_mean import RunningMean, start_at
 
 EPSILON = 1e-3
-"""Added to the variance, so that the gain 1/sigma stays finite."""
+"""Added to the variance, so that the gain 1/sigma stays finite; batch normalisation may have another one."""
 
 
 class CurrentStatistics(NamedTuple):
@@ -141,8 +141,18 @@ def first_update_statistics(shape: tuple[int, ...], like: Float[Tensor, "..."]) 
     return UpdateStatistics(nothing, nothing)
 
 
-def by_running(statistics: CurrentStatistics) -> tuple[Float[Tensor, "*statistics"], Float[Tensor, "*statistics"]]:
-    """The mean and the gain 1/sigma from running averages, (N,) or (C, 1, 1) each."""
+def by_running(
+    statistics: CurrentStatistics, epsilon: float = EPSILON
+) -> tuple[Float[Tensor, "*statistics"], Float[Tensor, "*statistics"]]:
+    """The mean and the gain 1/sigma from running averages.
+
+    Args:
+        statistics: running averages of the current.
+        epsilon: added to the variance, > 0.
+
+    Returns:
+        The mean and the gain, (N,) or (C, 1, 1) each.
+    """
     mean = statistics.mean.value
     variance = (statistics.square.value - mean.square()).clamp(min=0)
-    return mean, (variance + EPSILON).rsqrt()
+    return mean, (variance + epsilon).rsqrt()

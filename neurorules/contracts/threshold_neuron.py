@@ -45,20 +45,40 @@ class Brian2Parts(NamedTuple):
     current: str | None = None
 
 
-class ThresholdNeuron(Neuron[State]):
+class SpikingAbove(Neuron[State]):
+    """A neuron that spikes in each step in which its membrane is above a threshold."""
+
+    spiking = True
+    v_threshold: float | Tensor
+    """The threshold that v is compared with, > 0; one number, or (*shape)."""
+    surrogate: Surrogate
+    """psi and its primitive, as functions of v - v_threshold."""
+
+    def spikes(self, v: Tensor) -> Tensor:
+        """1 where v is above the threshold, else 0; (B, *shape)."""
+        return ((v - self.v_threshold) > 0).to(v.dtype)
+
+    @property
+    def scale(self) -> float | Tensor:
+        """The unit in which changes of the membrane are measured: the threshold."""
+        return self.v_threshold
+
+    def psi(self, v: Tensor) -> Tensor:
+        return self.surrogate.psi(v - self.v_threshold)
+
+    def primitive(self, v: Tensor) -> Tensor:
+        return self.surrogate.primitive(v - self.v_threshold)
+
+
+class ThresholdNeuron(SpikingAbove[State]):
     """v = integrate(state, I); S = 1 where v > v_threshold; state after = settle(v, S).
 
     `late` is 1 where a spike of an earlier step resets the membrane in this one: because resets are delayed, or because
     a reset by subtraction left the membrane above its threshold.
     """
 
-    spiking = True
-    v_threshold: float | Tensor
-    """The threshold that v is compared with, > 0; one number, or (*shape)."""
     reset_delay: bool
     """Whether a reset acts one step after its spike."""
-    surrogate: Surrogate
-    """psi and its primitive, as functions of v - v_threshold."""
 
     @abstractmethod
     def late(self, state: State) -> Tensor:
@@ -132,10 +152,6 @@ class ThresholdNeuron(Neuron[State]):
         """Spikes of the previous step, (B, *shape); None for a neuron with `dynamics`, whose state does not hold
         them."""
 
-    def spikes(self, v: Tensor) -> Tensor:
-        """1 where v is above the threshold, else 0; (B, *shape)."""
-        return ((v - self.v_threshold) > 0).to(v.dtype)
-
     def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
         late = self.late(state)
         moved = self.integrate(state, current, late)
@@ -143,17 +159,6 @@ class ThresholdNeuron(Neuron[State]):
         spikes = self.spikes(v)
         gates = None if before is None else self.gates(state, before)
         return spikes, Observed(v, gates=gates), self.settle(moved, spikes, late)
-
-    @property
-    def scale(self) -> float | Tensor:
-        """The unit in which changes of the membrane are measured: the threshold."""
-        return self.v_threshold
-
-    def psi(self, v: Tensor) -> Tensor:
-        return self.surrogate.psi(v - self.v_threshold)
-
-    def primitive(self, v: Tensor) -> Tensor:
-        return self.surrogate.primitive(v - self.v_threshold)
 
     def brian2_parts(self) -> Brian2Parts:
         """The parts of the step as text for Brian2.

@@ -11,9 +11,12 @@ from typing import Any
 from torch import Tensor
 
 from neurorules.connections.conv2d import Conv2d
+from neurorules.connections.conv2d_grouped import Conv2dGrouped
 from neurorules.connections.conv2d_pooled import Conv2dPooled
 from neurorules.connections.dense import Dense
 from neurorules.connections.recurrent import Recurrent
+from neurorules.connections.recurrent_conv2d import RecurrentConv2d
+from neurorules.connections.recurrent_single import RecurrentSingle
 from neurorules.contracts.neuron import Neuron
 from neurorules.language.errors import UserError
 from neurorules.language.options import write_named
@@ -30,12 +33,14 @@ from neurorules.normalisations.batch import Batch
 from neurorules.surrogates import SURROGATES
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
+from neurorules.transforms.one_row import OneRow
 from neurorules.transforms.pool import Pool
 
 PARTS: Mapping[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        Network, Layer, Input, Dense, Conv2d, Conv2dPooled, Recurrent, Dropout, Flatten, Pool, Batch,
+        Network, Layer, Input, Dense, Conv2d, Conv2dGrouped, Conv2dPooled, Recurrent, RecurrentConv2d, RecurrentSingle,
+        Dropout, Flatten, OneRow, Pool, Batch,
         LeakyIntegrator, SynapticIntegrator, LearningLeaky, LearningSynaptic, AlphaIntegrator, LeakyReadout,
         RestingIntegrator, Rate, *SURROGATES.values(),
     )

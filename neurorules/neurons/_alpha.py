@@ -8,8 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import Neuron, Observed, Reset
+from neurorules.contracts.neuron import Observed, Reset
 from neurorules.contracts.surrogate import Surrogate
+from neurorules.contracts.threshold_neuron import SpikingAbove
 from neurorules.neurons._integrator import placed
 
 
@@ -28,7 +29,7 @@ class AlphaState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class AlphaIntegrator(Neuron[AlphaState]):
+class AlphaIntegrator(SpikingAbove[AlphaState]):
     """e[t] = alpha e[t-1] + I[t], i[t] = beta i[t-1] - I[t], v[t] = tau (e[t] + i[t]), tau = ln a / (ln b - ln a) + 1.
 
     The conventions are those of snnTorch 1.0.0, bit for bit. A reset acts one step after its spike. "zero" sets both
@@ -47,7 +48,6 @@ class AlphaIntegrator(Neuron[AlphaState]):
     v_threshold: float | Tensor
     reset: Reset
     surrogate: Surrogate
-    spiking = True
     needs_whole_trial = True
 
     def initial(self, current: Tensor) -> AlphaState:
@@ -55,7 +55,7 @@ class AlphaIntegrator(Neuron[AlphaState]):
         return AlphaState(nothing, nothing, nothing)
 
     def step(self, state: AlphaState, current: Tensor) -> tuple[Tensor, Observed, AlphaState]:
-        late = self._spikes(state.membrane)
+        late = self.spikes(state.membrane)
         e = self.alpha * state.excitatory + current
         i = self.beta * state.inhibitory - current
         v = self._tau(current) * (e + i)
@@ -63,27 +63,13 @@ class AlphaIntegrator(Neuron[AlphaState]):
             e, i, v = e - self.v_threshold * late, i - i * late, v - -state.inhibitory * late
         elif self.reset == "zero":
             e, i, v = e - e * late, i - i * late, v - v * late
-        return self._spikes(v), Observed(v), AlphaState(e, i, v)
-
-    def _spikes(self, v: Tensor) -> Tensor:
-        return ((v - self.v_threshold) > 0).to(v.dtype)
+        return self.spikes(v), Observed(v), AlphaState(e, i, v)
 
     def _tau(self, like: Tensor) -> Tensor:
         """tau in the precision of the currents, in which snnTorch computes it."""
         numbers = (self.alpha, self.beta)
         alpha, beta = (torch.log(torch.as_tensor(value, dtype=like.dtype, device=like.device)) for value in numbers)
         return alpha / (beta - alpha) + 1
-
-    @property
-    def scale(self) -> float | Tensor:
-        """The unit in which changes of the membrane are measured: the threshold."""
-        return self.v_threshold
-
-    def psi(self, v: Tensor) -> Tensor:
-        return self.surrogate.psi(v - self.v_threshold)
-
-    def primitive(self, v: Tensor) -> Tensor:
-        return self.surrogate.primitive(v - self.v_threshold)
 
     def reversed_in_time(self, post: Tensor, spikes: Tensor) -> Tensor:
         """The adjoint of the recursions of both currents, with resets held fixed.

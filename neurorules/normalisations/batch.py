@@ -15,13 +15,20 @@ from neurorules.contracts.normalisation import (
     by_running,
     over_rows,
 )
+from neurorules.language.ranges import Positive, ranged
 
 
+@ranged("normalisation 'batch'")
 @dataclass(frozen=True)
 class Batch(Normalisation):
     """Batch normalisation: mean, sigma, E[d] and E[d I^] are means over the samples and steps of the batch. Source:
-    Ioffe & Szegedy 2015."""
+    Ioffe & Szegedy 2015.
 
+    Args:
+        epsilon: added to the variance, > 0; a torch module brings its own.
+    """
+
+    epsilon: Positive = EPSILON
     reads_batch = True
     centres_inputs = False
 
@@ -29,9 +36,9 @@ class Batch(Normalisation):
         self, statistics: CurrentStatistics, current: Float[Tensor, "R *shape"], training: bool
     ) -> tuple[Float[Tensor, "*statistics"], Float[Tensor, "*statistics"]]:
         if not training:
-            return by_running(statistics)
+            return by_running(statistics, self.epsilon)
         mean = over_rows(current)
-        return mean, (over_rows((current - mean).square()) + EPSILON).rsqrt()
+        return mean, (over_rows((current - mean).square()) + self.epsilon).rsqrt()
 
     def adjoint(
         self, statistics: UpdateStatistics, post: Float[Tensor, "R *shape"], normalised: Float[Tensor, "R *shape"],

@@ -89,11 +89,14 @@ class WeightMirroring(Signal):
         """The feedback weights for one weight matrix after the noise of a trial."""
         before, trial = state[layer_feedback_name(weights)], int(state["trial"])
         generator = generator_of(state["seed"], trial, sum(weights.encode()))
-        signs = torch.randint(0, 2, (self.rows, *before.shape[1:]), generator=generator) * 2 - 1
+        single = before.ndim == 1  # of neurons that read themselves alone
+        sources = before.shape if single else before.shape[1:]
+        signs = torch.randint(0, 2, (self.rows, *sources), generator=generator) * 2 - 1
         x = signs.to(before)
         y = bought(view.answer, "noise_phase")(weights, x)
         share = max(self.rate, 1 / trial)
-        return (1 - share) * before + share * (y.T @ x.flatten(1) / self.rows).reshape(before.shape)
+        together = (y * x).sum(0) if single else (y.T @ x.flatten(1)).reshape(before.shape)
+        return (1 - share) * before + share * together / self.rows
 
 
 ENTRY = WeightMirroring

@@ -25,6 +25,9 @@ SIZES = {
     "dynamic": {"size": 3},
     "conv2d": {"channels": 3},
     "conv2d_pooled": {"channels": 3},
+    "conv2d_grouped": {"channels": 3},
+    "recurrent_conv2d": {"channels": 3},
+    "recurrent_single": {"size": 3},
 }
 
 

@@ -9,17 +9,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from neurorules.brian2_steps.wiring import wiring_of
 from neurorules.connections import _multiply, _rounded
 from neurorules.connections.conv2d import Conv2d
+from neurorules.connections.conv2d_grouped import Conv2dGrouped
 from neurorules.connections.dense import Dense
 from neurorules.connections.recurrent import Recurrent
+from neurorules.connections.recurrent_conv2d import RecurrentConv2d
+from neurorules.connections.recurrent_single import RecurrentSingle
 from neurorules.contracts.connection import Connection
 from neurorules.contracts.transform import Transform
 from neurorules.language.errors import UserError
+from neurorules.network.layer import Input, Layer
+from neurorules.neurons.rate import Rate
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.torch_path.process.precision import matrix_precision
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
+from neurorules.transforms.one_row import OneRow
 from neurorules.transforms.pool import Pool
 
 ROWS = 6
@@ -34,6 +41,11 @@ CONVOLUTIONS = [
 CONNECTIONS: list[tuple[Connection, tuple[int, ...]]] = [
     (Dense(5), (7,)),
     (Recurrent(5), (5,)),
+    (RecurrentSingle(5), (5,)),
+    (RecurrentSingle(3), (3, 4, 5)),
+    (RecurrentConv2d(3, (3, 5)), (3, 6, 7)),
+    (Conv2dGrouped(6, (1, 4), (1, 2), (0, 3), (1, 2), groups=3), (3, 1, 11)),
+    (Conv2dGrouped(3, (3, 2), (2, 1), (0, 1), groups=3, pools=(1, 2), kind="average"), (3, 9, 8)),
     *((convolution, (3, 9, 8)) for convolution in CONVOLUTIONS),
 ]
 TRANSFORMS: list[tuple[Transform, tuple[int, ...]]] = [
@@ -41,7 +53,11 @@ TRANSFORMS: list[tuple[Transform, tuple[int, ...]]] = [
     (Pool(2, "max"), (3, 9, 7)),
     (Pool(3, "average"), (3, 9, 6)),
     (Pool(2, "average"), (3, 9, 7)),
+    (Pool(3, "max", lines=True), (3, 1, 10)),
+    (Pool(2, "average", lines=True), (3, 2, 7)),
     (Flatten(), (3, 4, 5)),
+    (OneRow(), (3, 5)),
+    (OneRow(), (1, 3, 5)),
     (Dropout(0.4), (9,)),
     (Dropout(0.4), (2, 3, 4)),
 ]
@@ -84,6 +100,22 @@ def test_the_shape_it_announces_is_the_shape_of_its_current(
 ) -> None:
     w = connection.initial(pre, generator, 1.0)
     assert connection.current(w, torch.zeros(ROWS, *pre)).shape == (ROWS, *connection.post_shape(pre))
+
+
+@pytest.mark.parametrize(
+    ("connection", "pre"),
+    [one for one in CONNECTIONS if getattr(one[0], "pools", (1, 1)) == (1, 1)],
+    ids=str,
+)
+def test_the_synapses_that_brian2_is_told_bring_the_same_current(
+    connection: Connection, pre: tuple[int, ...], generator: torch.Generator
+) -> None:
+    w, rows = connection.initial(pre, generator, 1.0).double(), draw(generator, ROWS, *pre)
+    current = connection.current(w, rows).flatten(1)
+    entry = Input("ff", 0, (), connection, pre, pre)
+    wiring = wiring_of(Layer("hidden1", (entry,), connection.post_shape(pre), Rate("relu"), None, "hidden"), entry)
+    brought = wiring.product(w.numpy().reshape(-1)[wiring.element], rows.flatten(1).numpy(), current.shape[1])
+    torch.testing.assert_close(torch.from_numpy(brought), current, rtol=1e-12, atol=1e-12)
 
 
 def test_fresh_weights_have_the_spread_they_announce(generator: torch.Generator) -> None:

@@ -96,9 +96,10 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
     "leaves 2 numbers of a map": (lambda net, x: net.b(net.pool(net.one(net.a(x)))),
                                   {"pool": nn.AdaptiveAvgPool2d(2)}),
     "adds what is neither spikes nor a current": (lambda net, x: net.b(net.one(net.a(x)) + 1.0), {}),
-    "adds the input or flattened maps alone": (lambda net, x: net.b(net.one(net.a(x + x))), {}),
-    "joins what has no known number": (lambda net, x: net.c(torch.cat([net.one(net.a(x)), x], 1)),
-                                       {"c": nn.Linear(11, 3)}),
+    "joins neurons with maps": (
+        lambda net, x: net.c(torch.cat([net.one(net.a(x)), net.two(net.conv(x))], 1)),
+        {"c": nn.Linear(11, 3), "conv": nn.Conv2d(1, 5, 1)}
+    ),
     "joins what are no spikes, or not along axis 1": (
         lambda net, x: net.c(torch.cat([net.one(net.a(x)), net.two(net.b(x))])), {"c": nn.Linear(11, 3)}
     ),
@@ -110,7 +111,11 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
         lambda net, x: net.b(net.one(net.a(x)) + net.c(x)), {"c": nn.Linear(6, 5)}
     ),
     "'getitem' in line": (lambda net, x: net.b(net.one(net.a(x[:, :6]))), {}),
-    "'mul' in line": (lambda net, x: net.b(net.one(2 * net.a(x))), {}),
+    "'mul' in line": (lambda net, x: net.b(net.one(net.a(x)) * net.two(net.c(x))), {"c": nn.Linear(6, 5)}),
+    "forward multiplies what its last layer returns": (lambda net, x: 2 * net.two(net.b(net.one(net.a(x)))), {}),
+    "pools by the maximum what is multiplied by -1": (
+        lambda net, x: net.b(net.pool(-net.one(net.a(x)))), {"pool": nn.MaxPool1d(2)}
+    ),
     "'scale' in line": (lambda net, x: net.b(net.one(net.a(x) * net.scale)), {"scale": nn.ParameterList()}),
     "layer rnn (GRU) has no counterpart": (lambda net, x: net.b(net.one(net.rnn(x))), {"rnn": nn.GRU(6, 5)}),
     "layer one (Leaky) is read by no layer": (lambda net, x: (net.one(net.a(x)), net.two(net.c(x)))[1],
@@ -131,7 +136,7 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
     "norm (BatchNorm1d) normalises the read-out's": (
         lambda net, x: net.norm(net.b(net.one(net.a(x)))), {"norm": nn.BatchNorm1d(3)}
     ),
-    "rec (RLeaky) feeds spikes back by a RecurrentOneToOne": (
+    "rec (RLeaky) learns one V that all its neurons share": (
         lambda net, x: net.b(net.rec(net.a(x))), {"rec": snntorch.RLeaky(0.8, all_to_all=False, init_hidden=True)}
     ),
     "rec (RLeaky) has linear_features=4": (

@@ -28,14 +28,16 @@ def with_leaky(**options: object) -> nn.Sequential:
 
 shared = nn.Linear(3, 3)
 REFUSED = {
-    "layer 0 (Conv2d) needs a square kernel": hidden(nn.Conv2d(2, 4, (3, 5)), leaky()),
-    "layer 0 (Conv2d) has padding": hidden(nn.Conv2d(2, 4, 5, padding=1), leaky()),
+    "layer 0 (Conv2d) has padding_mode='circular'": hidden(
+        nn.Conv2d(2, 4, 3, padding=1, padding_mode="circular"), leaky()
+    ),
+    "layer 0 (Conv2d) has padding='same' with an even": hidden(nn.Conv2d(2, 4, 4, padding="same"), leaky()),
     "layer 0 (Conv2d) reads maps (3, height, width)": hidden(nn.Conv2d(3, 4, 3), leaky()),
     "layer 0 (Conv2d): a 9x9 kernel": hidden(nn.Conv2d(2, 4, 9), leaky()),
     "layer 2 (MaxPool2d) must have square windows": hidden(nn.Conv2d(2, 4, 3), leaky(), nn.MaxPool2d(3, stride=2)),
     "layer 2 (AvgPool2d) must have square windows": hidden(nn.Conv2d(2, 4, 3), leaky(), nn.AvgPool2d(2, padding=1)),
     "layer 1 (Flatten) keeps some dimensions": nn.Sequential(nn.Identity(), nn.Flatten(2), nn.Linear(64, 2)),
-    "layer 0 (Leaky) has no Linear": nn.Sequential(leaky(), nn.Linear(2, 2)),
+    "layer 1 (Linear) reads 2 inputs": nn.Sequential(leaky(), nn.Linear(2, 2)),
     "layer 0 (Linear) reads 128 inputs": nn.Sequential(nn.Linear(128, 3), leaky(), nn.Linear(3, 2)),
     "layer 2 (Linear) follows layer 1": nn.Sequential(nn.Flatten(), nn.Linear(128, 3), nn.Linear(3, 2)),
     "layer 1 (Linear) stands there twice": nn.Sequential(nn.Flatten(), shared, leaky(), shared),

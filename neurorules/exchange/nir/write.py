@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from neurorules.connections._convolution import Convolution
+from neurorules.connections._convolution import SquareConvolution
 from neurorules.connections.conv2d import Conv2d
 from neurorules.connections.conv2d_pooled import Conv2dPooled
 from neurorules.connections.dense import Dense
@@ -137,7 +137,7 @@ class _Graph:
         if isinstance(transform, Flatten):
             return self.nir.Flatten({"input": np.array(shape)}, 0, -1)
         if isinstance(transform, Pool) and transform.kind == "average":
-            return self._pool(transform.size)
+            return self._pool(transform.sides)
         if isinstance(transform, Dropout):
             return None  # nothing is dropped where nothing is learned
         what = "a pool by the maximum" if isinstance(transform, Pool) else f"a {type(transform).__name__}"
@@ -146,8 +146,8 @@ class _Graph:
             f"stride"
         )
 
-    def _pool(self, side: int) -> Any:
-        return self.nir.AvgPool2d(np.array([side, side]), np.array([side, side]), np.array([0, 0]))
+    def _pool(self, sides: tuple[int, int]) -> Any:
+        return self.nir.AvgPool2d(np.array(sides), np.array(sides), np.array([0, 0]))
 
     def _connection(
         self, layer: Layer, entry: Input, weights: Tensor, bias: Tensor | None
@@ -164,7 +164,7 @@ class _Graph:
             if isinstance(connection, Conv2dPooled):
                 if connection.kind != "average":
                     self._transform(layer, Pool(connection.pool, connection.kind), entry.pre_shape)
-                yield "_pool", self._pool(connection.pool)
+                yield "_pool", self._pool(connection.pools)
         elif type(connection) in (Dense, Recurrent):
             if b is None or (held[1] and not b.any()):
                 yield "", self.nir.Linear(w, metadata=metadata)
@@ -177,7 +177,7 @@ class _Graph:
             )
 
     def _convolution(
-        self, connection: Convolution, entry: Input, w: np.ndarray, b: np.ndarray | None, metadata: dict[str, Any]
+        self, connection: SquareConvolution, entry: Input, w: np.ndarray, b: np.ndarray | None, metadata: dict[str, Any]
     ) -> Any:
         around = connection.zeros_around
         bias = np.zeros(len(w), w.dtype) if b is None else b

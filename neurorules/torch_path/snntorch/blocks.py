@@ -9,19 +9,25 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import snntorch
 import torch
 from torch import fx, nn
 
+from neurorules.contracts.connection import Shape
 from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT
-from neurorules.torch_path.snntorch.module_checks import WEIGHTED, check_module, check_plain, check_unshared
+from neurorules.torch_path.snntorch.module_checks import RECURRENT, WEIGHTED, check_module, check_plain, check_unshared
 from neurorules.torch_path.snntorch.modules import KNOWN, to_transform
-from neurorules.torch_path.snntorch.relays import Relay, Width, added, joined, width_of
+from neurorules.torch_path.snntorch.sums import Sums
 from neurorules.torch_path.snntorch.tracing import ONE_STEP, Resets, place_of, trace
 from neurorules.torch_path.snntorch.values import (
     METHODS,
     MODULES_OF,
+    NEGATIVES,
+    PRODUCTS,
+    QUOTIENTS,
     SAME,
+    SUMS,
     Activity,
     Arrival,
     Block,
@@ -38,11 +44,12 @@ from neurorules.torch_path.snntorch.values import (
 )
 
 
-def blocks_of(module: nn.Module) -> list[Block]:
+def blocks_of(module: nn.Module, input_shape: Shape | None = None) -> list[Block]:
     """The layers of a module, in the order in which they run; the last one is the read-out.
 
     Args:
         module: a Sequential, or a module with a forward of its own.
+        input_shape: of one sample at one step; None where only the module can say it.
 
     Returns:
         One block for each layer.
@@ -53,25 +60,25 @@ def blocks_of(module: nn.Module) -> list[Block]:
     check_module(module)
     with Resets(module) as resets:
         graph = trace(module)
-    blocks = _Walk(module).run(graph)
+    blocks = _Walk(module, input_shape).run(graph)
     resets.refuse()
     return blocks
 
 
-class _Walk:
+class _Walk(Sums):
     """One walk through the calls of a step."""
 
-    def __init__(self, root: nn.Module) -> None:
+    def __init__(self, root: nn.Module, input_shape: Shape | None) -> None:
         self.root = root
-        self.blocks: list[Block] = []
+        super().__init__(input_shape, next(root.parameters(), torch.empty(0)))
         self.values: dict[fx.Node, Value] = {}
         self.owned: set[int] = set()
         self.states: dict[str, str] = {}
-        self.used: set[int] = set()
 
     def run(self, graph: fx.Graph) -> list[Block]:
         """Follow every call, then what is returned."""
         has_input = False
+        self.sizes.input_shape = self._flat_input(graph) or self.sizes.input_shape
         for node in graph.nodes:
             if node.op == "placeholder":
                 self.values[node] = State(None, node.name) if has_input else Activity(NETWORK_INPUT)
@@ -81,6 +88,17 @@ class _Walk:
             else:
                 self.values[node] = self._value(node)
         return self.blocks
+
+    def _flat_input(self, graph: fx.Graph) -> Shape | None:
+        """The shape of an input that a Linear reads as it is; None where none does."""
+        for node in graph.nodes:
+            module = self.root.get_submodule(str(node.target)) if node.op == "call_module" else None
+            source = node.args[0] if node.args else None
+            while isinstance(source, fx.Node) and source.target in SAME:
+                source = source.args[0]
+            if isinstance(module, nn.Linear) and isinstance(source, fx.Node) and not source.all_input_nodes:
+                return (module.in_features,) if source.op == "placeholder" else None
+        return None
 
     def _value(self, node: fx.Node) -> Value:
         args = [self._of(one) for one in node.args]
@@ -93,8 +111,18 @@ class _Walk:
         first = args[0] if args else None
         if node.target is operator.getitem or node.target is getattr:
             return self._item(first, args[1], at)
-        if node.target in (operator.add, operator.iadd, torch.add, "add", "add_") and not kwargs:
-            return self._sum(first, args[1], at)
+        if any(isinstance(one, Size) for one in args[:2]) and node.target in (*SUMS, *PRODUCTS, *QUOTIENTS):
+            return Size()
+        if node.target in SUMS and kwargs.keys() <= {"alpha"}:
+            times = SUMS[node.target] * kwargs.get("alpha", 1)
+            return self._sum(first, args[1] if times == 1 else self._times(args[1], times, at), at)
+        if node.target in PRODUCTS and len(args) == 2 and not kwargs:
+            part, times = args if isinstance(args[1], int | float) else args[::-1]
+            return self._times(part, times, at)
+        if node.target in QUOTIENTS and isinstance(args[1], int | float) and args[1] and not kwargs:
+            return self._times(first, 1 / args[1], at)
+        if node.target in NEGATIVES:
+            return self._times(first, -1, at)
         if node.target in (torch.cat, torch.concat, torch.concatenate):
             return self._joined(first, kwargs.get("dim", kwargs.get("axis", (*args, 0)[1])), at)
         if isinstance(first, Size) or node.target in ("size", "dim"):
@@ -142,34 +170,34 @@ class _Walk:
             if isinstance(argument, Current):
                 before = argument.arrivals[0].linear.at
                 raise UserError(f"{at} follows {before} with no Leaky between. Put one there")
-            return Current((Arrival(argument.source, argument.before, here),))
+            return Current((Arrival(argument.source, argument.before, here, argument.times),))
         if isinstance(module, Populations):
             return self._population(here, argument, args[1:])
         if isinstance(argument, Current):
             return self._on_current(here, argument)
         if isinstance(module, Norms):
             raise UserError(f"{at} acts on spikes. Put it behind a Linear or Conv2d, before the Leaky")
-        return argument if to_transform(at, module) is None else Activity(argument.source, (*argument.before, here))
+        if isinstance(module, nn.MaxPool1d | nn.MaxPool2d) and argument.times < 0:
+            raise UserError(f"{at} pools by the maximum what is multiplied by {argument.times:g}. Pool before that")
+        return argument if to_transform(at, module) is None else argument._replace(before=(*argument.before, here))
 
     def _population(self, here: Placed, argument: Activity | Current, states: list[Value]) -> Value:
         at, module = here
         if isinstance(argument, Activity):
-            width = width_of(argument, self.blocks)
+            width = self.sizes.width_of(argument)
             if width is None:
-                raise UserError(f"{at} has no Linear or Conv2d before it. Put one there")
-            argument = Current((added(argument, width, at),))
+                raise UserError(f"{at} has no Linear or Conv2d before it. Put one there, or give input_shape")
+            argument = Current((self.sizes.added(argument, width, at),))
+        elif argument.norm is not None and isinstance(module, (snntorch.Lapicque, *RECURRENT)):
+            # what is added behind the normalisation, or multiplied there, is no part of it
+            width = self.sizes.width_of(argument)
+            assert width is not None
+            argument = Current((self.sizes.added(self._relay(argument, argument.norm.at), width, at),))
         for state in states:
             self._check_state(state, at)
         self.blocks.append(self._block(argument, here))
         together = isinstance(module, Spiking) and (module.output or not module.init_hidden)
         return Returned(len(self.blocks) - 1) if together else Activity(len(self.blocks) - 1)
-
-    def _block(self, current: Current, population: Placed | None) -> Block:
-        for arrival in current.arrivals:
-            if id(arrival) in self.used:
-                raise UserError(f"{arrival.linear.at} drives two populations. Give each a layer of its own")
-            self.used.add(id(arrival))
-        return Block(current.arrivals, current.norm, current.pool, population)
 
     def _check_state(self, state: Value, at: str) -> None:
         if state is None:
@@ -193,50 +221,6 @@ class _Walk:
             raise UserError(f"{at} pools what {current.norm.at} normalised. Pool first, or behind the Leaky")
         raise UserError(f"{at} acts on the current of {current.arrivals[0].linear.at}. Put it behind a Leaky")
 
-    def _sum(self, one: Value, other: Value, at: str) -> Value:
-        if isinstance(one, Size) or isinstance(other, Size):
-            return Size()
-        parts = [self._spikes(part) for part in (one, other) if type(part) is not int or part != 0]
-        if not all(isinstance(part, Activity | Current) for part in parts):
-            raise UserError(f"{at} adds what is neither spikes nor a current. Add what layers return")
-        widths = [width for part in parts if (width := width_of(part, self.blocks)) is not None]
-        if len(parts) == 1:  # sum() begins with 0
-            return parts[0]
-        if not widths:
-            raise UserError(
-                f"{at} adds the input or flattened maps alone. Add the spikes of a layer, or before Flatten"
-            )
-        parts.sort(key=lambda part: isinstance(part, Activity))
-        current = Current(tuple(arrival for part in parts for arrival in self._arrivals(part, widths[0], at)))
-        return current if any(isinstance(part, Current) for part in parts) else self._relay(current, at)
-
-    def _arrivals(self, part: Activity | Current, width: Width, at: str) -> tuple[Arrival, ...]:
-        """The linear maps that bring one part of a sum; what is normalised or pooled goes through a relay."""
-        if isinstance(part, Current):
-            changed = part.norm or part.pool
-            if changed is None:
-                return part.arrivals
-            part = self._relay(part, changed.at)
-        return (added(part, width, at),)
-
-    def _relay(self, current: Current, at: str) -> Activity:
-        self.blocks.append(self._block(current, Placed(at, Relay())))
-        return Activity(len(self.blocks) - 1)
-
-    def _relay_at(self, source: int) -> Placed | None:
-        population = None if source == NETWORK_INPUT else self.blocks[source].population
-        return population if population is not None and isinstance(population.module, Relay) else None
-
-    def _joined(self, parts: Value, axis: Value, at: str) -> Activity:
-        """Populations side by side, as one whose neurons hand on their spikes."""
-        spikes = [self._spikes(part) for part in parts] if type(parts) is tuple else []
-        if not spikes or not all(isinstance(part, Activity) for part in spikes) or axis not in (1, -1, -3):
-            raise UserError(f"{at} joins what are no spikes, or not along axis 1. Give it spikes of layers, and dim=1")
-        arrivals = joined(spikes, self.blocks, at)
-        if axis != 1 and isinstance(arrivals[0].linear.module, nn.Conv2d) != (axis == -3):
-            raise UserError(f"{at} joins along axis {axis}, which is not that of neurons or maps. Give it dim=1")
-        return self._relay(Current(arrivals), at)
-
     def _item(self, of: Value, key: Value, at: str) -> Value:
         if isinstance(of, Returned):
             return Activity(of.source) if key == 0 else State(of.source)
@@ -258,10 +242,6 @@ class _Walk:
             return self._refused(at)
         pooled = self._called(Placed(at, nn.AdaptiveAvgPool2d(1)), [argument])
         return pooled if keep else self._called(Placed(at, nn.Flatten()), [pooled])
-
-    def _spikes(self, value: Value) -> Value:
-        """The value that a layer reads of a neuron that returns spikes and membrane together."""
-        return Activity(value.source) if isinstance(value, Returned) else value
 
     def _refused(self, at: str) -> Value:
         raise UserError(
@@ -287,6 +267,8 @@ class _Walk:
     def _check_end(self, part: Value) -> None:
         if isinstance(part, Current):
             self.blocks.append(self._block(part, None))
+        elif isinstance(part, Activity) and part.times != 1:
+            raise UserError("forward multiplies what its last layer returns. Return that as it is")
         elif isinstance(part, Activity) and part.before:
             raise UserError(f"{part.before[0].at} stands behind the read-out. Remove it, or end with a Linear")
         elif isinstance(part, Activity) and (relay := self._relay_at(part.source)) is not None:

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from neurorules.connections._convolution import Convolution
 from neurorules.connections.dense import Dense
 from neurorules.connections.recurrent import Recurrent
+from neurorules.connections.recurrent_conv2d import RecurrentConv2d
+from neurorules.connections.recurrent_single import RecurrentSingle
 from neurorules.contracts.connection import Connection, Shape
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.normalisation import CurrentStatistics
-from neurorules.contracts.transform import Transform
 from neurorules.exchange.imported import Imported
 from neurorules.language.errors import UserError
 from neurorules.language.settings import Scores
@@ -25,11 +26,11 @@ from neurorules.network.network import Network
 from neurorules.normalisations.batch import Batch
 from neurorules.torch_path.snntorch.blocks import blocks_of
 from neurorules.torch_path.snntorch.module_checks import RECURRENT, unwrapped
-from neurorules.torch_path.snntorch.modules import to_connection, to_transform
+from neurorules.torch_path.snntorch.modules import shape_after, to_connection, to_transforms
+from neurorules.torch_path.snntorch.neuron_options import number
 from neurorules.torch_path.snntorch.numbers import read_numbers
 from neurorules.torch_path.snntorch.populations import to_neuron, to_reader
 from neurorules.torch_path.snntorch.values import Arrival, Block, Placed
-from neurorules.transforms.flatten import Flatten
 
 
 def from_module(
@@ -38,7 +39,7 @@ def from_module(
     """The network that a module describes, also one that is compiled or wrapped.
 
     Args:
-        net: a module whose forward computes one step with Linear, Conv2d, pools, Flatten, Dropout,
+        net: a module whose forward computes one step with Linear, Conv1d, Conv2d, pools, Flatten, Dropout,
             BatchNorm, sums, torch.cat, and snntorch.Leaky, RLeaky, Synaptic, RSynaptic or Lapicque (or ReLU, Tanh for
             one step); the last Linear, with the neurons behind it if any, is the read-out.
         input_shape: of one sample at one step; may be None where a Linear comes first.
@@ -58,7 +59,7 @@ def from_module(
             f"a net is a text such as '800-800', a Network, or a torch.nn.Module of torch and snnTorch layers, and "
             f"this is a {type(module).__name__}. Give one of these"
         )
-    blocks = blocks_of(module)
+    blocks = blocks_of(module, input_shape)
     if len(blocks) < 2:
         raise UserError(
             f"the {type(module).__name__} has no hidden layer. Give it a Linear or Conv2d with a Leaky, then a Linear"
@@ -125,9 +126,9 @@ def _layer(block: Block, index: int, before: list[Layer], input_shape: Shape, sc
         source_shape = input_shape if arrival.source == NETWORK_INPUT else before[arrival.source].shape
         source = "input" if arrival.source == NETWORK_INPUT else before[arrival.source].name
         inputs.append(_input(arrival, block, input_name(source, arrival.source == index - 1, inputs), source_shape))
-    shape = _shape_after(inputs[0].connection, block.arrivals[0].linear.at, inputs[0].pre_shape)
+    shape = shape_after(inputs[0].connection, block.arrivals[0].linear.at, inputs[0].pre_shape)
     for arrival, one in zip(block.arrivals[1:], inputs[1:], strict=True):
-        own = _shape_after(one.connection, arrival.linear.at, one.pre_shape)
+        own = shape_after(one.connection, arrival.linear.at, one.pre_shape)
         if own != shape:
             raise UserError(
                 f"{arrival.linear.at} gives shape {own}, and {block.arrivals[0].linear.at}, to which it is added, "
@@ -136,10 +137,11 @@ def _layer(block: Block, index: int, before: list[Layer], input_shape: Shape, sc
     module, at = (None, "") if block.population is None else (block.population.module, block.population.at)
     neuron: Neuron = to_neuron(_there(module), at, shape) if scores is None else to_reader(module, at, shape, scores)
     if isinstance(module, RECURRENT):
-        inputs.append(Input("rec", index, (), Recurrent(_size(module, at, shape)), shape, shape))
+        inputs.append(Input("rec", index, (), _loop(module, at, shape), shape, shape))
     if last and block.norm is not None:
         raise UserError(f"{block.norm.at} normalises the read-out's current, which nothing here does. Remove it")
-    return Layer(name, tuple(inputs), shape, neuron, Batch() if block.norm else None, "readout" if last else "hidden")
+    normalisation = None if block.norm is None else Batch(float(block.norm.module.eps))  # type: ignore[arg-type]
+    return Layer(name, tuple(inputs), shape, neuron, normalisation, "readout" if last else "hidden")
 
 
 def _there(module: nn.Module | None) -> nn.Module:
@@ -149,15 +151,9 @@ def _there(module: nn.Module | None) -> nn.Module:
 
 
 def _input(arrival: Arrival, block: Block, name: str, source_shape: Shape) -> Input:
-    transforms: list[Transform] = []
-    pre = source_shape
-    for at, module in arrival.before:
-        transform = to_transform(at, module, pre)
-        if transform is not None and not (isinstance(transform, Flatten) and len(pre) == 1):
-            transforms.append(transform)
-            pre = _shape_after(transform, at, pre)
     at, linear = arrival.linear
     connection, reads = to_connection(linear, at, block.pool)
+    transforms, pre = to_transforms(arrival.before, source_shape, linear)
     expected = (reads,) if isinstance(connection, Dense) else (reads, *pre[1:])
     if pre != expected or (isinstance(connection, Convolution) and len(pre) != 3):
         wanted = f"{reads} inputs" if isinstance(connection, Dense) else f"maps ({reads}, height, width)"
@@ -165,24 +161,31 @@ def _input(arrival: Arrival, block: Block, name: str, source_shape: Shape) -> In
     return Input(name, arrival.source, tuple(transforms), connection, source_shape, pre)
 
 
-def _shape_after(part: Connection | Transform, where: str, shape: Shape) -> Shape:
-    try:
-        return part.post_shape(shape)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-
-
-def _size(module: nn.Module, at: str, shape: Shape) -> int:
-    """The number of neurons of a recurrent population of snnTorch."""
+def _loop(module: nn.Module, at: str, shape: Shape) -> Connection:
+    """The connection by which a recurrent population of snnTorch reads itself."""
     recurrent = module.recurrent
+    if isinstance(recurrent, nn.Conv2d):
+        height, width = recurrent.kernel_size
+        connection = RecurrentConv2d(recurrent.out_channels, (height, width))
+        if len(shape) != 3 or connection.post_shape(shape) != shape:
+            raise UserError(
+                f"{at} reads {recurrent.in_channels} maps of its own by a kernel of {height}x{width}, and its "
+                f"population has shape {shape}. Give it as many channels, and odd sides"
+            )
+        return connection
     if not isinstance(recurrent, nn.Linear):
-        raise UserError(
-            f"{at} feeds spikes back by a {type(recurrent).__name__}, and recurrence here is all to all. Use "
-            f"all_to_all=True and linear_features"
-        )
+        own = module.V
+        assert isinstance(own, Tensor)
+        if own.numel() == 1 and own.requires_grad:
+            raise UserError(
+                f"{at} learns one V that all its neurons share, and here each learns its own. Give V=torch.ones(N), "
+                f"or learn_recurrent=False"
+            )
+        number(own, at, "V", shape)
+        return RecurrentSingle(shape[0])
     if shape != (recurrent.in_features,) or recurrent.out_features != recurrent.in_features:
         raise UserError(
             f"{at} has linear_features={recurrent.in_features}, and its population has shape {shape}. Make "
             f"them the same"
         )
-    return recurrent.in_features
+    return Recurrent(recurrent.in_features)

@@ -16,6 +16,7 @@ LEAKY = frozenset({"threshold", "graded_spikes_factor", "reset_mechanism_val", "
 BATCH = WEIGHTS | {"running_mean", "running_var", "num_batches_tracked"}
 PARTS: dict[type[nn.Module], frozenset[str]] = {
     nn.Linear: WEIGHTS,
+    nn.Conv1d: WEIGHTS,
     nn.Conv2d: WEIGHTS,
     snntorch.Leaky: LEAKY,
     snntorch.Lapicque: LEAKY | {"R", "C", "time_step"},
@@ -26,7 +27,19 @@ PARTS: dict[type[nn.Module], frozenset[str]] = {
     nn.BatchNorm1d: BATCH,
     nn.BatchNorm2d: BATCH,
     **dict.fromkeys(
-        (nn.ReLU, nn.Tanh, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Dropout, nn.Identity),
+        (
+            nn.ReLU,
+            nn.Tanh,
+            nn.MaxPool1d,
+            nn.MaxPool2d,
+            nn.AvgPool1d,
+            nn.AvgPool2d,
+            nn.AdaptiveAvgPool1d,
+            nn.AdaptiveAvgPool2d,
+            nn.Flatten,
+            nn.Dropout,
+            nn.Identity,
+        ),
         frozenset[str](),
     ),
 }
@@ -38,10 +51,10 @@ SAME = frozenset(
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 RECURRENT = (snntorch.RLeaky, snntorch.RSynaptic)
 STATEFUL = (
-    nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, snntorch.Leaky, snntorch.Lapicque, snntorch.Synaptic,
-    snntorch.Alpha, *RECURRENT,
+    nn.Linear, nn.Conv1d, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, snntorch.Leaky, snntorch.Lapicque,
+    snntorch.Synaptic, snntorch.Alpha, *RECURRENT,
 )  # fmt: skip
-WEIGHTED = (nn.Linear, nn.Conv2d)
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
@@ -204,7 +217,7 @@ def _check_weights(module: nn.Module, where: str) -> None:
 def _shape_of(module: nn.Module) -> tuple[int, ...]:
     if isinstance(module, nn.Linear):
         return module.out_features, module.in_features
-    assert isinstance(module, nn.Conv2d)
+    assert isinstance(module, nn.Conv1d | nn.Conv2d)
     return module.out_channels, module.in_channels // module.groups, *module.kernel_size
 
 

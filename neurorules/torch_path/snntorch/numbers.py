@@ -9,14 +9,14 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
-from neurorules.contracts.normalisation import EPSILON, CurrentStatistics
+from neurorules.contracts.normalisation import CurrentStatistics
 from neurorules.contracts.running_mean import REFERENCE, RunningMean
 from neurorules.exchange.folding import fold
 from neurorules.language.errors import UserError
 from neurorules.network.layer import Layer
 from neurorules.network.model import Learned
-from neurorules.torch_path.snntorch.module_checks import RECURRENT, check_plain
-from neurorules.torch_path.snntorch.populations import LEARNED, learns
+from neurorules.torch_path.snntorch.module_checks import RECURRENT, WEIGHTED, check_plain
+from neurorules.torch_path.snntorch.neuron_options import LEARNED, learns, over_rows
 from neurorules.torch_path.snntorch.values import Block, Placed, Spiking
 
 OTHERS = "Give the module that the learner was made from"
@@ -42,22 +42,41 @@ class Linked(NamedTuple):
     Args:
         name: of the input that it is.
         placed: the module.
-        gain: by what the neurons multiply its current, a number or one for each neuron (O,).
+        gain: by what its current is multiplied, its bias included: a number or one for each neuron (O,).
+        spikes_times: a number by which what it reads is multiplied.
     """
 
     name: str
     placed: Placed
     gain: float | Tensor
+    spikes_times: float = 1.0
 
     @property
     def weight(self) -> Tensor:
-        """The weight parameter of the user's module."""
-        return self.placed.module.weight  # type: ignore[return-value]
+        """The weights of the user's module; of neurons that read themselves alone their V."""
+        return self.placed.module.V if self.single else self.placed.module.weight  # type: ignore[return-value]
 
     @property
     def bias(self) -> Tensor | None:
         """The module's own bias, or None."""
-        return self.placed.module.bias  # type: ignore[return-value]
+        return None if self.single else self.placed.module.bias  # type: ignore[return-value]
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one weight from each neuron to itself."""
+        return not isinstance(self.placed.module, WEIGHTED)
+
+    def scale(self, weight: Tensor) -> float | Tensor:
+        """By what the module's weights are multiplied, to be those of the layer.
+
+        Args:
+            weight: which has the shape of the module's, or of the layer's.
+
+        Returns:
+            A number, or one for each postsynaptic neuron, as it multiplies weights.
+        """
+        whole = self.gain * self.spikes_times
+        return whole.reshape(-1, *(1,) * (weight.ndim - 1)) if isinstance(whole, Tensor) else whole
 
 
 def linears_of(block: Block, layer: Layer) -> list[Linked]:
@@ -75,11 +94,15 @@ def linears_of(block: Block, layer: Layer) -> list[Linked]:
     """
     gain, population = _gain(block), block.population
     names = [one.name for one in layer.inputs]
-    linears = [Linked(name, arrival.linear, gain) for name, arrival in zip(names, block.arrivals, strict=False)]
+    linears = [
+        Linked(name, one.linear, gain * one.current_times, one.spikes_times)
+        for name, one in zip(names, block.arrivals, strict=False)
+    ]
     if population is not None and isinstance(population.module, RECURRENT):
         recurrent = population.module.recurrent
-        assert isinstance(recurrent, nn.Linear)
-        linears.append(Linked("rec", Placed(f"the recurrent Linear of {population.at}", recurrent), 1.0))
+        assert isinstance(recurrent, nn.Module)
+        at = f"the recurrent {type(recurrent).__name__} of {population.at}"
+        linears.append(Linked("rec", Placed(at, recurrent), 1.0))
     if [one.name for one in linears] != names:
         raise UserError(f"layer '{layer.name}' has {len(names)} inputs, and the module's has {len(linears)}. {OTHERS}")
     return linears
@@ -104,20 +127,24 @@ def read_numbers(block: Block, layer: Layer) -> Numbers:
     for one, linear in zip(layer.inputs, linears, strict=True):
         key = layer.weight_name(one)
         check_plain(linear.placed.module, linear.placed.at)
-        parameters[key] = linear.weight.detach() * _across(linear.gain, linear.weight)
+        weight = linear.weight.detach()
+        if linear.single:
+            weight = over_rows(weight, layer.shape).expand(layer.shape)
+        shape = one.connection.weight_shape(one.pre_shape)
+        parameters[key] = (weight * linear.scale(weight)).reshape(shape)
         frozen |= set() if linear.weight.requires_grad else {key}
     bias = sum_of_biases(linears)
     own = [linear.bias for linear in linears]
     statistics = None
     if block.norm is not None:
-        statistics = _read_statistics(block, bias)
+        statistics = _read_statistics(block, bias, layer.bias_shape)
         own = [block.norm.module.bias]  # type: ignore[list-item]
         bias = torch.zeros_like(bias) if own[0] is None else own[0].detach().clone()
     parameters[layer.bias_name] = bias.reshape(layer.bias_shape)
     if not any(one is not None and one.requires_grad for one in own):
         frozen.add(layer.bias_name)
     for key, number in _learned_numbers(block, layer).items():
-        parameters[key] = number.detach().clone()
+        parameters[key] = over_rows(number.detach(), layer.shape).clone()
         frozen |= set() if number.requires_grad else {key}
     return Numbers(parameters, frozenset(frozen), statistics)
 
@@ -174,8 +201,10 @@ def written_numbers(block: Block, layer: Layer, learned: Learned) -> Iterator[tu
     bias = _by_map(layer, bias)
     for linear in linears:
         value = weights[linear.name]
+        if linear.single and linear.weight.numel() == 1:
+            continue  # one number for all, which does not learn
         _check_size(linear.placed.at, "weights", linear.weight, layer, value)
-        yield linear.weight, value.reshape(linear.weight.shape) / _across(linear.gain, value)
+        yield linear.weight, value.reshape(linear.weight.shape) / linear.scale(linear.weight)
     if block.norm is not None:
         yield from _written_statistics(block.norm, layer, learned, sum_of_biases(linears))
         return
@@ -220,18 +249,10 @@ def _gain(block: Block) -> float | Tensor:
     return float(gain) if gain.numel() == 1 else gain.detach().reshape(-1)
 
 
-def _across(scale: float | Tensor, weight: Tensor) -> float | Tensor:
-    """A factor by postsynaptic neuron, as it multiplies weights."""
-    return scale.reshape(-1, *(1,) * (weight.ndim - 1)) if isinstance(scale, Tensor) else scale
-
-
-def _read_statistics(block: Block, bias: Tensor) -> CurrentStatistics:
+def _read_statistics(block: Block, bias: Tensor, shape: tuple[int, ...]) -> CurrentStatistics:
     assert block.norm is not None
     at, module = block.norm
     assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
-    behind = None if block.population is None else block.population.module
-    if isinstance(behind, (snntorch.Lapicque, *RECURRENT)):
-        raise UserError(f"{at} stands before a {type(behind).__name__}, which needs its current as it is. Remove it")
     if module.running_mean is None or module.running_var is None or module.num_batches_tracked is None:
         raise UserError(f"{at} has track_running_stats=False, and averages are kept here. Leave it at True")
     if module.weight is not None and not bool((module.weight == 1).all()):
@@ -239,9 +260,8 @@ def _read_statistics(block: Block, bias: Tensor) -> CurrentStatistics:
             f"{at} has a weight that is not 1, and no rule here learns one. Fold it into the layer before it with "
             f"torch.nn.utils.fusion.fuse_linear_bn_eval or fuse_conv_bn_eval"
         )
-    shape = (-1,) if isinstance(module, nn.BatchNorm1d) else (-1, 1, 1)
     mean = (module.running_mean.detach() - bias).reshape(shape)
-    variance = (module.running_var.detach() + module.eps - EPSILON).clamp(min=0).reshape(shape)
+    variance = module.running_var.detach().reshape(shape)
     samples = (module.num_batches_tracked * REFERENCE).to(mean.dtype)
     return CurrentStatistics(RunningMean(mean, samples), RunningMean(variance + mean.square(), samples))
 
@@ -258,6 +278,6 @@ def _written_statistics(
     if averages is not None:
         mean, square = (one.value.reshape(-1) for one in averages)
         yield module.running_mean, mean + inside.to(mean)
-        yield module.running_var, (square - mean.square()).clamp(min=0) + EPSILON - module.eps
+        yield module.running_var, (square - mean.square()).clamp(min=0)
     if module.bias is not None:
         yield module.bias, bias.reshape(-1)

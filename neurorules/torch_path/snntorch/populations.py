@@ -16,11 +16,12 @@ from neurorules.language.errors import UserError
 from neurorules.language.settings import Scores
 from neurorules.neurons._alpha import AlphaIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
-from neurorules.neurons._learned_numbers import BETA, THRESHOLD, LearningLeaky, LearningSynaptic
+from neurorules.neurons._learned_numbers import LearningLeaky, LearningSynaptic
 from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
 from neurorules.surrogates import Atan, FastSigmoid
+from neurorules.torch_path.snntorch.neuron_options import LEARNED, learns, number, refuse_options
 from neurorules.torch_path.snntorch.relays import Relay
 
 Shape = tuple[int, ...]
@@ -146,8 +147,8 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     if isinstance(module, Relay):
         return LeakyReadout(0.0)
     refuse_options(module, where)
-    beta = _number(_leak(module), where, "beta", shape)
-    threshold = _number(torch.as_tensor(module.threshold), where, "threshold", shape)
+    beta = number(_leak(module), where, "beta", shape)
+    threshold = number(torch.as_tensor(module.threshold), where, "threshold", shape)
     if float(torch.as_tensor(threshold).min()) <= 0:
         raise UserError(f"{where} has a threshold that is not positive. Use thresholds > 0")
     reset: Any = module.reset_mechanism
@@ -160,11 +161,11 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
             f"reset_delay=True"
         )
     if isinstance(module, snntorch.Alpha):
-        own = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
+        own = number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
         return AlphaIntegrator(own, beta, threshold, reset, surrogate)
     alpha: float | Tensor | None = None
     if isinstance(module, snntorch.Synaptic | snntorch.RSynaptic):
-        alpha = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
+        alpha = number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
     elif reset == "zero" and not isinstance(module, snntorch.Leaky):
         alpha = 0.0  # a reset of RLeaky and Lapicque wipes the current of its step out too, as that of Synaptic does
     if alpha is not None:
@@ -217,50 +218,6 @@ def _leak(module: nn.Module) -> Tensor:
     return torch.as_tensor(module.beta).clamp(0, 1)
 
 
-LEARNED = {BETA: "beta", THRESHOLD: "threshold"}
-"""Numbers that a Leaky or Synaptic can learn, by their names here, and their names in snnTorch."""
-UNTAUGHT = ("alpha", "graded_spikes_factor")
-"""Numbers that snnTorch's neurons can learn and that rules here do not teach."""
-
-
-def refuse_options(module: nn.Module, where: str) -> None:
-    """Refuse options of a Leaky or Synaptic that no neuron here has.
-
-    Args:
-        module: Leaky or Synaptic.
-        where: names the module in messages.
-
-    Raises:
-        UserError: one is set.
-    """
-    names = [name for name in UNTAUGHT if learns(module, name)]
-    own = {snntorch.Lapicque: ("beta",), snntorch.Alpha: ("beta", "threshold")}.get(type(module), ())
-    names += [name for name in own if learns(module, name)]
-    if names:
-        raise UserError(
-            f"{where} has learn_{names[0]}=True, and of the numbers of neurons rules here learn beta and threshold of "
-            f"Leaky and Synaptic, and the threshold of Lapicque. Set it to False"
-        )
-    options = [name for name in ("inhibition", "state_quant", "surrogate_disable") if getattr(module, name)]
-    if options:
-        raise UserError(f"{where} has {options[0]} set, which no neuron here does. Leave it out")
-    if not bool((torch.as_tensor(module.graded_spikes_factor) == 1).all()):
-        raise UserError(f"{where} has graded spikes, spikes here are 0 or 1. Leave graded_spikes_factor at 1")
-
-
-def learns(module: nn.Module, name: str) -> bool:
-    """Whether a neuron of snnTorch learns one of its numbers.
-
-    Args:
-        module: the neurons.
-        name: of the number, in snnTorch.
-
-    Returns:
-        Whether it is a parameter of the module.
-    """
-    return name in dict(module.named_parameters(recurse=False))
-
-
 def _surrogate(module: nn.Module, where: str) -> Surrogate:
     function: Any = module.spike_grad
     if isinstance(function, Spike):
@@ -273,19 +230,6 @@ def _surrogate(module: nn.Module, where: str) -> Surrogate:
         f"{where} has the surrogate '{name}', known are fast_sigmoid and atan. "
         f"Use snntorch.surrogate.fast_sigmoid(slope=25) or atan(alpha=2)"
     )
-
-
-def _number(value: Tensor, where: str, name: str, shape: Shape) -> float | Tensor:
-    value = value.detach()
-    if value.numel() == 1:
-        return float(value)
-    try:
-        return value.expand(shape).clone()
-    except RuntimeError:
-        raise UserError(
-            f"{where} has {name} of shape {tuple(value.shape)} for a population of shape {shape}. "
-            f"Give one number, or one per neuron"
-        ) from None
 
 
 def _tensor(value: float | Tensor, dtype: torch.dtype) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from torch.nn import functional
 Spiking = (snntorch.Leaky, snntorch.RLeaky, snntorch.Synaptic, snntorch.RSynaptic, snntorch.Lapicque, snntorch.Alpha)
 Populations = (*Spiking, nn.ReLU, nn.Tanh)
 Norms = (nn.BatchNorm1d, nn.BatchNorm2d)
-Pools = (nn.MaxPool2d, nn.AvgPool2d)
+Pools = (nn.MaxPool2d, nn.AvgPool2d, nn.MaxPool1d, nn.AvgPool1d)
 
 
 class Placed(NamedTuple):
@@ -29,12 +30,16 @@ class Arrival(NamedTuple):
     Args:
         source: index of the block whose spikes it reads; `NETWORK_INPUT` for the net's input.
         before: transforms of the spikes on their way.
-        linear: a Linear or Conv2d.
+        linear: a Linear or a convolution.
+        spikes_times: a number by which what it reads is multiplied.
+        current_times: a number by which its current is multiplied, bias included.
     """
 
     source: int
     before: tuple[Placed, ...]
     linear: Placed
+    spikes_times: float = 1.0
+    current_times: float = 1.0
 
 
 class Block(NamedTuple):
@@ -54,10 +59,11 @@ class Block(NamedTuple):
 
 
 class Activity(NamedTuple):
-    """Spikes of a block, or the input, after transforms."""
+    """Spikes of a block, or the input, after transforms, times a number."""
 
     source: int
     before: tuple[Placed, ...] = ()
+    times: float = 1.0
 
 
 class Current(NamedTuple):
@@ -88,12 +94,22 @@ class Size(NamedTuple):
 Value = Any
 """An Activity, Current, Returned, State, Size, or a constant of the user's code."""
 
+SUMS = {
+    operator.add: 1, operator.iadd: 1, torch.add: 1, "add": 1, "add_": 1,
+    operator.sub: -1, operator.isub: -1, torch.sub: -1, torch.subtract: -1, "sub": -1, "sub_": -1,
+}  # fmt: skip
+"""Sums and differences, and the sign of their second part."""
+PRODUCTS = (operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_")
+QUOTIENTS = (operator.truediv, operator.itruediv, torch.div, torch.divide, "div", "div_")
+NEGATIVES = (operator.neg, torch.neg, torch.negative, "neg")
 SAME = ("float", "double", "contiguous", "clone", "to")
 """Methods that leave spikes what they are."""
 MODULES_OF: dict[Callable[..., Any], Callable[..., nn.Module]] = {
     functional.relu: lambda inplace=False: nn.ReLU(), torch.relu: nn.ReLU, torch.tanh: nn.Tanh,
     functional.max_pool2d: nn.MaxPool2d, torch.max_pool2d: nn.MaxPool2d,
+    functional.max_pool1d: nn.MaxPool1d, torch.max_pool1d: nn.MaxPool1d,
     functional.adaptive_avg_pool2d: nn.AdaptiveAvgPool2d, functional.avg_pool2d: nn.AvgPool2d,
+    functional.adaptive_avg_pool1d: nn.AdaptiveAvgPool1d, functional.avg_pool1d: nn.AvgPool1d,
     torch.flatten: nn.Flatten,
     functional.dropout: lambda p=0.5, training=True, inplace=False: nn.Dropout(p),
 }  # fmt: skip

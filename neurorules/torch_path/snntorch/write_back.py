@@ -24,7 +24,7 @@ def write_back(network: Network, learned: Learned, module: nn.Module) -> None:
     Raises:
         UserError: its layers are others; nothing of it has changed.
     """
-    blocks = blocks_of(unwrapped(module))
+    blocks = blocks_of(unwrapped(module), network.input_shape)
     if len(blocks) != len(network.layers):
         raise UserError(
             f"the module has {len(blocks)} layers with weights, and the network that learned has "

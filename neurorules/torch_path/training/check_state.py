@@ -53,6 +53,7 @@ def check_state(learner: Any, state: Any, weights_only: bool) -> None:
 def _fresh(learner: Any) -> dict[str, Tensor]:
     """The state of a learner that has learned nothing."""
     learned = initialise(learner.model, learner.seed, learner.device, learner.dtype)
+    learned.current |= learner.averages
     hardware = {name: value for name, value in learner.store.state().items() if not name.startswith(OPTIMISER)}
     return {**to_tensors(learned), **hardware, GENERATOR: learner.generator.get_state()}
 

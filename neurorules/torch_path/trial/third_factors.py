@@ -176,6 +176,8 @@ class ThirdFactors:
     def _answer(self, name: str, noise: Tensor) -> Tensor:
         """The answer to noise (R, *pre): of a layer, its graded output; of synapses, by their weights, the current."""
         weights = self.trial.forward.get(name)
+        if weights is not None and weights.ndim == 1:  # of neurons that read themselves alone
+            return self._heard(noise * weights)
         if weights is not None:
             return self._heard(noise.flatten(1) @ weights.flatten(1).T)
         layer = next(layer for layer in self.trial.model.network.layers if layer.name == name)

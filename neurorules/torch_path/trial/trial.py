@@ -188,7 +188,8 @@ class Trial:
             if entry.source != NETWORK_INPUT:
                 sources[entry.name] = below[entry.source].S
             elif drive.input is not None:
-                sources[entry.name] = drive.input.window(start, stop)
+                arrived = drive.input.window(start, stop)  # the first layer's current is repeated, and not its input
+                sources[entry.name] = arrived.repeated(drive.repeats) if index else arrived
         injected = None if index or drive.injected is None else Series(drive.injected, True)
         return sources, injected
 
