@@ -1,4 +1,4 @@
-"""The measures of each layer by a probe: how much it fires, which neurons never do, and what it tells of the label."""
+"""The measures of each layer on probe samples: firing rates, silent neurons, and how well it predicts the label."""
 
 from __future__ import annotations
 

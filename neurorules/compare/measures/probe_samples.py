@@ -1,4 +1,4 @@
-"""The samples with which the runs of a comparison are measured: the same for every rule and seed, no test samples."""
+"""The samples for measuring the runs of a comparison: the same for every rule and seed, and never test samples."""
 
 from __future__ import annotations
 

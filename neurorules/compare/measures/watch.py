@@ -1,4 +1,4 @@
-"""The watcher of a comparison: it measures every layer before the first epoch and after each, in the run's folder.
+"""The measurements during a run of a comparison: every layer, before the first epoch and after each epoch.
 
 `measures/epochs.jsonl` holds one line per epoch, `measures/features0003.npz` what CKA needs, and the weights of the
 last epochs stand beside them. A run that was killed repeats an epoch: its line and files, and later ones, are replaced.
@@ -42,7 +42,7 @@ KEPT = 2
 
 @dataclass
 class Measures(Watcher):
-    """Takes the measures of one run while it trains.
+    """The measurements of one run during training.
 
     Args:
         batch_size: number of samples of a trial, which share some of the bytes that learning moves.
@@ -144,7 +144,7 @@ def _store(home: Path, epoch: int, looks: dict[str, Look], now: dict[str, Tensor
 
 
 def _warmed(learner: Learner, probe: Probe) -> Learned:
-    """The state before the first epoch, with running averages that were moved by trials which change no parameter."""
+    """The state before the first epoch, with running averages from some trials that change no parameters."""
     learned = learner.seen()
     drive, steps, labels = _ready(learner, *probe.update_batch())
     for _ in range(WARM):
