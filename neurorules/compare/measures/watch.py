@@ -36,7 +36,7 @@ from neurorules.torch_path.training.watch import Watcher
 FOLDER, LINES = MEASURES, "epochs.jsonl"
 WARM = 5
 """Number of trials that fill running averages before the first epoch is measured: fresh ones normalise nothing yet."""
-KEPT = 2
+EPOCHS_OF_WEIGHTS = 2
 """Number of epochs whose weights are kept: a damaged checkpoint takes a run back by more than one."""
 
 
@@ -135,7 +135,7 @@ def _store(home: Path, epoch: int, looks: dict[str, Look], now: dict[str, Tensor
     home.mkdir(exist_ok=True)
     for path in (*home.glob("features*.npz"), *home.glob("weights*.safetensors")):
         number = int(path.stem.removeprefix("features").removeprefix("weights"))
-        if number > epoch or (path.suffix != ".npz" and number < epoch - KEPT):
+        if number > epoch or (path.suffix != ".npz" and number < epoch - EPOCHS_OF_WEIGHTS):
             path.unlink()
     save_tensors(_weights(home, epoch), now)
     with replacing(_features(home, epoch)) as path:
@@ -155,7 +155,7 @@ def _warmed(learner: Learner, probe: Probe) -> Learned:
 
 def _bytes(learner: Learner, learned: Learned, probe: Probe, batch_size: int) -> dict[str, float]:
     """The bytes that learning moves per sample, by name."""
-    few = probe.seen[: learner.model.network.classes + 1]
+    few = probe.measure_positions[: learner.model.network.classes + 1]
     batch = _ready(learner, *probe.part.batch(few, torch.Generator()))
     count = learning_bytes(learner.store.on_hardware(learner.model), learned, *batch, batch_size)
     return {**count._asdict(), "total": count.total}
