@@ -1,4 +1,4 @@
-"""`neurorules audit`: what the updates of a rule depend on, measured."""
+"""`neurorules audit`, which measures what the updates of a rule depend on."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def audit(
     rules: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated rules with options, such as sigprop,dfa; all of the registry by default.",
+            help="Comma-separated rules with options, such as sigprop,dfa; all rules by default.",
             autocompletion=parts("rules"),
         ),
     ] = None,
-    net: Annotated[str, typer.Option(help="Hidden layers of the small net; its input is 6 x 6.")] = "12-10-8",
+    net: Annotated[str, typer.Option(help="Hidden layers of the audited net, whose input is 6 x 6.")] = "12-10-8",
     norm: Annotated[str | None, typer.Option(help="streaming, batch or none; by default the rule's own.")] = None,
     signal: Annotated[
         str | None,
@@ -37,10 +37,10 @@ def audit(
     dw: Annotated[
         str | None, typer.Option(help="Replaces the text of the hidden weights, such as '-m_post * S_pre'.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Draw the matrices: .png, .svg or .pdf.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Draw the matrices to this file (.png, .svg or .pdf).")] = None,
     json: Json = False,
 ) -> None:
-    """Measure which weights, activities and labels each layer's update depends on: one thing changed at a time."""
+    """Measure which weights, activities and labels each layer's update depends on, by changing one thing at a time."""
     from neurorules.audit import audit_rules, problems_of
     from neurorules.audit.matrix import COLUMNS, LEGEND, TITLES, as_text, matrices, table_rows
     from neurorules.audit.picture import draw_audit

@@ -1,4 +1,4 @@
-"""`neurorules bench`."""
+"""`neurorules bench`, which measures the time and the memory of a training step."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def bench(
         ),
     ] = "sigprop,dfa,bptt",
     net: Annotated[str, typer.Option(help="Sizes of the hidden layers, such as 800-800.")] = "1000",
-    steps: Annotated[int, typer.Option(help="Time steps of a sample.")] = 25,
-    batch_size: Annotated[int, typer.Option(help="Samples of a training step.")] = 128,
+    steps: Annotated[int, typer.Option(help="Time steps per sample.")] = 25,
+    batch_size: Annotated[int, typer.Option(help="Samples per training step.")] = 128,
     activity: Annotated[
         str | None,
         typer.Option(help="Comma-separated shares of the inputs that fire in a step, such as 0.02,0.1 (the default)."),
@@ -37,13 +37,13 @@ def bench(
     sweep: Annotated[
         str | None,
         typer.Option(
-            help="What is varied: steps, width, depth, batch or activity.",
+            help="Quantity to vary: steps, width, depth, batch or activity.",
             autocompletion=words(["steps", "width", "depth", "batch", "activity"]),
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.", autocompletion=words(["cpu", "cuda"]))] = "cpu",
-    threads: Annotated[int | None, typer.Option(help="Threads of the CPU [default: as many as torch takes].")] = None,
-    repetitions: Annotated[int, typer.Option(help="Turns of each point, of which the median counts.")] = 9,
+    threads: Annotated[int | None, typer.Option(help="CPU threads [default: as many as torch uses].")] = None,
+    repetitions: Annotated[int, typer.Option(help="Repetitions of each measurement; the median is reported.")] = 9,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for bench.json, the page bench.md and the plot bench.png; none by default."),
@@ -51,7 +51,8 @@ def bench(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Measure a training step here, beside snnTorch, bare matrix products and memory: ratios in one run."""
+    """Measure a training step on this machine, and compare it with snnTorch, bare matrix products and memory
+    bandwidth."""
     from neurorules.bench.bench import bench as run
     from neurorules.bench.measure import plan
 
@@ -69,7 +70,7 @@ def bench(
 
 
 def _show(content: dict[str, Any], out: Path | None) -> None:
-    """A table for each point, the machine, how busy it was, and where the files are."""
+    """Print a table for each point, the machine and its load, and the paths of the files."""
     from neurorules.bench.bench import PAGE_FILE
     from neurorules.bench.page import about, busy, table_of, title_of
 

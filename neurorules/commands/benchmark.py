@@ -13,7 +13,7 @@ from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import DataDir, Force, Json, Resume
 
 WIDEST = 100
-"""Letters of a line of the tables."""
+"""Largest width of the tables in characters."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def benchmark(
     suite: Annotated[
         str,
         typer.Option(
-            help="Which tasks: static, events or temporal.", autocompletion=words(("static", "events", "temporal"))
+            help="Suite of tasks: static, events or temporal.", autocompletion=words(("static", "events", "temporal"))
         ),
     ] = "static",
     rules: Annotated[
@@ -41,10 +41,13 @@ def benchmark(
         str | None, typer.Option(help="Comma-separated tasks of the suite, such as digits; all by default.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Few samples, small nets, one epoch: minutes. Numbers then say little.")
+        bool,
+        typer.Option(
+            "--quick", help="Use few samples, small nets and one epoch: it takes minutes, but the numbers mean little."
+        ),
     ] = False,
-    seeds: Annotated[int | None, typer.Option(help="Seeds for each cell [default: 3, with --quick 1].")] = None,
-    jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
+    seeds: Annotated[int | None, typer.Option(help="Seeds per cell [default: 3, with --quick 1].")] = None,
+    jobs: Annotated[int, typer.Option(help="Number of parallel runs, each on one thread.")] = 1,
     dask: Annotated[
         str | None,
         typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out; or slurm."),
@@ -58,7 +61,7 @@ def benchmark(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Try every rule on every task of a suite: a table rule x task, and a map of the family."""
+    """Train every rule on every task of a suite, and write a table of accuracies and a map of the rules."""
     from neurorules.benchmark.benchmark import benchmark as run
     from neurorules.benchmark.planning import plan_suite
     from neurorules.benchmark.suites import SUITES
@@ -81,7 +84,7 @@ def benchmark(
 
 
 def _show(content: dict[str, Any], out: Path) -> None:
-    """The table rule x task, the map of the family, and where the files are."""
+    """Print the table of rules and tasks, the map of the rules, and the paths of the files."""
     from neurorules.benchmark.benchmark import PAGE_FILE, RESULT_FILE
     from neurorules.benchmark.cells import table_of
     from neurorules.benchmark.page import map_of

@@ -1,4 +1,4 @@
-"""`neurorules causal-distance`: what lies near a variable of a coupled system, and what far."""
+"""`neurorules causal-distance`, which ranks the parameters of a dynamical system by their distance to a variable."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def causal_distance(
         ),
     ] = "five_element",
     target: Annotated[
-        str | None, typer.Option(help="The variable acted on, such as S; by default J, or the last one.")
+        str | None, typer.Option(help="The affected variable, such as S; by default J, or the last one.")
     ] = None,
-    layers: Annotated[int, typer.Option(help="Neurons in a row, S of one driving J of the next.")] = 1,
-    weight: Annotated[float, typer.Option(help="Of the connections between them.")] = 1.0,
-    time: Annotated[float, typer.Option(help="When influences are compared.")] = 0.1,
-    out: Annotated[Path | None, typer.Option(help="Draw the graph: .png, .svg or .pdf.")] = None,
+    layers: Annotated[int, typer.Option(help="Number of neurons in a chain; S of one drives J of the next.")] = 1,
+    weight: Annotated[float, typer.Option(help="Weight of the connections between these neurons.")] = 1.0,
+    time: Annotated[float, typer.Option(help="Time at which influences are compared.")] = 0.1,
+    out: Annotated[Path | None, typer.Option(help="Draw the graph to this file (.png, .svg or .pdf).")] = None,
     json: Json = False,
 ) -> None:
     """Rank a system's parameters by their causal distance to one of its variables (BSP, a reconstruction)."""

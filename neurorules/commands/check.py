@@ -1,4 +1,4 @@
-"""`neurorules check`: the contract suite of an entry, of this tree or of another package."""
+"""`neurorules check`, which runs the contract suite of a rule, signal, neuron or other part."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def check(
         str,
         typer.Argument(
             metavar="NAME|MODULE",
-            help="An entry with options (lif:beta=0.5), with its kind in front where two kinds have the name "
-            "(signal:dfa); or a module of another package (mypackage.rules.mine) or a Python file (./mine.py).",
+            help="A part with options (lif:beta=0.5), preceded by its kind if the name is ambiguous (signal:dfa); a "
+            "module of another package (mypackage.rules.mine); or a Python file (./mine.py).",
         ),
     ],
     kind: Annotated[
@@ -35,7 +35,7 @@ def check(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run the contract suite of an entry: a line for each check; exit code 0, or 1 where one fails."""
+    """Run the contract suite of a part, and print a line for each check. The exit code is 1 if a check fails."""
     from neurorules.audit.fresh_process import one_process
     from neurorules.conformance import suite_of
     from neurorules.conformance.lookup import looked_up
@@ -77,5 +77,5 @@ def check_device(
     ],
     json: Json = False,
 ) -> None:
-    """Run the contract suite of a hardware device: the same as `check --kind device`."""
+    """Run the contract suite of a hardware device; this is the same as `check --kind device`."""
     check(entry, "device", json)

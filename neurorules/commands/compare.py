@@ -24,19 +24,20 @@ def compare(
     rules: Rules = "sigprop,bptt,shallow",
     seeds: Annotated[int, typer.Option(help="Seeds for each rule.")] = 1,
     folds: Annotated[
-        int | None, typer.Option(help="Cross-validate: as many runs, each tests another part of --data (nmnist).")
+        int | None,
+        typer.Option(help="Cross-validation folds; each run tests another part of --data (nmnist)."),
     ] = None,
     controls: Annotated[
-        str, typer.Option(help="Rows beside the rules, comma-separated: shallow, shuffled (targets); none for none.")
+        str, typer.Option(help="Control rows, comma-separated: shallow, shuffled (targets); or none.")
     ] = "shallow,shuffled",
-    jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Number of parallel runs, each on one thread.")] = 1,
     dask: Annotated[
         str | None,
         typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out; or slurm."),
     ] = None,
-    paths: Annotated[str, typer.Option(help="Comma-separated: torch, continuous (once brian2).")] = "torch",
+    paths: Annotated[str, typer.Option(help="Comma-separated: torch, continuous (or brian2).")] = "torch",
     hardware: Annotated[
-        str, typer.Option(help="Comma-separated device models, such as none,fixed_point:bits=6; none for none.")
+        str, typer.Option(help="Comma-separated device models, such as none,fixed_point:bits=6.")
     ] = "none",
     runs: Annotated[
         str | None,
@@ -50,7 +51,7 @@ def compare(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train several rules on the same net, data order and initial weights, and put them side by side."""
+    """Train several rules with the same net, data order and initial weights, and compare them."""
     import shlex
 
     from neurorules.compare.comparison import command_line, plan
@@ -80,7 +81,7 @@ def compare(
 
 
 def _show(comparison: dict[str, Any], out: Path) -> None:
-    """The table of a comparison, and where its files are."""
+    """Print the table of a comparison and the paths of its files."""
     from neurorules.compare.report import COMPARISON_FILE, REPORT_FILE
     from neurorules.compare.table import TEST, by_device, cells, columns, energy_by_device, rows_of
 

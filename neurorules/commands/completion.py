@@ -1,4 +1,4 @@
-"""Completion in a shell, behind the tabulator: the names of parts, of which none is imported."""
+"""Shell completion for names of parts, which does not import the parts."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ PARTS = {
     "plots": ("plot", "neurorules.traces.plots"),
     "papers": ("paper", "neurorules.papers.tables"),
 }
-"""Kind and folder of each registry: making one anew spares the import of torch, for which nobody waits at a prompt."""
+"""Kind and folder of each registry. A new registry is built from them, because importing torch would be too slow
+here."""
 SETTINGS = {
     "rule": "rules", "neuron": "neurons", "readout_neuron": "neurons", "connection": "connections",
     "encode": "encoders", "norm": "normalisations", "data": "datasets", "signal": "signals", "hardware": "hardware",
 }  # fmt: skip
-"""Settings whose value names a part, with its kind."""
+"""Settings whose value is the name of a part, with the kind of the part."""
 
 Complete = Callable[[str], list[str]]
 
 
 def parts(kind: str, *more: str) -> Complete:
-    """Make a completion for the name of a part, or the last one of several with commas between them.
+    """Build a completion for the name of a part, or for the last name in a comma-separated list.
 
     Args:
         kind: the kind of `PARTS`.
-        more: other words that may stand there.
+        more: other words that are possible values.
 
     Returns:
-        A function from what has been typed to the words that may follow.
+        A function that returns the possible words for what has been typed.
     """
 
     def complete(incomplete: str) -> list[str]:
         try:
             names = Registry(*PARTS[kind]).names()
-        except UserError:  # a folder of the user's own is wrong, which a command says and a prompt cannot
+        except UserError:  # one of the user's folders is wrong; the command itself will report it
             names = []
         return _begun([*names, *more], incomplete)
 
@@ -52,7 +53,7 @@ def parts(kind: str, *more: str) -> Complete:
 
 
 def words(choices: Sequence[str]) -> Complete:
-    """Make a completion for one of a few words."""
+    """Build a completion for one of a few words."""
 
     def complete(incomplete: str) -> list[str]:
         return _begun(choices, incomplete)

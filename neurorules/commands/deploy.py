@@ -1,4 +1,4 @@
-"""`neurorules deploy`: a trained network on a device model, after training."""
+"""`neurorules deploy`, which tests a trained network on a device model."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ def deploy(
     hardware: Annotated[
         str | None,
         typer.Option(
-            help="Device model, such as loihi or fixed_point:bits=4; several joined by + (see: list hardware). Where "
-            "it is left out, the one that the run learned under.",
+            help="Device model, such as loihi or fixed_point:bits=4; several joined by + (see: list hardware). By "
+            "default the device that the run learned on.",
             autocompletion=parts("hardware"),
         ),
     ] = None,
     after: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="How long the chip lies before the test; a day is 86400 (pcm)."),
+        typer.Option(
+            min=0, metavar="SECONDS", help="Idle time of the chip before the test, for devices that drift (pcm)."
+        ),
     ] = 0.0,
     data: RunData = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Put a trained network on a device model: accuracy before and after, what each layer and constraint costs, and
-    energy."""
+    """Test a trained network on a device model: accuracy before and after, the cost of each constraint, and energy."""
     from neurorules.runner.deploy import deploy_run
     from neurorules.runner.run_data import place_of
 
@@ -82,7 +83,8 @@ def _words(row: dict[str, Any]) -> str:
 
 
 def _print_energy(energy: dict[str, Any] | None) -> None:
-    """Energy of running and of learning by term, with the source of each figure; bytes of local and global learning."""
+    """Print the energy of inference and learning by term with sources, and the memory traffic of local and global
+    learning."""
     if energy is None:
         print("energy: the device model gives none")
         return
@@ -103,13 +105,13 @@ def _print_energy(energy: dict[str, Any] | None) -> None:
 
 
 def sources(terms: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """The events of terms by the source of their figure, or by the reason why there is none.
+    """Group the events of energy terms by the source of their figure, or by the reason why there is none.
 
     Args:
         terms: the terms of a report's energy.
 
     Returns:
-        Words of events by source, in the order of the terms.
+        The events, as phrases, by source, in the order of the terms.
     """
     by_source: dict[str, list[str]] = {}
     for term in terms:

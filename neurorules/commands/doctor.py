@@ -1,4 +1,4 @@
-"""`neurorules doctor`: what is installed here, and what is slow or missing because of what is not."""
+"""`neurorules doctor`, which reports what is installed, and what is slow or missing on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(data_dir: DataDir = None, json: Json = False) -> None:
-    """Say what is installed, what is slow or missing because of what is not, and what to do. It exits with 0."""
+    """Report what is installed, what is slow or missing on this machine, and what to do about it."""
     from neurorules.doctor import examine
 
     findings = examine(data_dir)

@@ -1,4 +1,4 @@
-"""`neurorules explain`: why one weight moved."""
+"""`neurorules explain`, which shows step by step why one weight changes."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def explain(
     synapse: Annotated[
         str,
         typer.Option(
-            help="LAYER:POST:PRE, such as hidden1:3:10. A neuron of maps is its number, or channel.row.column: "
-            "hidden1:2.5.5:0.4.6. One of several inputs: hidden1.rec:3:10."
+            help="The synapse as LAYER:POST:PRE, such as hidden1:3:10. In maps, a neuron is a number or "
+            "channel.row.column, as in hidden1:2.5.5:0.4.6. For one of several inputs: hidden1.rec:3:10."
         ),
     ],
     sample: Annotated[int, typer.Option(help="Test sample, counted from 0, as in recorded traces.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Draw it: .png, .svg or .pdf.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Draw the explanation to this file (.png, .svg or .pdf).")] = None,
     data: RunData = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Show why one weight would move if the network learned from one sample, step by step. Nothing is changed."""
+    """Show step by step how one weight would change if the network learned from one sample. The run is not changed."""
     from neurorules.runner.run_data import place_of
     from neurorules.torch_path.recording.explain import explain_run
 

@@ -1,7 +1,7 @@
-"""Help by subject: commands and options in groups, each under its title, as plain lines that also fit a pipe.
+"""Help with commands and options in groups, as plain lines that are also readable in a pipe.
 
-The title of a command or an option is what typer calls its `rich_help_panel`; what has none stands under the
-title that it always has, such as "Options".
+The title of a group is the `rich_help_panel` of typer; commands and options without one are listed under the default
+title, such as "Options".
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 USUAL = "Usual options"
-"""Title of the options that most users want; they stand first."""
+"""Title of the group of common options, which is listed first."""
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose options stand under their titles."""
+    """A command whose help lists its options in groups."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments, then the groups of options, the usual ones first.
+        """Write the arguments, and then the groups of options, starting with the usual ones.
 
         Args:
             ctx: click's context of the command.
@@ -30,10 +30,10 @@ class GroupedCommand(TyperCommand):
 
 
 class GroupedCommands(TyperGroup):
-    """The group of all commands, whose help lists them under their subjects."""
+    """The group of all commands, whose help lists them by subject."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options, then the commands.
+        """Write the options, and then the commands.
 
         Args:
             ctx: click's context of the commands.
@@ -51,7 +51,7 @@ class GroupedCommands(TyperGroup):
 
 
 class Application(typer.Typer):
-    """An application whose commands and options stand in groups."""
+    """An application whose help lists commands and options in groups."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(cls=GroupedCommands, rich_markup_mode=None, no_args_is_help=True, **options)
@@ -60,7 +60,7 @@ class Application(typer.Typer):
         """Register a command, as `typer.Typer.command` does.
 
         Args:
-            name: the name of the command; None for that of its function.
+            name: the name of the command; None for the name of its function.
             options: other arguments of `typer.Typer.command`.
 
         Returns:
@@ -80,13 +80,13 @@ def _write_parameters(command: Any, ctx: Any, formatter: Any) -> None:
 
 
 def _place(title: str) -> int:
-    """Arguments and usual options come first, and the options of the command itself before the settings."""
+    """The sort key of a group: arguments, usual options, options of the command, and then settings."""
     first = ("Arguments", USUAL, "Options")
     return first.index(title) if title in first else len(first)
 
 
 def _write_groups(formatter: Any, lines: Iterable[tuple[str, tuple[str, str]]]) -> None:
-    """Write lines under their titles, in the order in which the titles come first."""
+    """Write lines below their titles, in the order in which the titles first occur."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for title, line in lines:
         groups.setdefault(title, []).append(line)

@@ -1,4 +1,4 @@
-"""`neurorules list` and `cite`: what there is, and where it comes from."""
+"""`neurorules list`, which lists all parts of one kind, and `neurorules cite`, which names the paper of a rule."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from neurorules.commands.scripts import ForceScript, Script, refuse_beside_scrip
 from neurorules.commands.settings import Json
 
 WIDEST = 100
-"""Letters of a line of a list."""
+"""Largest width of a list in characters."""
 SHORT = {"rules": ["name", "what it is", "signal", "paths"], "signals": ["name", "what it is", "options"]}
-"""Columns of lists that have more than fit beside each other; --json has all."""
+"""Columns to print of lists that would be too wide; --json prints all."""
 MORE = {
     "rules": "\npaths: what train --path takes. Where else a rule learns, its needs, options and equations:\n"
     "neurorules cite RULE --equations",
@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _wrapped(text: str, mark: str = "") -> str:
-    """A sentence on lines of a width that is read at ease, those after the first set in by the mark's width."""
+    """Wrap a sentence to a readable width; the following lines are indented by the width of the mark."""
     return textwrap.fill(text, WIDEST, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
 
 
@@ -46,13 +46,13 @@ def list_entries(
     hardware: Annotated[
         str | None,
         typer.Option(
-            help="Of rules: whether each fits the learning engine of a device, such as loihi, and what of it does not.",
+            help="For rules: check each against the learning engine of a device, such as loihi.",
             autocompletion=parts("hardware"),
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """List what there is of one kind, and what options it takes."""
+    """List all parts of one kind with their options."""
     from neurorules.runner.catalogue import catalogue
 
     if hardware is not None:
@@ -93,22 +93,20 @@ def cite(
     rule: Annotated[
         str, typer.Argument(help="A rule with options, such as sigprop:form=voltage.", autocompletion=parts("rules"))
     ],
-    equations: Annotated[bool, typer.Option("--equations", help="Show the texts too.")] = False,
-    bibtex: Annotated[
-        bool, typer.Option("--bibtex", help="Print the paper as a BibTeX entry, and nothing else.")
-    ] = False,
+    equations: Annotated[bool, typer.Option("--equations", help="Also print the equations.")] = False,
+    bibtex: Annotated[bool, typer.Option("--bibtex", help="Print only the BibTeX entry of the paper.")] = False,
     script: Script = None,
     neuron: Annotated[
         str | None,
         typer.Option(
-            help="Of --script: the neuron of the hidden layers, such as lif; else the circuit's own.",
+            help="With --script: neuron of the hidden layers, such as lif; by default the circuit's own.",
             autocompletion=parts("neurons"),
         ),
     ] = None,
     force: ForceScript = False,
     json: Json = False,
 ) -> None:
-    """Say which paper a rule comes from, how ours deviates, and what its equations are."""
+    """Print the paper of a rule, the deviations of this implementation, and the equations."""
     from neurorules.language.registry import own_part
     from neurorules.runner.bibtex import bibtex_of
     from neurorules.runner.catalogue import citation
@@ -131,7 +129,7 @@ def cite(
 
 
 def _tell(source: dict[str, Any], equations: bool) -> None:
-    """Print what is known of a rule, its equations too where they are asked for."""
+    """Print the facts about a rule and, if requested, its equations."""
     from neurorules.runner.catalogue import catalogue
 
     print(_wrapped(f"{source['authors']} ({source['year']}). {source['title']}."))

@@ -1,4 +1,4 @@
-"""The loading of the library by a command, without collections of garbage on the way."""
+"""Faster imports for commands: garbage collection is switched off while the library is loaded."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import inside the block without the collector of cyclic garbage, which would walk through torch as it grows.
+    """Switch off cyclic garbage collection inside the block, because it would traverse all of torch while that is
+    loading.
 
-    What was loaded stays as long as the process, so later collections leave it out as well (`gc.freeze`). A process
-    that has torch already, such as a notebook or a test, is left alone.
+    The loaded objects are also excluded from later collections (`gc.freeze`), because they live as long as the process.
+    If torch is already loaded, as in a notebook or a test, nothing is changed.
     """
     if "torch" in sys.modules or not gc.isenabled():
         yield

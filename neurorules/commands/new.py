@@ -1,4 +1,4 @@
-"""`neurorules new KIND NAME`: a commented file to start from."""
+"""`neurorules new KIND NAME`, which writes a commented template for a rule, signal, neuron or device."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from neurorules.language.own_files import VARIABLE
 from neurorules.language.registry import Registry
 
 Name = Annotated[
-    str, typer.Argument(help="Name of the entry and its file, such as my_own: lower-case letters, digits, underscores.")
+    str,
+    typer.Argument(help="Name of the part and of its file, such as my_own: lower-case letters, digits, underscores."),
 ]
 Folder = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of a package, made where it is missing. By default the file stands alone, in the folder that "
-        "NEURORULES_RULES names, else in the current one; a device's lies with the devices there are."
+        help="Folder of a package, which is created if it is missing. By default the file is written to the folder in "
+        "NEURORULES_RULES, else to the current folder; a device is written next to the installed devices."
     ),
 ]
 TRY = {
@@ -36,14 +37,14 @@ TRY = {
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands below `new` to the command line."""
-    new = Application(help="Write a file to start from.")
+    new = Application(help="Write a commented template file.")
     for kind, command in (("rule", new_rule), ("signal", new_signal), ("neuron", new_neuron), ("device", new_device)):
         new.command(kind)(command)
     app.add_typer(new, name="new")
 
 
 def new_rule(name: Name, folder: Folder = None, json: Json = False) -> None:
-    """Write a commented rule file, which `check` and `train --rule` take by its path."""
+    """Write a commented template of a rule; use its path with `check` and `train --rule`."""
     from neurorules.rules import RULES
     from neurorules.rules._template import TEMPLATE
 
@@ -51,7 +52,7 @@ def new_rule(name: Name, folder: Folder = None, json: Json = False) -> None:
 
 
 def new_signal(name: Name, folder: Folder = None, json: Json = False) -> None:
-    """Write a commented file of a learning signal, which makes the third factor of a rule."""
+    """Write a commented template of a learning signal, which computes the third factor of a rule."""
     from neurorules.commands.templates.signal import TEMPLATE
     from neurorules.signals import SIGNALS
 
@@ -59,7 +60,7 @@ def new_signal(name: Name, folder: Folder = None, json: Json = False) -> None:
 
 
 def new_neuron(name: Name, folder: Folder = None, json: Json = False) -> None:
-    """Write a commented file of a neuron: a pure step on a state of its own."""
+    """Write a commented template of a neuron model."""
     from neurorules.commands.templates.neuron import TEMPLATE
     from neurorules.neurons import NEURONS
 
@@ -67,7 +68,7 @@ def new_neuron(name: Name, folder: Folder = None, json: Json = False) -> None:
 
 
 def new_device(name: Name, folder: Folder = None, json: Json = False) -> None:
-    """Write a commented file of a device model, under which a net learns."""
+    """Write a commented template of a hardware device model."""
     from neurorules.commands.templates.device import TEMPLATE
     from neurorules.contracts.device import DEVICES
 

@@ -1,4 +1,4 @@
-"""`neurorules nir`: the net of a run as a graph of NIR, and what such a file holds."""
+"""`neurorules nir`, which writes the net of a run as a NIR graph, or shows the content of a NIR file."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ def add_to(app: typer.Typer) -> None:
 def nir(
     source: Annotated[
         str,
-        typer.Argument(help="Folder of a finished run; or a file of NIR, with options, such as net.nir:unit=ms."),
+        typer.Argument(help="Folder of a finished run, or a NIR file with options, such as net.nir:unit=ms."),
     ],
-    out: Annotated[Path | None, typer.Option(help="Write the net as a graph of NIR into this file.")] = None,
-    info: Annotated[bool, typer.Option("--info", help="Show what a file of NIR holds, and its net.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the net as a NIR graph to this file.")] = None,
+    info: Annotated[bool, typer.Option("--info", help="Show the nodes of a NIR file and its net.")] = False,
     dt: Annotated[
         float | None,
-        typer.Option(help="Seconds of a step in --out; 0.0001 by default, the one that snnTorch reads."),
+        typer.Option(help="Duration of a step in --out in seconds; 0.0001 by default, as snnTorch expects."),
     ] = None,
     reset: Annotated[
         str,
         typer.Option(
-            help="refuse a reset that NIR cannot say; or metadata, store it for neurorules alone.",
+            help="For resets that NIR cannot express: refuse, or metadata to store them for neurorules only.",
             autocompletion=words(RESETS),
         ),
     ] = "refuse",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Write a trained net as a NIR graph, or show one. Train it: train --net FILE; run it: simulate FILE."""
+    """Write a trained net as a NIR graph, or show a NIR file. To train such a net: train --net FILE; to run it:
+    simulate FILE."""
     from neurorules.exchange.nir.options import is_nir
 
     if info == (out is not None):
@@ -78,7 +79,7 @@ def nir(
 
 
 def _show(info: dict[str, Any]) -> None:
-    """Print the nodes of a NIR file and the network they become."""
+    """Print the nodes of a NIR file and the resulting network."""
     step = "counted in steps" if info["step_s"] is None else f"steps of {info['step_s']:g} s ({info['step_from']})"
     print(f"{info['file']}: {len(info['nodes'])} nodes, {len(info['edges'])} edges")
     print(f"time: {step}, constants in {info['unit']} ({info['unit_from']}), method {info['method']}")

@@ -1,4 +1,4 @@
-"""The output of commands: a JSON object, or lines for people."""
+"""The output of commands: a JSON object, or tables for a terminal."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], widest: i
     """Print a table that fits the terminal.
 
     Args:
-        columns: titles.
-        rows: cells, one for each column.
-        widest: number of letters; where stdout is no terminal, the table is at most as wide. None for the whole table.
+        columns: titles of the columns.
+        rows: rows with one cell per column.
+        widest: largest width in characters if stdout is not a terminal; None for no limit.
     """
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""`neurorules paper`: a comparison as tables, charts, references and a paragraph on the methods."""
+"""`neurorules paper`, which turns a comparison into tables, charts, references and a methods paragraph."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def add_to(app: typer.Typer) -> None:
 def paper(
     folder: Comparison,
     tables: Annotated[
-        str, typer.Option(help="Formats of the tables, comma-separated: tex, csv, md; none for no tables.")
+        str, typer.Option(help="Formats of the tables, comma-separated: tex, csv, md; or none.")
     ] = "tex,csv,md",
     charts: Annotated[
-        str, typer.Option(help="Formats of the charts, comma-separated: pdf, png, svg; none for no charts.")
+        str, typer.Option(help="Formats of the charts, comma-separated: pdf, png, svg; or none.")
     ] = "pdf",
     only: Annotated[
-        str | None, typer.Option(help="Tables and charts whose name holds this word, such as accuracy.")
+        str | None, typer.Option(help="Only tables and charts whose name contains this word, such as accuracy.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files [default: FOLDER/paper].")] = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write what a paper takes from a comparison: tables, charts, BibTeX and a paragraph on the methods."""
+    """Write tables, charts, BibTeX and a methods paragraph from a comparison, for a paper."""
     from neurorules.compare.paper import write_paper
     from neurorules.compare.report.reading import comparison_in
     from neurorules.language.options import parse_list

@@ -1,4 +1,4 @@
-"""The command `neurorules report`, which writes a comparison's page again."""
+"""The command `neurorules report`, which writes the report of a comparison again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def report(folder: Comparison, json: Json = False) -> None:
-    """Write a comparison's report.html again: one page that needs no network."""
+    """Write the report.html of a comparison again; it is a single page that works offline."""
     from neurorules.compare.report import COMPARISON_FILE, REPORT_FILE, write_report
     from neurorules.compare.report.reading import comparison_in
     from neurorules.disk.lock import owned_folder

@@ -25,21 +25,23 @@ def reproduce(
             autocompletion=parts("papers"),
         ),
     ],
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples and epochs: minutes instead of hours.")] = False,
-    seeds: Annotated[int | None, typer.Option(help="Seeds for each row [default: 3, with --quick 1].")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Use fewer samples and epochs: it takes minutes instead of hours.")
+    ] = False,
+    seeds: Annotated[int | None, typer.Option(help="Seeds per row [default: 3, with --quick 1].")] = None,
     only: Annotated[
-        str | None, typer.Option(help="Rows whose table or label holds WORD (or WORD+WORD), such as conv.")
+        str | None, typer.Option(help="Only rows whose table or label contains WORD (or WORD+WORD), such as conv.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Replaces the rows' own number of epochs.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Replaces the rows' own number of training samples.")] = None,
-    jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs; by default that of each row.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Number of training samples; by default that of each row.")] = None,
+    jobs: Annotated[int, typer.Option(help="Number of parallel runs, each on one thread.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for the runs [default: runs/PAPER].")] = None,
     data_dir: DataDir = None,
     resume: Resume = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train a paper's table again, ours beside the paper's numbers."""
+    """Train the rows of a paper's tables, and print our numbers next to the paper's."""
     from neurorules.papers.reproduce import RESULT_FILE
     from neurorules.papers.reproduce import reproduce as run
     from neurorules.papers.tables import PAPERS
@@ -60,7 +62,7 @@ def reproduce(
 
 
 def show(result: dict[str, Any]) -> None:
-    """Print a paper's tables, ours beside the paper's."""
+    """Print the tables of a paper with our numbers next to the paper's."""
     from neurorules.contracts.target import FIGURES
     from neurorules.papers.paper import Published
 

@@ -1,4 +1,4 @@
-"""The options of commands that write a script of Brian2, and what these commands print."""
+"""The options and the output of commands that write a Brian2 script."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from neurorules.language.errors import UserError
 Script = Annotated[
     Path | None,
     typer.Option(
-        help="Write the model as a program of Brian2 that needs no neurorules, such as model.py, and nothing else. "
-        "Large arrays go beside it, into model.npz."
+        help="Only write the model as a Brian2 program that does not need neurorules, such as model.py. "
+        "Large arrays are written next to it, to model.npz."
     ),
 ]
 ForceScript = Annotated[bool, typer.Option("--force", help="Replace the file of --script.")]
 
 
 def refuse_without_script(**options: Any) -> None:
-    """Refuse options that belong to --script where it is not given.
+    """Refuse options that belong to --script if it is not given.
 
     Raises:
         UserError: one of them is given.
@@ -32,7 +32,7 @@ def refuse_without_script(**options: Any) -> None:
 
 
 def refuse_beside_script(**options: bool) -> None:
-    """Refuse options that print something, beside --script, which writes the model into a file.
+    """Refuse options that print something together with --script, which writes a file.
 
     Raises:
         UserError: one of them is given.
@@ -43,11 +43,11 @@ def refuse_beside_script(**options: bool) -> None:
 
 
 def tell_script(written: dict[str, Any], json: bool) -> None:
-    """Print which files were written.
+    """Print the names of the written files.
 
     Args:
-        written: rule and files, as `runner.scripts` gives them.
-        json: print them as a JSON object.
+        written: rule and files, from `runner.scripts`.
+        json: whether to print them as a JSON object.
     """
     if json:
         print_json(written)

@@ -1,4 +1,4 @@
-"""The options that `train`, `compare` and `tune` share: one for each setting (`language.settings`)."""
+"""The options that `train`, `compare` and `tune` share, one for each setting (`language.settings`)."""
 
 from __future__ import annotations
 
@@ -20,54 +20,56 @@ from neurorules.language.registry import with_own_parts
 from neurorules.language.settings import Setting
 
 USUAL_SETTINGS = ("rule", "data", "net", "neuron", "steps", "epochs", "batch_size", "lr")
-"""Settings that most users give; with what a command adds they stand first in its help."""
+"""Common settings, which are listed first in the help, together with those that a command adds."""
 TITLES = {"net": "Network", "learning": "Rule and learning", "data": "Data", "run": "Run"}
-"""What stands above the settings of each group."""
+"""The title of each group of settings in the help."""
 Rules = Annotated[
     str,
     typer.Option(
         autocompletion=parts("rules"),
-        help="Comma-separated rules, with options, each behind a colon, and settings of their training, each behind "
-        "an @: sigprop:form=voltage@lr=0.01,bptt@lr=0.001.",
+        help="Comma-separated rules; each may have options after colons, and training settings after @: "
+        "sigprop:form=voltage@lr=0.01,bptt@lr=0.001.",
     ),
 ]
-Comparison = Annotated[Path, typer.Argument(help="Folder of a comparison, with its compare.json.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where data sets lie; else NEURORULES_DATA, else a cache folder.")]
+Comparison = Annotated[Path, typer.Argument(help="Folder of a comparison, which contains compare.json.")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder of the data sets; by default NEURORULES_DATA, or a cache folder.")
+]
 RunData = Annotated[
     str | None,
     typer.Option(
         "--data",
-        help="The run's data, where they lay in the memory of a program or lie elsewhere now: as --data of train, such "
-        "as own.npz. Their content must be the same.",
+        help="Data of the run, if they were in the memory of a program or have been moved: as for train --data, "
+        "such as own.npz. The content must be the same.",
     ),
 ]
 StepLength = Annotated[
     float | None,
     typer.Option(
         "--dt-ms",
-        help="What one time step lasts in ms, such as 5; 1 by default. Times, rates and currents in units follow from "
-        "it, and no spike does.",
+        help="Duration of a time step in ms, such as 5; 1 by default. It sets the units of times, rates and currents, "
+        "and does not affect spikes.",
     ),
 ]
 ScaleText = Annotated[
     str | None,
     typer.Option(
         "--scale",
-        help="What the model's numbers are in a cell's units, such as threshold_mV=15:capacitance_pF=200. Volts, "
-        "amperes and coulombs follow from it, and no spike does.",
+        help="Physical scale of the model, such as threshold_mV=15:capacitance_pF=200. It sets the units of voltages, "
+        "currents and charges, and does not affect spikes.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what stands in --out.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with what stands in --out.")]
+Json = Annotated[bool, typer.Option("--json", help="Print only one JSON object on stdout.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files in --out.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the work in --out.")]
 
 
 def with_settings(*leave_out: str, usual: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command every setting as an option, and hand them to it as one `TrainConfig`, `config`.
+    """A decorator that adds every setting as an option to a command, and passes them as one `TrainConfig`, `config`.
 
     Args:
-        leave_out: settings the command does not take.
-        usual: parameters of the command itself that stand among the usual options in its help.
+        leave_out: settings that the command does not have.
+        usual: parameters of the command that its help lists among the usual options.
 
     Returns:
         A decorator of the command's function.
@@ -98,7 +100,9 @@ def with_settings(*leave_out: str, usual: tuple[str, ...] = ()) -> Callable[[Cal
 
 def _options(leave_out: tuple[str, ...]) -> list[inspect.Parameter]:
     options = [_option(setting) for name, setting in SETTINGS.items() if name not in leave_out]
-    file = typer.Option("--config", help="A .json or .toml file of these settings; options on the line win.")
+    file = typer.Option(
+        "--config", help="A .json or .toml file with these settings; options on the command line take precedence."
+    )
     return [*options, _parameter("config_file", Annotated[Path | None, file])]
 
 
@@ -113,7 +117,7 @@ def _option(setting: Setting) -> inspect.Parameter:
 
 
 def _completion(setting: Setting) -> Complete | None:
-    """The completion for the value of a setting: the name of a part, or one of the words that it may be."""
+    """The completion for the value of a setting: names of parts, or the allowed words."""
     if setting.name in NAME_PARTS:
         return parts(NAME_PARTS[setting.name])
     choices = [kind for kind in (setting.kind, *get_args(setting.kind)) if get_origin(kind) is Literal]
@@ -121,7 +125,7 @@ def _completion(setting: Setting) -> Complete | None:
 
 
 def _titled(parameter: inspect.Parameter) -> inspect.Parameter:
-    """A parameter of a command, under the title of the usual options."""
+    """Move a parameter of a command to the group of usual options."""
     kind, option = get_args(parameter.annotation)
     other = copy.copy(option)
     other.rich_help_panel = USUAL

@@ -1,4 +1,4 @@
-"""`neurorules simulate`: a trained network, or a graph of NIR, in Brian2, step by step, beside itself in torch."""
+"""`neurorules simulate`, which runs a trained network or a NIR graph in Brian2 and compares it with torch."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ def add_to(app: typer.Typer) -> None:
 
 def simulate(
     run: Annotated[
-        str, typer.Argument(help="Folder of a finished run; or a file of NIR with options, such as net.nir:unit=ms.")
+        str, typer.Argument(help="Folder of a finished run, or a NIR file with options, such as net.nir:unit=ms.")
     ],
     samples: Annotated[
-        int, typer.Option(help="Test samples, from the first on; with --learn, training samples in each update.")
+        int, typer.Option(help="Number of test samples; with --learn, number of training samples per update.")
     ] = 10,
     learn: Annotated[
         int | None,
-        typer.Option(help="Learn so many updates by the run's rule in both, and compare spikes and weights."),
+        typer.Option(
+            help="Make this number of updates by the run's rule in both simulators, and compare spikes and weights."
+        ),
     ] = None,
     show_model: Annotated[bool, typer.Option("--show-model", help="Print the generated equations.")] = False,
     steps: GraphSteps = None,
@@ -40,7 +42,7 @@ def simulate(
     seed: GraphSeed = None,
     data: GraphData = None,
     encode: GraphEncoder = None,
-    path: Annotated[str, typer.Option(hidden=True, help="brian2, the one simulator.")] = "brian2",
+    path: Annotated[str, typer.Option(hidden=True, help="brian2, the only simulator.")] = "brian2",
     kind: Kind = "stepped",
     brian2_device: Brian2Device = None,
     dt_ms: StepLength = None,
@@ -50,7 +52,7 @@ def simulate(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Run a trained network, or a graph of NIR, in Brian2, step by step, and compare every spike with torch."""
+    """Run a trained network or a NIR graph in Brian2, and compare every spike with torch."""
     from neurorules.runner.run_data import place_of
 
     if path != "brian2":
@@ -101,7 +103,7 @@ def _is_ordinary(
     """Whether a net is to run as an ordinary Brian2 network.
 
     Raises:
-        UserError: the kind is unknown, or something stands beside it that such a network does not do.
+        UserError: the kind is unknown, or another option does not work with it.
     """
     if kind not in ("stepped", "ordinary"):
         raise UserError(f"--as {kind} is unknown. Use stepped or ordinary")
@@ -139,10 +141,10 @@ def _tell_spikes(compared: dict[str, Any]) -> None:
 
 
 def _check_units(dt_ms: float | None, scale: str | None, shown: bool, of_graph: bool) -> None:
-    """Refuse the length of a step, or a scale, that is not above 0, or that nothing would show.
+    """Refuse a step length or a scale that is not above 0, or that has no effect with the other options.
 
     Raises:
-        UserError: it is one of these.
+        UserError: a value is not above 0 or has no effect.
     """
     from neurorules.brian2_steps.scale import scale_from
     from neurorules.language.ranges import Positive, check_range
@@ -159,10 +161,10 @@ def _check_units(dt_ms: float | None, scale: str | None, shown: bool, of_graph: 
 
 
 def _is_graph(run: str, options: dict[str, Any], learn: int | None) -> bool:
-    """Whether a file of NIR is to be run.
+    """Whether the source is a NIR file and not a run.
 
     Raises:
-        UserError: what is asked for belongs to the other kind.
+        UserError: an option belongs to the other kind of source.
     """
     from neurorules.exchange.nir.options import is_nir
 
@@ -191,7 +193,7 @@ def _run(
 
 
 def _tell(compared: dict[str, Any], show_model: bool, json: bool) -> None:
-    """Print what came of a comparison."""
+    """Print the result of a comparison."""
     model = compared.pop("model")
     if json:
         print_json({**compared, "model": model} if show_model else compared)

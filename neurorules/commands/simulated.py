@@ -1,4 +1,4 @@
-"""The options of `simulate` that say as what a net runs, and with which input a graph of NIR does."""
+"""The options of `simulate` for the kind of Brian2 model and for the input of a NIR graph."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Kind = Annotated[
     str,
     typer.Option(
         "--as",
-        help="stepped, which takes torch's steps to the last bit; or ordinary: dv/dt, synapses that add at spikes and "
-        "Brian2's default schedule, one step later for each layer.",
+        help="stepped: the time steps of torch, equal to the last bit; or ordinary: dv/dt, synapses that act at "
+        "spikes, and Brian2's default schedule, with a delay of one step per layer.",
     ),
 ]
-GraphSteps = Annotated[int | None, typer.Option(help="Of a file of NIR: time steps, 25 by default.")]
+GraphSteps = Annotated[int | None, typer.Option(help="For a NIR file: number of time steps, 25 by default.")]
 Brian2Device = Annotated[
     str | None,
     typer.Option(
@@ -26,21 +26,21 @@ Brian2Device = Annotated[
 ]
 GraphRate = Annotated[
     float | None,
-    typer.Option(help="Of a file of NIR: probability that an input spikes in a step, 0.2 by default."),
+    typer.Option(help="For a NIR file: probability that an input spikes in a step, 0.2 by default."),
 ]
-GraphSeed = Annotated[int | None, typer.Option(help="Of a file of NIR: seed of these spikes, 0 by default.")]
+GraphSeed = Annotated[int | None, typer.Option(help="For a NIR file: seed of these spikes, 0 by default.")]
 GraphData = Annotated[
     str | None,
     typer.Option(
-        help="Of a file of NIR: a data set for random spikes, such as digits. Of a run: its data, where they lay in "
-        "the memory of a program or lie elsewhere now.",
+        help="For a NIR file: a data set instead of random spikes, such as digits. For a run: its data, if they were "
+        "in the memory of a program or have been moved.",
         autocompletion=parts("datasets"),
     ),
 ]
 GraphEncoder = Annotated[
     str | None,
     typer.Option(
-        help="Of a file of NIR: encoder of --data, such as poisson:max_rate=0.5; else the data set's own.",
+        help="For a NIR file: encoder of --data, such as poisson:max_rate=0.5; by default the data set's own.",
         autocompletion=parts("encoders"),
     ),
 ]

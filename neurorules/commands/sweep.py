@@ -11,7 +11,7 @@ from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import DataDir, Force, Json, Resume
 
 SHOWN = 20
-"""Most trials of the table on the screen."""
+"""Largest number of trials in the printed table."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,9 +22,11 @@ def add_to(app: typer.Typer) -> None:
 def sweep(
     *,
     file: Annotated[
-        Path, typer.Argument(help="A TOML file: [train], [space], way, trials, seeds; see docs/sweeps.md.")
+        Path, typer.Argument(help="TOML file with [train], [space], way, trials and seeds; see docs/sweeps.md.")
     ],
-    jobs: Annotated[int, typer.Option(help="Trials at once, each on one thread; jobs of the queue, of slurm.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(help="Number of parallel trials, each on one thread; with slurm, number of queued jobs.")
+    ] = 1,
     dask: Annotated[
         str | None,
         typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786; or slurm: workers from its queue."),
@@ -35,7 +37,7 @@ def sweep(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Try settings of a training, and options of its parts, as a file says: on validation samples, in one table."""
+    """Train with many settings and options, as a TOML file says, and rank them by validation samples."""
     from neurorules.compare.sweep import sweep as run
 
     content = run(
@@ -48,7 +50,7 @@ def sweep(
 
 
 def _show(content: dict[str, Any], out: Path) -> None:
-    """The table of the trials, best first, and how to train the best one."""
+    """Print the table of the trials, best first, and the command that trains the best one."""
     from neurorules.compare.sweep import SWEEP_FILE
     from neurorules.contracts.target import FIGURES
 

@@ -1,4 +1,4 @@
-"""`neurorules record`, `export`, `plot`: what a trained network does, spike by spike."""
+"""`neurorules record`, `export` and `plot`, which record, convert and draw the activity of a trained network."""
 
 from __future__ import annotations
 
@@ -24,21 +24,19 @@ RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 
 def record(
     run: RunFolder,
-    samples: Annotated[
-        str, typer.Option(help="How many, from the first on, or their places from 0 on: 10, or 3,7,20-30.")
-    ] = "10",
+    samples: Annotated[str, typer.Option(help="Number of samples, or their indices from 0: 10, or 3,7,20-30.")] = "10",
     variables: Annotated[
         str,
         typer.Option(
             help="Comma-separated: S spikes, v membrane before reset, x trace of the spikes, m third factor; w "
-            "weights, b biases; at each synapse dv_dw, declared eligibilities, G1; forward, reverse of BSP."
+            "weights, b biases; per synapse dv_dw, declared eligibilities, G1; forward, reverse of BSP."
         ),
     ] = "S,v",
     layers: Annotated[
         str | None, typer.Option(help="Comma-separated, such as input,hidden1 or hidden1.ff; all by default.")
     ] = None,
-    part: Annotated[Literal["test", "validation", "train"], typer.Option(help="Samples of the data set.")] = "test",
-    out: Annotated[Path, typer.Option(help="The trace file, HDF5.")] = Path("traces.h5"),
+    part: Annotated[Literal["test", "validation", "train"], typer.Option(help="Part of the data set.")] = "test",
+    out: Annotated[Path, typer.Option(help="Trace file to write (HDF5).")] = Path("traces.h5"),
     dt_ms: StepLength = None,
     scale: ScaleText = None,
     data: RunData = None,
@@ -46,7 +44,7 @@ def record(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Record what a trained network does on samples into a trace file."""
+    """Record the activity of a trained network on some samples to a trace file."""
     from neurorules.language.options import parse_list
     from neurorules.runner.record import record_run
     from neurorules.runner.run_data import place_of
@@ -65,22 +63,22 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            help="npz, csv, parquet, nwb, sonata, nix, nirdata, events; options: `list exporters`.",
+            help="npz, csv, parquet, nwb, sonata, nix, nirdata or events; for options see: list exporters.",
             autocompletion=parts("exporters"),
         ),
     ] = "npz",
     out: Annotated[
-        Path | None, typer.Option(help="The new file, or folder for sonata and events; beside the trace by default.")
+        Path | None, typer.Option(help="File to write, or folder for sonata and events; by default next to the trace.")
     ] = None,
     network: Annotated[
         Path | None,
-        typer.Option(help="With --to sonata: write the net of this run's folder too, its nodes and edges."),
+        typer.Option(help="With --to sonata: folder of a run whose nodes and edges are also written."),
     ] = None,
     data: RunData = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Write a trace in another format."""
+    """Convert a trace to another format."""
     if data is not None and network is None:
         raise UserError(
             "--data is for --network RUN, whose samples are read, and a trace alone has its own. Leave it out"
@@ -103,21 +101,22 @@ def export(
 
 
 def plot(
-    what: Annotated[list[Path], typer.Argument(help="A trace file; for weights, fields and curves run folders.")],
+    what: Annotated[list[Path], typer.Argument(help="Trace file; for weights, fields and curves, run folders.")],
     kind: Annotated[
         str,
         typer.Option(
-            help="raster, voltage, rates, histograms; weights, fields, curves; with options (see: list plots).",
+            help="raster, voltage, rates or histograms; weights, fields or curves of runs (see: list plots).",
             autocompletion=parts("plots"),
         ),
     ] = "raster",
-    out: Annotated[Path | None, typer.Option(help="The picture: .png, .svg or .pdf; KIND.png by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Figure to write (.png, .svg or .pdf); KIND.png by default.")] = None,
     samples: Annotated[
-        str | None, typer.Option(help="Comma-separated places in the trace, such as 0,3; as many as fit by default.")
+        str | None,
+        typer.Option(help="Comma-separated indices of samples in the trace, such as 0,3; by default as many as fit."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Draw recorded traces, or what runs have learned."""
+    """Draw recorded traces, or the weights and learning curves of runs."""
     from neurorules.language.options import convert, parse_list
     from neurorules.traces.plots import plot as draw
 

@@ -26,14 +26,14 @@ def add_to(app: typer.Typer) -> None:
 def train(
     *,
     config: TrainConfig,
-    out: Annotated[Path | None, typer.Option(help="Run folder; by default a new one below runs/.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; by default a new folder in runs/.")] = None,
     data_dir: DataDir = None,
     record: Annotated[
         str | None,
-        typer.Option(help="Write these variables into RUN/traces.h5 after each epoch, such as S,v,w (see: record)."),
+        typer.Option(help="Record these variables to RUN/traces.h5 after each epoch, such as S,v,w (see: record)."),
     ] = None,
     record_samples: Annotated[
-        str, typer.Option(help="Validation samples to record, training samples where none are held out: 10, or 0-9,20.")
+        str, typer.Option(help="Validation samples to record (training samples if none are held out): 10, or 0-9,20.")
     ] = "10",
     record_layers: Annotated[
         str | None, typer.Option(help="Layers to record, such as input,hidden1; all by default.")
@@ -41,7 +41,7 @@ def train(
     log: Annotated[
         str | None,
         typer.Option(
-            help="Logs for other programs in the run folder, comma-separated: csv (metrics.csv), tensorboard.",
+            help="Further logs to write to the run folder, comma-separated: csv (metrics.csv), tensorboard.",
             autocompletion=words(["csv", "tensorboard"]),
         ),
     ] = None,
@@ -49,14 +49,14 @@ def train(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train a spiking network with one rule."""
+    """Train a spiking network with one learning rule."""
     with loading():
         from neurorules.runner.dispatch import train as run
 
     first = launch().rank == 0
     if out is None and resume:
         raise UserError("--resume needs the folder of the run to go on with. Give --out DIR")
-    after_restart(out, resume, force)  # before a folder is chosen
+    after_restart(out, resume, force)  # this check comes before a folder is chosen
     folder = out or free_folder(Path("runs") / config.rule.replace(":", "_"))
     with ExitStack() as open_files:
         looks: dict[str, Any] = {}
@@ -86,7 +86,7 @@ def train(
 
 
 def _said(result: dict[str, Any]) -> str:
-    """The figures of a result in a few words, those of the test samples first."""
+    """A short phrase with the figures of a result, those of the test samples first."""
     from neurorules.contracts.target import FIGURES_OF, shown
 
     names = FIGURES_OF[result.get("task", "classes")]
@@ -114,7 +114,7 @@ def _recording(
 
 
 def free_folder(wanted: Path) -> Path:
-    """`wanted`, or the first of `wanted-2`, `wanted-3`, ... that is not there yet."""
+    """`wanted`, or the first of `wanted-2`, `wanted-3`, ... that does not exist yet."""
     number, folder = 1, wanted
     while folder.exists():
         number += 1

@@ -1,4 +1,4 @@
-"""The command `neurorules tune`, which searches settings of training for each rule."""
+"""The command `neurorules tune`, which searches training settings for each rule."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ def tune(
     *,
     config: TrainConfig,
     rules: Rules = "sigprop,bptt,shallow",
-    trials: Annotated[int, typer.Option(help="Trials of each rule; the first is its own settings.")] = 20,
-    seeds: Annotated[int, typer.Option(help="Seeds of each trial; their mean counts.")] = 1,
+    trials: Annotated[int, typer.Option(help="Trials per rule; the first uses the rule's own settings.")] = 20,
+    seeds: Annotated[int, typer.Option(help="Seeds per trial; their mean is used.")] = 1,
     space: Annotated[
         str | None,
         typer.Option(
-            help="What is searched: name=low..high, name=low..high:log or name=one|two, comma-separated, such as "
+            help="Settings to search: name=low..high, name=low..high:log or name=one|two, comma-separated, such as "
             "lr=1e-4..1e-1:log,norm=streaming|none."
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Rules at once, each on one thread.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Number of rules searched in parallel, each on one thread.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for tune.json.")] = Path("runs/tune"),
     data_dir: DataDir = None,
     resume: Resume = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Choose learning rates, or other settings, for each rule on validation samples, with the same budget for all."""
+    """Choose learning rates or other settings for each rule on validation samples, with the same budget for every
+    rule."""
     from neurorules.compare.tuning import tune as run
     from neurorules.compare.tuning.space import SPACE
 
@@ -53,7 +54,7 @@ def tune(
 
 
 def _show(tuning: dict[str, Any], out: Path) -> None:
-    """The table of what was chosen, and the comparison that it is for."""
+    """Print the table of chosen settings, and the command of the comparison that uses them."""
     from neurorules.compare.tuning import TUNE_FILE
     from neurorules.contracts.target import FIGURES
 

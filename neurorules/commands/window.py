@@ -1,4 +1,4 @@
-"""`neurorules window`: how a synapse changes by pairs of spikes."""
+"""`neurorules window`, which shows how a rule changes a synapse for pairs of spikes (an STDP window)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from neurorules.torch_path.recording.window import Changes
 
 MOST = 10_000
-"""Most lags, or rates, that one command takes."""
+"""Largest number of lags or rates in one command."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,32 +27,32 @@ def add_to(app: typer.Typer) -> None:
 
 
 def window(
-    rule: Annotated[str, typer.Argument(help="A rule with its options, such as triplet_stdp:fit=hippocampal.")],
+    rule: Annotated[str, typer.Argument(help="Rule with options, such as triplet_stdp:fit=hippocampal.")],
     dt: Annotated[
         str,
-        typer.Option(help="Lags in ms, post less pre: a list such as -10,10, or first:last:step such as -50:50:1."),
+        typer.Option(help="Lags in ms (post minus pre): a list such as -10,10, or first:last:step such as -50:50:1."),
     ] = "-50:50:1",
     rates: Annotated[
-        str | None, typer.Option(help="Pairs per second, such as 0.1,10,20,40,50; without it, one pair for each lag.")
+        str | None, typer.Option(help="Pairs per second, such as 0.1,10,20,40,50; by default one pair for each lag.")
     ] = None,
     clamp: Annotated[
         str | None,
-        typer.Option(help="Hold the postsynaptic membrane at these mV, such as -75:0:1; presynaptic spikes act alone."),
+        typer.Option(help="Clamp the postsynaptic membrane to these mV, such as -75:0:1; only the input spikes."),
     ] = None,
     pairs: Annotated[
         int,
         typer.Option(min=1, max=100_000, help="Number of pairs, or of spikes under --clamp, at each rate."),
     ] = 60,
-    weight: Annotated[float, typer.Option(help="The weight before; it stays that until all pairs are over.")] = 0.5,
+    weight: Annotated[float, typer.Option(help="Initial weight, which is used for all pairs.")] = 0.5,
     m: Annotated[float | None, typer.Option(help="Third factor, for rules that read one, such as 1.")] = None,
-    step_ms: Annotated[float, typer.Option(help="What one step stands for, in ms.")] = 1.0,
+    step_ms: Annotated[float, typer.Option(help="Duration of a step in ms.")] = 1.0,
     path: Annotated[
-        str, typer.Option(help="torch; or continuous: the rule's equations in Brian2, for a rule without --m.")
+        str, typer.Option(help="torch, or continuous: the rule's equations in Brian2, for rules without --m.")
     ] = "torch",
-    out: Annotated[Path | None, typer.Option(help="Draw it: .png, .svg or .pdf.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Draw the window to this file (.png, .svg or .pdf).")] = None,
     json: Json = False,
 ) -> None:
-    """Show how a rule changes one synapse by the timing and the rate of its spikes."""
+    """Show how a rule changes one synapse, depending on the timing and the rate of spikes."""
     from neurorules.rules import RULES
     from neurorules.torch_path.recording.window import clamped
     from neurorules.torch_path.recording.window import window as measure
@@ -100,7 +100,7 @@ def _machine(path: str) -> Changes:
 
 
 def _row(point: Point) -> list[str]:
-    """The cells of a point: lag or clamp, rate, change."""
+    """The cells of a row: lag or clamp, rate, and change."""
     at = point.dt_ms if point.clamp_mV is None else point.clamp_mV
     return [f"{at:g}", "-" if point.rate_hz is None else f"{point.rate_hz:g}", f"{point.dw:+.6g}"]
 
@@ -110,10 +110,10 @@ def _rows(points: Sequence[Point]) -> list[dict[str, float | None]]:
 
 
 def _numbers(option: str, text: str) -> list[float]:
-    """A list of numbers, or `first:last:step` with both ends.
+    """Parse a list of numbers, or `first:last:step` with both ends included.
 
     Raises:
-        UserError: what is neither, or more numbers than `MOST`.
+        UserError: the text has neither form, or there are more numbers than `MOST`.
     """
     try:
         parts = [float(part) for part in text.replace(":", ",").split(",")]

@@ -1,4 +1,4 @@
-"""`compare`: trains every rule with every seed, gathers the results, and goes on with a comparison that was stopped."""
+"""`compare`: it trains every rule with every seed, collects the results, and can resume an interrupted comparison."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ class Planned(NamedTuple):
         return out / folder_name(self.row) / f"seed{self.config.seed}"
 
     def standing_folder(self, out: Path) -> Path:
-        """The folder of this run, or the one that an earlier version named after the path's older word, where only that
-        stands.
-        """
+        """The folder of this run, or the folder with the older name of the path, if only that exists."""
         folder = self.folder(out)
         older = self._replace(row=self.row.replace(" @ continuous", " @ brian2")).folder(out)
         return older if older.exists() and not folder.exists() else folder
@@ -58,7 +56,7 @@ def plan(
     controls: str = "none",
     folds: int | None = None,
 ) -> list[Planned]:
-    """Plan one run for each row, path, hardware and seed; controls come last. A row that stands twice is run once.
+    """Plan one run for each row, path, hardware and seed; controls come last. Duplicate rows are run once.
 
     Args:
         config: what all runs share. Its signal may name several, comma-separated; each then makes a row of its own.
@@ -119,7 +117,7 @@ def check_folders(planned: Sequence[Planned]) -> None:
 
 
 def command_line(config: TrainConfig, out: Path, command: str = "compare", **options: Any) -> str:
-    """The shell line that makes a comparison again, or a run.
+    """The shell command that repeats a comparison or a run.
 
     It says every setting that has a value, also one that is the default today, so that a later default changes nothing.
     What was left to each rule is left to it here; the `config.json` of each run holds what that was.
@@ -140,7 +138,8 @@ def command_line(config: TrainConfig, out: Path, command: str = "compare", **opt
 
 
 def python_line(config: TrainConfig, out: Path, brought: Sequence[str], **options: Any) -> str:
-    """The call that makes a comparison again whose data or net were Python objects, which no shell line can name.
+    """The Python call that repeats a comparison whose data or net were Python objects, for which there is no shell
+    command.
 
     Args:
         config, out, options: as in `command_line`.

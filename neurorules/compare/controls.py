@@ -1,8 +1,7 @@
 """The control rows of a comparison: hidden layers that are frozen, and hidden layers that learn shuffled targets.
 
-The read-out of a frozen net learns as that of the rule it is compared with: at the same rate, with the same optimiser
-and loss, on the same net. Else a rule that only brings a better rate for the read-out would pass for one whose hidden
-layers learn.
+The read-out of a frozen net learns in the same way as that of the rule: with the same rate, optimiser, loss and net.
+Otherwise a rule that only has a better learning rate for the read-out would seem to train its hidden layers.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def is_bare(row: TrainConfig, shared: TrainConfig) -> bool:
 
 
 def frozen_beside(rows: Sequence[TrainConfig], shared: TrainConfig) -> list[TrainConfig]:
-    """Make one row of frozen hidden layers for each distinct way in which the read-outs of some rows learn.
+    """Build rows with frozen hidden layers, one for each different training of the read-out among some rows.
 
     Args:
         rows: rules whose hidden layers learn.
@@ -112,7 +111,8 @@ def _can_shuffle(row: TrainConfig) -> bool:
 
 
 def control_of(run: Mapping[str, Any]) -> str:
-    """Name the control that a run is, from its settings: shallow or shuffled, and "" where it is none."""
+    """The name of the control that a run is, from its settings: shallow or shuffled, or "" for a run that is no
+    control."""
     if run.get("targets", "own") == "shuffled":
         return "shuffled"
     return "shallow" if is_shallow(run["rule"]) else ""
@@ -146,7 +146,7 @@ def beside(run: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[st
 
 
 def _reads_alike(run: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether the read-outs of two runs learn alike: on the same net, by the same loss, at the same rates."""
+    """Whether the read-outs of two runs learn in the same way: same net, loss and rates."""
     here, there = (RULES.make(str(one["plain_rule"])) for one in (run, other))
     losses = [(rule.loss, rule.targets if rule.loss == "squared" else None) for rule in (here, there)]
     same = all(run.get(name) == other.get(name) for name in (*READING, *STANDING))

@@ -18,7 +18,7 @@ FOLD = re.compile(r":fold=\d+")
 
 
 def seeds_of(folds: int, seeds: int) -> int:
-    """The number of seeds that a cross-validation has: one for each fold.
+    """The number of seeds of a cross-validation, one for each fold.
 
     Args:
         folds: number of folds, at least 2.
@@ -73,7 +73,7 @@ def check_folds(data: str) -> None:
 
 
 def without_fold(data: str) -> str:
-    """The text of a data set without the number of its fold, which is what the runs of a cross-validation share."""
+    """The data set without the number of its fold, as all runs of a cross-validation share it."""
     return FOLD.sub("", data)
 
 

@@ -1,4 +1,4 @@
-"""Makes `compare.json` of finished runs: what they share, what differs, the lists, and one row per rule."""
+"""Build `compare.json` from finished runs: shared settings, differing settings, lists of measures, one row per rule."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def audited(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def why_not_audited(run: Mapping[str, Any]) -> str | None:
-    """Why an audit cannot measure a run as it was trained; None where it can."""
+    """The reason why an audit cannot measure a run as it was trained; None if it can."""
     if run.get("path", "torch") != "torch":
         return "learning in continuous time cannot be disturbed by the audit"
     if run.get("hardware", "none") != "none":
@@ -126,7 +126,7 @@ def why_not_audited(run: Mapping[str, Any]) -> str | None:
 
 
 def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, Any]:
-    """Put finished runs, wherever they lie, into one comparison.
+    """Combine finished runs from any folders into one comparison.
 
     Args:
         folders: folders of the runs, in the order of the table.
@@ -182,7 +182,7 @@ def _gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, 
 
 
 def completed(result: Mapping[str, Any]) -> dict[str, Any]:
-    """A result in which settings that an earlier version left open hold what the run's rule decides."""
+    """Complete a result of an earlier version: settings that were left open get the values of the run's rule."""
     settings = {name: result[name] for name in SETTINGS if name in result and name != "device"}
     complete = settle(config_from(settings, "a result")).as_dict()
     return {"task": "classes", **result, **{n: value for n, value in complete.items() if result.get(n) is None}}

@@ -1,4 +1,4 @@
-"""Many runs, each in its own folder: trained one after another, in several processes at once, or by Dask."""
+"""Many runs in separate folders, trained one after another, in several processes, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ def run_all(
 
 
 def threads_begun_with(config: SettledConfig, folder: Path, apart: bool) -> int | None:
-    """The number of threads of one run: what is asked for, else what it was begun with, else one beside other runs.
+    """The number of threads of one run: the user's value, or that of the interrupted run, or 1 if other runs are
+    parallel.
 
     Args:
         config: what is asked for.
@@ -120,7 +121,7 @@ def threads_begun_with(config: SettledConfig, folder: Path, apart: bool) -> int 
 
 @contextmanager
 def workers(dask: str | None, jobs: int = 1) -> Iterator[None]:
-    """Let joblib, inside the block, hand its calls to a cluster of Dask; without one nothing changes.
+    """Inside the block, let joblib use a Dask cluster, if there is one.
 
     Args:
         dask: address of a scheduler; or slurm, where a queue is asked for workers; None for none.
@@ -159,7 +160,7 @@ def workers(dask: str | None, jobs: int = 1) -> Iterator[None]:
 
 
 def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_dir: DataPlace) -> None:
-    """Check, before anything is trained, that runs in these folders were begun with the settings asked for.
+    """Check before training that existing runs in these folders have the requested settings.
 
     Settings that a run of an earlier version left open are those that its rule decides. Where only one side holds what
     the data set decides, the data set is opened and decides for both.
@@ -203,7 +204,7 @@ def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_
 
 
 def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool, depth: str) -> None:
-    """Refuse, replace or keep what stands in `out`; only folders of runs are ever removed.
+    """Refuse, replace or keep the content of `out`; only folders of runs are ever removed.
 
     Args:
         out: folder of a comparison.
@@ -232,7 +233,7 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
 
 
 def run_apart(one: Callable[..., dict[str, Any]], *arguments: Any, **named: Any) -> dict[str, Any]:
-    """Train one run in a process that does nothing else, and keeps memory it has freed.
+    """Train one run in a process of its own, with the allocator setting of `runs.allocator`.
 
     Args:
         one: trains the run, such as `run_one`.
@@ -249,7 +250,7 @@ def run_one(
     config: SettledConfig, folder: Path, data_dir: DataPlace, quiet: bool, measured: bool = False,
     parent: int | None = None, net: Imported | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Train one run, from its checkpoint where there is one; a finished run is not trained again.
+    """Train one run, starting from its checkpoint if there is one; a finished run is not trained again.
 
     Args:
         config: its configuration.

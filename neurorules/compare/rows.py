@@ -30,7 +30,7 @@ NAMED = tuple(name for name in OWN if name != "targets")
 GLOBAL_RULE = "bptt"
 """The rule that others are compared with."""
 LONGEST_NAME = 100
-"""Most characters of a run folder's name; file systems take 255 bytes."""
+"""Largest length of a run folder's name in characters; file systems allow 255 bytes."""
 
 
 def parse_row(text: str, shared: TrainConfig) -> TrainConfig:
@@ -92,7 +92,7 @@ def parse_rows(texts: str, shared: TrainConfig) -> list[TrainConfig]:
 
 
 def on_path(shared: TrainConfig, path: Literal["torch", "continuous"]) -> TrainConfig:
-    """Give what rows share on one path. In continuous time one sample is learned from at a time, whatever others take.
+    """The shared settings of rows on one path. In continuous time the batch size is 1, whatever other paths use.
 
     Args:
         shared: settings of a comparison.
@@ -131,7 +131,7 @@ def is_reference(run: Mapping[str, Any]) -> bool:
 
 
 def check_words(config: SettledConfig) -> None:
-    """Check that the parts a row names exist, so that a mistake in its text shows before another row is trained.
+    """Check that the parts in a row exist, so that a typing error is reported before any row is trained.
 
     Raises:
         UserError: a signal, neuron, normalisation, encoder or optimizer is unknown or does not take an option, or the

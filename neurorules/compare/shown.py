@@ -1,4 +1,4 @@
-"""A comparison as Python gets it: a dictionary that shows itself."""
+"""A comparison in Python: a dictionary with a view for notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers that SLURM starts as jobs of its queue."""
+"""Dask workers that run as jobs in a SLURM queue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from neurorules.language.errors import MissingExtra, UserError
 
 
 def slurm_cluster(jobs: int) -> Any:
-    """Ask SLURM for workers; cores, memory and time of a job are those of dask-jobqueue's settings.
+    """Request workers from SLURM; cores, memory and time of a job come from the settings of dask-jobqueue.
 
     Args:
         jobs: number of jobs, >= 1.

@@ -1,4 +1,4 @@
-"""Chips for the checks of devices: weights of two connections, programmed, changed and read."""
+"""Functions that program, change and read the weights of two connections on a device, for the checks of devices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Chip = tuple[dict[str, Any], Weights]
 LARGE = 1e3
 """A change that is far larger than any weight."""
 LEAST_LIKENESS = 0.5
-"""Smallest cosine between what is asked of a chip and what it does."""
+"""Smallest cosine between the change that is requested of a chip and the change that it makes."""
 
 
 def draw(seed: int, scale: float = 0.2) -> Weights:
@@ -37,7 +37,7 @@ def draw(seed: int, scale: float = 0.2) -> Weights:
 
 
 def program(device: Device, seed: int) -> Chip:
-    """Make a chip and program it.
+    """Initialise a chip and program its weights.
 
     Args:
         device: model of the chip.
@@ -83,5 +83,5 @@ def read(device: Device, chip: Chip) -> Weights:
 
 
 def nothing(dtype: torch.dtype = torch.float32) -> Weights:
-    """Make changes that are 0 in all weights."""
+    """Build changes of 0 for all weights."""
     return {key: torch.zeros(shape, dtype=dtype) for key, shape in SHAPES.items()}

@@ -1,4 +1,4 @@
-"""The contract of a connection: shapes, fan-in, linearity, and `correlate` and `transpose` as adjoints of `current`."""
+"""The checks of connections: shapes, fan-in, linearity, and `correlate` and `transpose` as adjoints of `current`."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def fan_in_is_the_number_of_synapses_of_a_neuron(entry: Entry) -> None:
 
 
 def fresh_weights_come_from_the_generator_alone(entry: Entry) -> None:
-    """One seed gives one set of weights, another seed others, and no global generator is drawn from."""
+    """Equal seeds give equal weights, another seed gives others, and no global generator is used."""
     for connection, pre in fitting(entry):
         one, same, other = (connection.initial(pre, seeded(seed), 1.0) for seed in (3, 3, 4))
         right = torch.equal(one, same) and not torch.equal(one, other)
@@ -151,7 +151,7 @@ def fresh_weights_of_a_linear_connection_have_the_spread_they_announce(entry: En
 
 
 def silence_brings_no_current(entry: Entry) -> None:
-    """Presynaptic activity of 0 gives a current of 0: a bias is the layer's."""
+    """Presynaptic activity of 0 gives a current of 0, because a bias belongs to the layer."""
     for connection, pre in fitting(entry):
         w, rows, _ = drawn(connection, pre)
         current = connection.current(w, torch.zeros_like(rows))
@@ -238,7 +238,7 @@ def no_row_sees_another(entry: Entry) -> None:
 
 
 def nothing_that_is_handed_in_changes(entry: Entry) -> None:
-    """Weights and rows are as they were after every call."""
+    """No call changes weights or rows in place."""
     for connection, pre in fitting(entry):
         arguments = drawn(connection, pre)
         before = copied(arguments)
@@ -254,7 +254,8 @@ def nothing_that_is_handed_in_changes(entry: Entry) -> None:
 
 
 def synapses_at_rest_transmit_all_of_a_spike(entry: Entry) -> None:
-    """Where there is an efficacy: all of a first spike is transmitted, at most all of a later one, nothing of none."""
+    """With an efficacy, a first spike is transmitted in full, a later one at most in full, and no spike gives
+    nothing."""
     connection: Connection = entry.make()
     if connection.efficacy is None:
         raise NotApplicable("all of every spike is transmitted")

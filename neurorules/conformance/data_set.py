@@ -1,4 +1,4 @@
-"""The contract of a data set: samples, labels and shapes agree, and no test sample is a training sample."""
+"""The checks of data sets: samples, labels and shapes agree, and no test sample is a training sample."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _contents(samples: Samples) -> list[bytes]:
 
 
 def no_sample_is_both_learned_from_and_tested(entry: Entry) -> None:
-    """Samples of the test part do not stand in training, but for the few that published sets hold twice."""
+    """Test samples are not in the training part, except for the few duplicates in published data sets."""
     data = loaded(entry)
     train = {hash(content) for content in _contents(data.train)}
     shared = sum(hash(content) in train for content in _contents(data.test))
@@ -146,7 +146,7 @@ def no_sample_is_both_learned_from_and_tested(entry: Entry) -> None:
 
 
 def reading_it_again_gives_the_same_samples_and_checksum(entry: Entry) -> None:
-    """Two readings agree in every sample, every label and the checksum, a hex digest; the session is left alone."""
+    """Two readings agree in every sample, every label and the checksum, and no global state is changed."""
     data = loaded(entry)
     digest = bool(data.checksum) and set(data.checksum) <= set(string.hexdigits)
     demand(digest, "the checksum is a hex digest", f"it is {data.checksum!r}", "Use `content_checksum`")

@@ -1,4 +1,4 @@
-"""The contract of a device: a seed gives one chip, its whole state is visible, and all changes of weights pass it."""
+"""The checks of devices: the same seed gives the same chip, the whole state is visible, weights change as requested."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def its_state_is_a_flat_dictionary_of_tensors(entry: Entry) -> None:
 
 
 def one_seed_is_one_chip(entry: Entry) -> None:
-    """Equal seeds give equal bits, in state, stored weights and what is read; the session is left alone."""
+    """Equal seeds give equal bits in the state, the stored weights and the read weights; no global state is changed."""
     device: Device = entry.make()
     one, same = (update(device, program(device, 3), draw(1, 0.01)) for _ in range(2))
     right = equal(one, same) and equal(read(device, one), read(device, same))
@@ -64,7 +64,7 @@ def one_seed_is_one_chip(entry: Entry) -> None:
 
 
 def another_seed_is_another_chip(entry: Entry) -> None:
-    """Where a device draws anything, another seed draws other numbers."""
+    """If a device draws random numbers, another seed gives other numbers."""
     device: Device = entry.make()
     first, second = device.init(SHAPES, 3), device.init(SHAPES, 4)
     if not first and not second:
@@ -87,7 +87,8 @@ def hooks_leave_what_they_are_handed_as_it_was(entry: Entry) -> None:
 
 
 def all_that_a_chip_is_stands_in_its_state(entry: Entry) -> None:
-    """Another object of the same device goes on with a chip in the same way, whatever other chips did in between."""
+    """Another object of the same device continues with a chip's state in the same way, whatever other chips did
+    meanwhile."""
     device: Device = entry.make()
     chip, changes = update(device, program(device, 0), draw(1, 0.01)), draw(2, 0.01)
     expected = update(device, chip, changes)
@@ -106,7 +107,7 @@ def all_that_a_chip_is_stands_in_its_state(entry: Entry) -> None:
 
 
 def reading_changes_nothing_and_is_finite(entry: Entry) -> None:
-    """Reading twice gives equal bits, of the shape and type of what is stored, the same chip in either precision."""
+    """Reading twice gives the same bits, in the shape and type of the stored weights, and in both precisions."""
     device: Device = entry.make()
     chip = update(device, program(device, 0), draw(1, 0.01))
     first, second = read(device, chip), read(device, chip)
@@ -135,7 +136,8 @@ def no_change_asked_for_is_no_change_made(entry: Entry) -> None:
 
 
 def a_chip_does_what_it_is_asked_for_within_its_means(entry: Entry) -> None:
-    """The weights that a chip stores, reads and changes have a cosine above `LEAST_LIKENESS` with those asked for."""
+    """The weights that a chip stores, reads and changes have a cosine above `LEAST_LIKENESS` with the requested
+    ones."""
     device: Device = entry.make()
     chip, target = program(device, 0), draw(1, 0.1)
     after = update(device, chip, target)
@@ -153,7 +155,7 @@ def a_chip_does_what_it_is_asked_for_within_its_means(entry: Entry) -> None:
 
 
 def a_range_never_widens(entry: Entry) -> None:
-    """Weights that have reached the ends of a chip's range do not get larger by asking again."""
+    """Weights at the ends of a chip's range do not grow if the same change is requested again."""
     device: Device = entry.make()
     chip = program(device, 0)
     for sign in (1.0, -1.0):
@@ -200,7 +202,8 @@ def _farthest(chip: Chip, sign: float) -> dict[str, float]:
 
 
 def devices_of_a_chain_act_in_order_and_are_drawn_apart(entry: Entry) -> None:
-    """`name+name` is the device twice, in order, with two sets of draws, or refused for what each brings alone."""
+    """`name+name` is the device twice, in order and with separate draws, or is refused because a hook can occur only
+    once."""
     one, changes = entry.make(), draw(1, 0.01)
     if not chains(entry):
         raise NotApplicable("it brings what there can be one of, and is refused beside itself")
@@ -223,7 +226,7 @@ def devices_of_a_chain_act_in_order_and_are_drawn_apart(entry: Entry) -> None:
 
 
 def learning_under_it_resumes_to_the_same_bits(entry: Entry) -> None:
-    """A learner that is stored and loaded ends with the bits of one that was never stopped, alone and in a chain."""
+    """A learner that is saved and loaded ends with the same bits as an uninterrupted one, alone and in a chain."""
     for hardware in (entry.text, *([f"{entry.text}+{entry.text}"] if chains(entry) else [])):
         through, stopped, resumed = (_learner(hardware) for _ in range(3))
         batches = [_batch(seed) for seed in range(6)]

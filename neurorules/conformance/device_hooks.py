@@ -1,4 +1,4 @@
-"""The contract of what a device may offer beside weights: observing, traces, time, neurons, a format, an ideal form."""
+"""The checks of optional device hooks: observation, traces, time, neurons, number format and the ideal case."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def spikes(seed: int) -> Tensor:
 
 
 def its_effects_vanish_in_its_ideal_form(entry: Entry) -> None:
-    """With the options that it names as `ideal`, weights and membranes are stored, changed and read as they are."""
+    """With the options in `ideal`, weights and membranes are stored, changed and read without any error."""
     named = needed(entry, Idealised, "names no options with which its effects vanish")
     options = parse_named(entry.text)[1] | parse_named(f"{entry.name}:{named.ideal}")[1]
     device: Device = Entry(entry.registry, ":".join([entry.name, *(f"{k}={v}" for k, v in options.items())])).make()
@@ -105,7 +105,7 @@ def its_effects_vanish_in_its_ideal_form(entry: Entry) -> None:
 
 
 def what_it_shows_of_membranes_hangs_on_state_and_place_alone(entry: Entry) -> None:
-    """Membranes are observed in equal bits by equal state and place, whatever the window, and left as they were."""
+    """Equal states and places give equal observed bits in every window, and the true membranes are not changed."""
     device = needed(entry, Observing, "shows membranes as they are")
     state, v = program(device, 0)[0], membranes(1)
     before = copied([state, v])
@@ -123,7 +123,7 @@ def what_it_shows_of_membranes_hangs_on_state_and_place_alone(entry: Entry) -> N
 
 
 def its_traces_go_on_from_window_to_window(entry: Entry) -> None:
-    """Traces have equal bits in all windows, follow their spikes, stay bounded, and are made anew."""
+    """Traces have the same bits in all windows, follow their spikes, stay bounded, and are new tensors."""
     device = needed(entry, Tracing, "has no trace step of its own")
     state, brought = program(device, 0)[0], spikes(2)
     before = copied([state, brought])
@@ -153,7 +153,7 @@ def its_traces_go_on_from_window_to_window(entry: Entry) -> None:
 
 
 def time_passes_in_its_state_alone(entry: Entry) -> None:
-    """Time gives a new state of tensors, the same for equal states, and leaves the one that it is handed."""
+    """Time gives a new state of tensors, the same for equal states, and does not change the old one."""
     device = needed(entry, InTime, "does not change by itself")
     state = program(device, 0)[0]
     before = copied([state])
@@ -227,7 +227,7 @@ def its_codes_are_what_it_stores(entry: Entry) -> None:
 
 
 def hidden_layers_learn_digits_under_it(entry: Entry) -> None:
-    """A net that learns real digits under the device does better than with hidden layers that stay as drawn."""
+    """A net that learns digits on the device is better than one with frozen hidden layers."""
     (accuracy,) = digits_accuracies("sigprop", 1, hardware=entry.text, **TRAINING)
     (control,) = digits_accuracies("sigprop", 1, control=True, hardware=entry.text, **TRAINING)
     observed = f"it reaches {accuracy:.3f}, and {control:.3f} with frozen hidden layers"

@@ -1,4 +1,4 @@
-"""The contract of an encoder: it is fitted once, to training samples alone, and does not change afterwards."""
+"""The checks of encoders: an encoder is fitted once, only to training samples, and does not change afterwards."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def a_drive_has_the_shape_of_the_samples_and_is_finite(entry: Entry) -> None:
 
 
 def no_sample_sees_its_batch(entry: Entry) -> None:
-    """Where nothing is drawn at random, a sample alone is encoded as it is among others."""
+    """If nothing is random, the encoding of a sample does not depend on the other samples of the batch."""
     for encoder, train, _ in cases(entry):
         fitted = encoder.fit(train)
         together = encoded(fitted, train, 0)

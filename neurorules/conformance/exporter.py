@@ -1,4 +1,4 @@
-"""The contract of an exporter: it writes the files that it names and no others, with all spikes of the trace."""
+"""The checks of exporters: an exporter writes exactly the files that it returns, with all spikes of the trace."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def it_is_an_exporter(entry: Entry) -> None:
 
 
 def it_writes_what_it_says_and_nothing_else(entry: Entry) -> None:
-    """The paths that it returns, the main one first, are all that stands in the folder afterwards."""
+    """The returned paths, the main one first, are exactly the files in the folder afterwards."""
     with workplace(entry) as (trace, out):
         written = export(trace, entry.text, out)
         demand(bool(written) and written[0] == out, "the main file comes first", f"it returned {written[:1]}", "Say so")
@@ -135,7 +135,7 @@ def a_trace_without_samples_is_exported(entry: Entry) -> None:
 
 
 def every_spike_leaves_its_mark(entry: Entry) -> None:
-    """A spike at another step, of another neuron, in another sample, or missing, gives other bytes."""
+    """The bytes differ if a spike is at another step, neuron or sample, or is missing."""
     with workplace(entry) as (trace, out):
         first, second = (_bytes(entry, trace, out.parent / f"same{n}") for n in range(2))
         if first != second:
@@ -165,7 +165,7 @@ def _bytes(entry: Entry, trace: Path, folder: Path) -> list[dict[str, bytes]]:
 
 
 def its_own_reader_gives_every_spike_back(entry: Entry) -> None:
-    """Where its module has a `READER`, that reads the main file into the rows that were recorded."""
+    """If its module has a `READER`, this reads the recorded rows from the main file."""
     reader = getattr(entry.registry.module(entry.name), "READER", None)
     if reader is None:
         raise NotApplicable("its module has no READER, a function from the main file to spikes by layer")

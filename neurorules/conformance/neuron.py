@@ -1,4 +1,4 @@
-"""The contract of a neuron: a pure step, which all machines run alike, and psi as the slope of its graded output."""
+"""The checks of neurons: a pure step, equal results on all machines, psi as the derivative of the graded output."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def a_step_has_the_shape_and_the_type_of_its_current(entry: Entry) -> None:
 
 
 def a_step_is_pure(entry: Entry) -> None:
-    """Equal state and current give equal bits, and neither changes; the session is left alone."""
+    """Equal states and currents give equal bits, neither is changed, and no global state is changed."""
     neuron: Neuron = entry.make()
     demands, advice = "a step is pure", "Return a new state, and keep nothing in the neuron"
     for dtype in (torch.float64, torch.float32):
@@ -130,7 +130,7 @@ def a_spiking_neuron_gives_zeros_and_ones_and_both(entry: Entry) -> None:
 
 
 def no_row_of_a_batch_sees_another(entry: Entry) -> None:
-    """A row alone runs as it does among others."""
+    """A row alone gives the same result as in a batch."""
     neuron: Neuron = entry.make()
     current = currents(neuron)
     together = run(neuron, current)[:2]
@@ -141,7 +141,7 @@ def no_row_of_a_batch_sees_another(entry: Entry) -> None:
 
 
 def neurons_are_apart_unless_it_says_that_they_pool(entry: Entry) -> None:
-    """Another neuron's current changes nothing, where `pools_layer` is false."""
+    """If `pools_layer` is false, the current of one neuron does not affect another."""
     neuron: Neuron = entry.make()
     current = currents(neuron)
     other = current.clone()
@@ -164,7 +164,7 @@ def psi_is_the_derivative_of_its_graded_output(entry: Entry) -> None:
 
 
 def fused_scans_run_it_as_its_own_step_does(entry: Entry) -> None:
-    """A layer of it equals its own steps to the bit, at once and in windows, in both precisions."""
+    """A layer gives the same bits as single steps of the neuron, at once and in windows, in both precisions."""
     neuron: Neuron = entry.make()
     for dtype in (torch.float32, torch.float64):
         current = currents(neuron, dtype=dtype)

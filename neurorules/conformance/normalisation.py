@@ -1,4 +1,4 @@
-"""The contract of a normalisation: its forward pass, and its adjoint as the derivative of a standardised current."""
+"""The checks of normalisations: the forward pass, and the adjoint as the derivative of a standardised current."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def the_adjoint_is_the_derivative_of_a_standardised_current(entry: Entry) -> Non
 
 
 def nothing_that_is_handed_in_changes(entry: Entry) -> None:
-    """Statistics and rows are as they were, and results have the type of the rows."""
+    """No call changes statistics or rows, and results have the type of the rows."""
     instance: Normalisation = entry.make()
     for shape in POPULATIONS:
         for dtype in (torch.float64, torch.float32):

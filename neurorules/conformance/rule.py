@@ -1,4 +1,4 @@
-"""The contract of a rule: its texts and its declarations are compared with what it does on small nets and on digits."""
+"""The checks of rules: texts and declarations are compared with the behaviour on small nets and on digits."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def its_texts_and_settings_make_a_model(entry: Entry) -> None:
 
 
 def a_silent_population_changes_none_of_its_weights(entry: Entry) -> None:
-    """Without presynaptic activity, the first layer's weights stay as they are, unless a drift is told of."""
+    """Without presynaptic activity, the first layer's weights do not change, unless the rule has a drift."""
     for net in nets_of(entry.text):
         model, learned = build(entry.text, net)
         drifts = any(model.rule.equation(p).drifts for p in model.rule.plasticity if p.parameter == "w")
@@ -132,7 +132,7 @@ def _compared(expression: Expression) -> bool:
 
 
 def the_order_of_a_batch_does_not_matter(entry: Entry) -> None:
-    """Samples in another order give the same changes, and their scores in that order."""
+    """Samples in another order give the same changes, and the scores in that order."""
     for net in nets_of(entry.text):
         model, learned = warmed(entry.text, net)
         drive, labels = samples(steps_of(entry.text))
@@ -146,7 +146,7 @@ def the_order_of_a_batch_does_not_matter(entry: Entry) -> None:
 
 
 def no_row_of_a_batch_sees_another_on_its_way_forward(entry: Entry) -> None:
-    """Scores and membranes of a sample are the same to the bit beside other samples."""
+    """Scores and membranes of a sample have the same bits whatever the other samples of the batch are."""
     for net in nets_of(entry.text):
         model, learned = warmed(entry.text, net)
         drive, labels = samples(steps_of(entry.text))
@@ -185,7 +185,7 @@ def no_statistic_of_the_batch_is_used_by_default(entry: Entry) -> None:
 
 
 def by_layer_equals_by_step(entry: Entry) -> None:
-    """All steps at once, one at a time, and windows of two ask for the same changes, or windows are refused."""
+    """All steps at once, single steps, and windows of two steps give the same changes, or windows are refused."""
     steps = steps_of(entry.text)
     if steps == 1:
         raise NotApplicable("its neurons have no time")
@@ -236,7 +236,7 @@ def what_it_declares_is_what_perturbation_shows(entry: Entry) -> None:
 
 
 def m_is_available_when_its_signal_says(entry: Entry) -> None:
-    """Later steps of a trial change what an earlier one adds exactly where `known` is not "step"."""
+    """The contribution of a step depends on later steps of the trial exactly if `known` is not "step"."""
     model, _ = build(entry.text)
     audit = audit_rules([entry.text])
     later = [e["depends"] for e in audit["entries"] if e["kind"] == "later_steps"]

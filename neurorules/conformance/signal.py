@@ -1,4 +1,4 @@
-"""The contract of a signal: m depends on its declared needs alone, and its whole state is visible and stored."""
+"""The checks of signals: m depends only on the declared needs, and the whole state is visible and stored."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
 from neurorules.torch_path.training.learner import Learner
 
-KNOWN = ("step", "error", "phase", "trial")
+TIMES_OF_M = ("step", "error", "phase", "trial")
 """Legal values of the attribute `known` of a signal."""
 PLAIN_HOST = "dfa"
 """A rule of one phase, which runs any signal that needs no phases of its own."""
@@ -101,7 +101,7 @@ def it_is_a_frozen_signal_whose_words_are_of_the_contract(entry: Entry) -> None:
     right = isinstance(needs, frozenset) and needs <= NEEDS.keys()
     observed = f"they are {sorted(needs) if isinstance(needs, frozenset) else needs!r}"
     demand(right, f"`needs` are a frozenset of {', '.join(NEEDS)}", observed, "Choose among them")
-    words = {"known": KNOWN, "summary": (None, *get_args(Summary)), "every": (None, *get_args(Every))}
+    words = {"known": TIMES_OF_M, "summary": (None, *get_args(Summary)), "every": (None, *get_args(Every))}
     for name, legal in words.items():
         value = getattr(signal, name)
         demand(value in legal, f"`{name}` is one of {legal}", f"it is {value!r}", "Choose among them")
@@ -129,7 +129,7 @@ def a_net_that_it_does_not_serve_is_refused_by_a_user_error(entry: Entry) -> Non
 
 
 def its_state_and_parameters_come_from_the_generator_alone(entry: Entry) -> None:
-    """One seed gives one state and one set of parameters, and the session is left alone."""
+    """Equal seeds give equal states and parameters, and no global state is changed."""
     one, two = learner_of(entry)[0], learner_of(entry)[0]
     right = equal(one.learned.signal, two.learned.signal) and equal(one.learned.parameters, two.learned.parameters)
     demand(right, "one seed gives one state", "two learners of one seed differ", "Draw from the generator handed in")
@@ -168,7 +168,7 @@ def m_has_the_shape_of_its_layer_and_teaches_something(entry: Entry) -> None:
 
 
 def one_seed_gives_one_m_whatever_else_was_learned(entry: Entry) -> None:
-    """A learner ends with the same bits whether or not another one of the same signal learned in between."""
+    """A learner ends with the same bits whether or not another learner with the same signal ran in between."""
     first, steps = learner_of(entry)
     learn(first, steps, range(3))
     second, other = learner_of(entry)[0], learner_of(entry)[0]
@@ -214,7 +214,7 @@ def _plain(state: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def it_learns_in_the_precision_of_the_net(entry: Entry) -> None:
-    """A net in float32 learns as one in float64 does: m and gradients have the type of the weights."""
+    """A net in float32 learns as in float64, and m and the gradients have the type of the weights."""
     learner, steps = learner_of(entry, dtype="float32")
     drive, labels = samples(steps)
     result, _ = learner.learn(drive._replace(values=drive.values.float()), labels)
@@ -223,7 +223,8 @@ def it_learns_in_the_precision_of_the_net(entry: Entry) -> None:
 
 
 def it_reads_what_its_needs_buy_and_perturbation_shows_the_same(entry: Entry) -> None:
-    """Measured needs are the declared ones, what changes is what `moves` says, and equal states give equal changes."""
+    """The measured needs are the declared ones, exactly the tensors in `moves` change, and equal states give equal
+    changes."""
     rule, signal = host_of(entry)
     fact = facts_of(audit_rules([rule], signal=signal))
     measured, declared = set(fact["needs"]), set(fact["declared_needs"])

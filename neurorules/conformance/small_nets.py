@@ -1,4 +1,4 @@
-"""A rule on a small net in float64, and trials on it, for the checks of rules and signals."""
+"""Small nets in float64 with a rule, and trials on them, for the checks of rules and signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of a transform: shapes, the adjoint, and a mask that is drawn from the generator alone.
+"""The checks of transforms: shapes, the adjoint, and a mask that depends only on the generator.
 
 Transforms are named in the text of a net (`p2`, `d0.1`) and have no registry, so these checks take a transform itself.
 """

@@ -1,1 +1,1 @@
-"""Floor 0: who owns a file on the disk, whether it is whole, whether there is room, and what an error says."""
+"""Files on disk: locks, caches with checksums, free space, and one-line messages for errors of the system."""

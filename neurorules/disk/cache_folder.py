@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """The user's cache folder: `NEURORULES_CACHE` of the environment, else `~/.cache/neurorules`.
+    """The user's cache folder: the environment variable `NEURORULES_CACHE`, or `~/.cache/neurorules`.
 
-    It may not exist yet: whatever writes into it creates it.
+    The folder may not exist yet; code that writes into it creates it.
     """
     chosen = os.environ.get("NEURORULES_CACHE")
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "neurorules"

@@ -1,4 +1,4 @@
-"""Errors of the operating system and of memory in a user's words: what happened, where, and what to do."""
+"""One-line messages for errors of the operating system and of memory: what happened, where, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from neurorules.disk.space import gigabytes
 from neurorules.language.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Numbers of the errors that the system gives where there is no room to write."""
+"""The system's error numbers for a disk without room."""
 ADVICE = {
     errno.ENOSPC: "Free some space there, or name a place on another disk",
     errno.EDQUOT: "Free some space there, or name a place on another disk",
@@ -30,21 +30,20 @@ ADVICE = {
     errno.EAGAIN: "Use fewer --threads or --jobs",
     errno.ENOMEM: "Use a smaller --net, --batch-size or --steps",
 }
-"""What the user can do, by the system's number of the error."""
+"""Advice to the user, by the system's error number."""
 LESS_MEMORY = "Use a smaller --net, --batch-size or --steps, fewer --jobs, or a machine with more memory"
 ALLOCATION = re.compile(
     r"can't allocate memory|not enough memory|out of memory|bad_alloc|Storage size calculation overflowed"
     r"|numel: integer multiplication overflow|[Ii]nvalid buffer size|array is too big|maximum allowed dimension",
     re.IGNORECASE,
 )
-"""What the messages of torch and NumPy hold where memory cannot be had."""
+"""A pattern for the messages of torch and NumPy about a lack of memory."""
 REQUESTED = re.compile(r"allocate (\d+) bytes|allocate ([\d.]+ \w+)")
-"""How these messages give the size that was asked for."""
+"""A pattern for the requested size in these messages."""
 
 
 def line_of_failure(error: BaseException) -> str | None:
-    """One line for the user about an error of the operating system, of memory or of nesting; None for any other
-    error."""
+    """The one-line message for an error of the operating system, of memory or of nesting; None for any other error."""
     if isinstance(error, MemoryError):
         return f"there is not enough memory{_how_much(error)}. {LESS_MEMORY}"
     if isinstance(error, RecursionError):
@@ -63,11 +62,11 @@ def line_of_failure(error: BaseException) -> str | None:
 
 
 def cannot_write(what: str, error: OSError) -> UserError:
-    """The error to raise where a file or folder cannot be written.
+    """The error to raise if a file or folder cannot be written.
 
     Args:
-        what: could not be written, such as "the trace traces.h5".
-        error: as the system raised it.
+        what: the thing that could not be written, such as "the trace traces.h5".
+        error: the error of the system.
 
     Returns:
         An error whose message names the reason and says what to do.
@@ -85,14 +84,14 @@ def _of_system(error: OSError) -> str:
 
 
 def _reason(error: OSError) -> str:
-    """The reason in the words of the system, without those that a library put around them."""
+    """The reason in the system's own words, without the words that a library added."""
     if error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno)
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def _how_much(error: BaseException) -> str:
-    """The part of the line that says how much memory was asked for; empty where the error does not tell."""
+    """The part of the message that says how much memory was requested; empty if the error does not say it."""
     match = REQUESTED.search(str(error))
     if match is None:
         return ""

@@ -1,9 +1,9 @@
-"""HDF5 where a file is damaged, and where it cannot be written.
+"""Reading HDF5 files that may be damaged, and writing them so that a full disk does not crash the process.
 
-HDF5 cannot close a file that it cannot write to its end: the file stays open in the library, which tries again when the
-process exits, and crashes. So HDF5 is told of no failure here. A file that is written as a whole goes through a Python
-file that takes everything, and a file that grows has its room on the disk before it is written. Where that fails too,
-the descriptor of the file is pointed at memory that nobody reads, so that the library can close it.
+If HDF5 cannot finish writing a file, it cannot close it either: the file stays open in the library, which tries again
+when the process exits, and crashes. This module therefore hides write failures from HDF5. A file that is written as a
+whole goes through a Python file object that accepts everything, and space for a growing file is reserved on the disk
+beforehand. If that also fails, the file descriptor is redirected to memory, so that the library can close it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from typing import Any
 import h5py
 
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError)
-"""The errors that h5py raises where a file is damaged."""
+"""The errors that h5py raises for a damaged file."""
 ATTEMPTS = 24
-"""How often HDF5 reads a piece of a file that another process may be writing, then calls it damaged. Between
-two attempts it waits, first one nanosecond, then twice as long each time: 17 ms in all."""
+"""Number of times that HDF5 reads a block which another process may be writing before it calls the file damaged. It
+waits between attempts, first one nanosecond and then twice as long each time, 17 ms in total."""
 NUMBER = re.compile(r"\berrno = (\d+)")
-"""How a message of HDF5 gives the system's number of an error."""
+"""A pattern for the system's error number in messages of HDF5."""
 
 
 @contextmanager
 def hdf5_writing(path: Path) -> Iterator[None]:
-    """Let the block, or a library that it calls, fail to write an open HDF5 file: the file is closed in any case.
+    """A context in which an open HDF5 file is closed even if the block, or a library that it calls, fails to write it.
 
     Raises:
         OSError: the file cannot be written. The error carries the system's number and the name of the file.
@@ -49,21 +49,20 @@ def hdf5_writing(path: Path) -> Iterator[None]:
 def open_while_written(path: Path) -> h5py.File:
     """Open a file that another process writes in HDF5's single-writer mode, or was killed while it wrote.
 
-    A piece whose checksum does not fit may be half written, so HDF5 reads it again, by default a hundred times with
-    waits that double: for a piece that a killed writer left half written that is without end. Here it tries `ATTEMPTS`
-    times.
+    A block with a wrong checksum may be incomplete, so HDF5 reads it again, by default a hundred times with doubling
+    waits, which never ends if the writer was killed. Here it reads it `ATTEMPTS` times.
 
     Raises:
-        OSError: it is no HDF5 file, or it is damaged.
+        OSError: the file is not an HDF5 file, or is damaged.
     """
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    # The call is in the HDF5 library that h5py is linked with, but h5py has no name for it.
+    # The function exists in the HDF5 library that h5py is linked with, but h5py does not export it.
     ctypes.CDLL(h5py.h5.__file__).H5Pset_metadata_read_attempts(ctypes.c_int64(access.id), ctypes.c_uint(ATTEMPTS))
     return h5py.File(h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDONLY | h5py.h5f.ACC_SWMR_READ, fapl=access))
 
 
 class PatientFile(io.RawIOBase):
-    """A new file that takes whatever HDF5 writes. What the disk refuses is held in memory until the file is closed.
+    """A new file that accepts everything that HDF5 writes. Data that the disk refuses are kept in memory until closing.
 
     Args:
         path: where the file is created.
@@ -77,10 +76,10 @@ class PatientFile(io.RawIOBase):
         self.refusal: int | None = None
 
     def check(self) -> None:
-        """Refuse to go on where the disk has not taken everything so far.
+        """Raise an error if the disk has refused any data so far.
 
         Raises:
-            OSError: the disk refused something.
+            OSError: the disk has refused data.
         """
         if self.refusal is not None:
             raise OSError(self.refusal, os.strerror(self.refusal), str(self._path))
@@ -116,7 +115,8 @@ class PatientFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer from the position on, with what the disk refused too. Gives the number of bytes read."""
+        """Read into a buffer from the current position, including data that the disk refused; return the number of
+        bytes."""
         view = memoryview(buffer).cast("B")
         many = max(0, min(len(view), self._end - self._at))
         stored = os.pread(self._file.fileno(), many, self._at)
@@ -129,8 +129,8 @@ class PatientFile(io.RawIOBase):
         return many
 
     def write(self, data: Any) -> int:
-        """Write from the position on: to the disk or, once it has refused, to memory. Gives the number of bytes
-        written."""
+        """Write at the current position, to the disk or, after the disk has refused data, to memory; return the number
+        of bytes."""
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view) and self.refusal is None:
@@ -145,7 +145,7 @@ class PatientFile(io.RawIOBase):
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
-        """Let the file end at a size in bytes, by default at the position. Gives the new size."""
+        """Truncate or extend the file to a size in bytes, by default the current position; return the new size."""
         self._end = self._at if size is None else size
         if self.refusal is None:
             try:
@@ -155,13 +155,13 @@ class PatientFile(io.RawIOBase):
         return self._end
 
     def close(self) -> None:
-        """Close the file without writing. What is held in memory is lost."""
+        """Close the file without writing; data in memory are lost."""
         self._file.close()
         super().close()
 
 
 def let_go(path: Path) -> None:
-    """Close a file in the HDF5 library, however far it is written. What is not on the disk yet is lost."""
+    """Close a file in the HDF5 library even if it is incomplete; data that are not on the disk yet are lost."""
     for file in _open_files(path):
         nowhere = _nowhere()
         try:
@@ -176,7 +176,7 @@ def let_go(path: Path) -> None:
 
 
 def _open_files(path: Path) -> list[h5py.h5f.FileID]:
-    """The files of that name which the HDF5 library has open."""
+    """All files with this path that are open in the HDF5 library."""
     files = h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
     return [file for file in files if os.fsdecode(file.name) == str(path)]
 
@@ -191,7 +191,7 @@ def _nowhere() -> int:
 
 
 def _system_error(error: BaseException | None) -> int | None:
-    """The system's number of an error, or of an error that caused it; None where there is none."""
+    """The system's error number of an error or of one of its causes; None if there is none."""
     while error is not None:
         if isinstance(error, OSError) and error.errno:
             return error.errno

@@ -1,7 +1,7 @@
-"""Files and folders of a cache: they are used where they are whole, and made again where they are damaged.
+"""Files and folders of the cache, which are used if they are intact and built again if they are damaged.
 
-Each has the hash of its content in its name, `STEM-HASH.suffix`. The name says what it is and what its content must be,
-and appears in the folder only when the content is complete.
+The name of each contains the hash of its content, `STEM-HASH.suffix`, so that damage can be detected. A name appears in
+the folder only when the content is complete.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ DIGITS = 20
 
 
 def kept(folder: Path, stem: str, suffix: str, make: Callable[[Path], None]) -> Path:
-    """The path of a file or folder of the cache, which is made where it is missing or damaged.
+    """Return the path of a file or folder of the cache, and build it if it is missing or damaged.
 
-    It is made once, however many processes ask for it at the same time.
+    If several processes ask for it at the same time, it is built only once.
 
     Args:
         folder: the folder of the cache.
-        stem: begins the name, and stands for everything that the content depends on.
-        suffix: ends the name of a file, with its dot; "" for a folder.
-        make: makes the file or folder at a path that ends in the suffix; files beside it are removed afterwards.
+        stem: the beginning of the name, which must depend on everything that the content depends on.
+        suffix: the end of a file's name, with its dot; "" for a folder.
+        make: a function that builds the file or folder at the given path; other files next to it are removed
+            afterwards.
 
-    Returns:
-        The path of something whole.
+        Returns:
+            The path of the intact file or folder.
 
     Raises:
         OSError: the cache cannot be written. Errors of `make` pass through.
@@ -58,15 +59,15 @@ def kept(folder: Path, stem: str, suffix: str, make: Callable[[Path], None]) -> 
 
 
 def find(folder: Path, stem: str, suffix: str) -> Path | None:
-    """Look for a file or folder of the cache. One that is damaged is removed.
+    """Look for a file or folder of the cache; a damaged one is removed.
 
     Args:
         folder: the folder of the cache.
-        stem: begins the name.
-        suffix: ends the name.
+        stem: the beginning of the name.
+        suffix: the end of the name.
 
-    Returns:
-        The path of something whole, or None.
+        Returns:
+            The path of the intact file or folder, or None.
     """
     for path in sorted(folder.glob(f"{stem}-*{suffix}")):
         digits = path.name.removeprefix(f"{stem}-").removesuffix(suffix)
@@ -95,7 +96,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder where there is one."""
+    """Remove a file or a folder if it exists."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,7 +1,8 @@
-"""Only one process at a time writes into a folder or a file: it holds a lock of the operating system while it does.
+"""Locks by which only one process at a time writes into a folder or a file.
 
-The lock ends with its process, however that ends, so no lock is ever stale. The file of a lock says which process holds
-it, and is removed with it. Where a killed process has left the file behind, it locks nothing.
+A lock of the operating system ends with its process in any case, so there are no stale locks. The lock file says which
+process holds the lock, and is removed with it. A lock file that a killed process has left behind does not lock
+anything.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from pathlib import Path
 from neurorules.language.errors import UserError
 
 LOCK = ".lock"
-"""Name of the lock file in a folder that is owned, and end of the name of the lock file beside a file that is."""
+"""Name of the lock file in a folder, and the end of the name of the lock file for a single file."""
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-"""Numbers of the errors of a file system that has no locks."""
+"""The error numbers of a file system without locks."""
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
 def owned_folder(path: Path) -> Iterator[None]:
-    """Own a folder inside the block. Folders that are missing are created, and removed again if they stay empty.
+    """Lock a folder inside the block. Missing folders are created, and removed again if they stay empty.
 
     Raises:
-        UserError: another process owns it, or there is a file of that name.
+        UserError: another process has locked it, or a file has that name.
     """
     if path.is_symlink() and not path.exists():
         raise UserError(f"{path} is a link that leads nowhere. Give another --out")
@@ -43,10 +44,10 @@ def owned_folder(path: Path) -> Iterator[None]:
 
 @contextmanager
 def owned_file(path: Path) -> Iterator[None]:
-    """Own a file inside the block, which writes it. Folders that are missing are created as by `owned_folder`.
+    """Lock a file inside the block, which writes it. Missing folders are created as by `owned_folder`.
 
     Raises:
-        UserError: another process owns it.
+        UserError: another process has locked it.
     """
     real = Path(os.path.realpath(path))
     with _created(real.parent), _locking(real.with_name(f".{real.name}{LOCK}"), path):
@@ -55,7 +56,7 @@ def owned_file(path: Path) -> Iterator[None]:
 
 @contextmanager
 def waiting_for(lock: Path) -> Iterator[None]:
-    """Hold a lock inside the block, after waiting for its holder: for work that is done once, such as compiling."""
+    """Wait for a lock and hold it inside the block, for work that should be done only once, such as compiling."""
     descriptor = _locked(lock, wait=True)
     try:
         yield
@@ -65,15 +66,14 @@ def waiting_for(lock: Path) -> Iterator[None]:
 
 @contextmanager
 def _created(folder: Path) -> Iterator[None]:
-    """Create a folder and those above it where they are missing; after the block, remove those of them that are
-    empty."""
+    """Create a folder and its missing parents; after the block, remove those of them that are empty."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     finally:
         for one in missing:
-            with suppress(OSError):  # something stands in it now
+            with suppress(OSError):  # it is not empty
                 one.rmdir()
 
 
@@ -82,8 +82,8 @@ def _locking(lock: Path, what: Path) -> Iterator[None]:
     """Hold a lock inside the block.
 
     Args:
-        lock: its file.
-        what: the folder or file that it is for, as the message names it.
+        lock: the lock file.
+        what: the locked folder or file, for the message.
 
     Raises:
         UserError: another process holds it.
@@ -101,7 +101,7 @@ def _locking(lock: Path, what: Path) -> Iterator[None]:
 
 
 def _locked(lock: Path, wait: bool) -> int | None:
-    """Take the lock of a file. Gives the open descriptor that holds it, or None where the file system has no locks.
+    """Take a lock, and return the open descriptor that holds it, or None if the file system has no locks.
 
     Raises:
         BlockingIOError: another process holds it, and `wait` is false.
@@ -118,16 +118,16 @@ def _locked(lock: Path, wait: bool) -> int | None:
             return None
         if _is_there(lock, descriptor):
             break
-        os.close(descriptor)  # whoever held it has removed it meanwhile
+        os.close(descriptor)  # the previous holder has removed the file meanwhile
     holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now().isoformat(" ", "seconds")}
-    with suppress(OSError):  # a full disk, or a file of another user: the lock holds without a name
+    with suppress(OSError):  # a full disk, or a file of another user: the lock works without a name in its file
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
     return descriptor
 
 
 def _opened(lock: Path) -> int:
-    """Open the file of a lock, which is created where it is missing."""
+    """Open a lock file, and create it if it is missing."""
     try:
         return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except PermissionError:
@@ -137,7 +137,7 @@ def _opened(lock: Path) -> int:
 
 
 def _is_there(lock: Path, descriptor: int) -> bool:
-    """Whether an open file is the one that has the name now."""
+    """Whether an open file still is the one with this name."""
     try:
         return os.path.samestat(os.fstat(descriptor), lock.stat())
     except FileNotFoundError:
@@ -145,7 +145,7 @@ def _is_there(lock: Path, descriptor: int) -> bool:
 
 
 def _release(lock: Path, descriptor: int | None) -> None:
-    """Give a lock back and remove its file."""
+    """Release a lock and remove its file."""
     if descriptor is None:
         return
     if _is_there(lock, descriptor):
@@ -155,7 +155,7 @@ def _release(lock: Path, descriptor: int | None) -> None:
 
 
 def _holder(lock: Path) -> str:
-    """Name the holder of a lock, as messages say it."""
+    """Describe the process that holds a lock, for messages."""
     try:
         holder = json.loads(lock.read_text(encoding="utf-8"))
         return f"process {int(holder['pid'])} on {holder['host']} since {holder['since']}"

@@ -1,4 +1,4 @@
-"""Room on a disk. It is taken before a file is mapped into memory, since a page without room kills the process."""
+"""Space on the disk, reserved before a file is mapped into memory, because a full disk would kill the process later."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 ZEROS = 1 << 24
-"""Number of bytes written at a time where room can only be had by writing."""
+"""Number of bytes per write on systems where space can be reserved only by writing zeros."""
 
 
 def mapped_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """Create a memory-mapped `.npy` file of zeros, with room on the disk for all of it.
+    """Create a memory-mapped `.npy` file of zeros, with disk space reserved for all of it.
 
     Args:
         path: the path of the file; an older one is replaced.
@@ -37,11 +37,11 @@ def mapped_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndar
 
 
 def reserve(descriptor: int, offset: int, size: int, path: Path) -> None:
-    """Take room on the disk for a part of a file, which is made long enough.
+    """Reserve disk space for a part of a file, and extend the file if necessary.
 
     Args:
         descriptor: the descriptor of the open file.
-        offset: where the part begins, in bytes.
+        offset: start of the part in bytes.
         size: length of the part, in bytes.
         path: the path of the file, for the error.
 
@@ -64,11 +64,11 @@ def reserve(descriptor: int, offset: int, size: int, path: Path) -> None:
 
 
 def _write_zeros(descriptor: int, offset: int, size: int) -> None:
-    """Take room by writing zeros, where the system has no other way."""
+    """Reserve space by writing zeros, on systems without a better way."""
     for start in range(0, size, ZEROS):
         os.pwrite(descriptor, bytes(min(ZEROS, size - start)), offset + start)
 
 
 def gigabytes(size: int) -> str:
-    """A size in bytes as people write it, in GB or MB."""
+    """Format a size in bytes as GB or MB."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"

@@ -68,7 +68,7 @@ class NetSettings:
     ] = "64-64"
     neuron: Annotated[
         str | None,
-        Help("Neuron of the hidden layers with options, such as lif:beta=0.9; else the rule's own.", 4),
+        Help("Neuron of the hidden layers with options, such as lif:beta=0.9; by default the rule's own.", 4),
     ] = None
     readout_neuron: Annotated[
         str | None, Help("Neuron of the read-out, such as leaky_readout:beta=0.9; by default the rule's own.", 5)
@@ -76,7 +76,7 @@ class NetSettings:
     steps: Annotated[Steps | None, Help("Time steps per sample; by default the rule's own.", 6)] = None
     connection: Annotated[
         str | None,
-        Help("Connection between flat populations with options, such as ring; by default the rule's, else dense.", 7),
+        Help("Connection between flat populations with options, such as ring; by default the rule's own, or dense.", 7),
     ] = None
     norm: Annotated[
         str | None,
@@ -85,18 +85,16 @@ class NetSettings:
     init: Annotated[
         Init | None,
         Help(
-            "Fresh weights: torch (+-1/sqrt(fan-in)) or he (+-sqrt(6/fan-in)); by default the rule's own. given: those "
-            "of a net of modules, the default of train for such a net.",
+            "Initial weights: torch (+-1/sqrt(fan-in)) or he (+-sqrt(6/fan-in)); by default the rule's own. given: "
+            "those of a net of modules, the default of train for such a net.",
             19,
         ),
     ] = None
-    readout: Annotated[
-        Literal["last", "all"], Help("Read-out of the last hidden layer, or of all of them: last or all.", 20)
-    ] = "last"
+    readout: Annotated[Literal["last", "all"], Help("Hidden layers that the read-out reads: last or all.", 20)] = "last"
     scores: Annotated[
         Scores,
         Help(
-            "Class scores: membrane, the read-out's mean over time; or count, its spikes, of a read-out that spikes.",
+            "Class scores: membrane, the read-out's mean over time; or count, the spikes of a read-out that spikes.",
             33,
         ),
     ] = "membrane"
@@ -112,8 +110,8 @@ class RuleSettings:
     schedule: Annotated[
         str,
         Help(
-            "by_layer; pipelined: each layer learns a batch before the next layer sees it, pipelined_threads: in a "
-            "thread each; by_step; or a number of steps at a time.",
+            "by_layer; pipelined: each layer learns from a batch before the next layer sees it; pipelined_threads: the "
+            "same with one thread per layer; by_step; or a number of steps at a time.",
             21,
         ),
     ] = "by_layer"
@@ -135,9 +133,7 @@ class RuleSettings:
     ] = None
     targets: Annotated[
         Targets,
-        Help(
-            "own; or shuffled, a control: hidden layers are taught what is right for another sample of the batch.", 31
-        ),
+        Help("own; or shuffled, a control: hidden layers get the targets of another sample of the batch.", 31),
     ] = "own"
 
 
@@ -146,11 +142,11 @@ class LearningSettings(RuleSettings):
     """The settings of learning: the rule, the optimiser and its rates, the device and the precision."""
 
     optimizer: Annotated[
-        str | None, Help("Such as sgd, momentum, adam:beta1=0.8 or none; by default the rule's.", 11)
+        str | None, Help("Optimiser, such as sgd, momentum, adam:beta1=0.8 or none; by default the rule's own.", 11)
     ] = None
     readout_optimizer: Annotated[
         str | None,
-        Help("Of the read-out, such as sgd; by default --optimizer where that is given, else the rule's own.", 12),
+        Help("Optimiser of the read-out, such as sgd; by default --optimizer if given, else the rule's own.", 12),
     ] = None
     lr: Annotated[NonNegative | None, Help("Learning rate of the hidden layers; by default the rule's own.", 13)] = None
     readout_lr: Annotated[NonNegative | None, Help("Learning rate of the read-out; by default the rule's own.", 14)] = (
@@ -160,17 +156,19 @@ class LearningSettings(RuleSettings):
         NonNegative | None,
         Help("Learning rate of the learning signal's own parameters; by default the rule's own.", 15),
     ] = None
-    weight_decay: Annotated[NonNegative, Help("L2 decay of the weights.", 17)] = 0.0
-    seed: Annotated[Whole, Help("Seed of weights, data order and every draw.", 22)] = 0
-    device: Annotated[Literal["auto", "cpu", "cuda"], Help("auto, cpu or cuda.", 25)] = "auto"
+    weight_decay: Annotated[NonNegative, Help("L2 weight decay.", 17)] = 0.0
+    seed: Annotated[Whole, Help("Seed of weights, data order and all random numbers.", 22)] = 0
+    device: Annotated[Literal["auto", "cpu", "cuda"], Help("Device for torch: auto, cpu or cuda.", 25)] = "auto"
     hardware: Annotated[
         str,
-        Help("Device model to learn under, such as fixed_point:bits=6; several joined by + (see: list hardware).", 27),
+        Help("Hardware model to learn on, such as fixed_point:bits=6; several joined by + (see: list hardware).", 27),
     ] = "none"
-    precision: Annotated[Literal["float32", "float64", "fast"], Help("float32, float64 or fast.", 28)] = "float32"
+    precision: Annotated[
+        Literal["float32", "float64", "fast"], Help("Precision of numbers: float32, float64 or fast.", 28)
+    ] = "float32"
     last_steps: Annotated[
         Count | None,
-        Help("Last steps of a trial whose output is scored and makes the error; all of them by default.", 34),
+        Help("Number of last steps of a trial that are scored and contribute to the error; all by default.", 34),
     ] = None
 
 
@@ -191,11 +189,11 @@ class DataSettings:
         Help("Encoder, such as poisson:max_rate=0.5 (see: list encoders); by default the data set's own.", 8),
     ] = None
     limit: Annotated[
-        Annotated[int, Range(f"[2, {LARGEST}]")] | None, Help("Training samples used; all by default.", 23)
+        Annotated[int, Range(f"[2, {LARGEST}]")] | None, Help("Number of training samples; all by default.", 23)
     ] = None
-    validation: Annotated[Whole | None, Help("Training samples held out; a tenth by default, 5,000 at most.", 24)] = (
-        None
-    )
+    validation: Annotated[
+        Whole | None, Help("Training samples to hold out for validation; by default a tenth, at most 5,000.", 24)
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,18 +201,19 @@ class RunSettings:
     """The settings of one training run: its epochs, batches and machine."""
 
     epochs: Annotated[Count, Help("Passes over the training samples.", 9)] = 3
-    batch_size: Annotated[Count, Help("Samples a trial; on several ranks, of all of them together.", 10)] = 128
-    lr_schedule: Annotated[str, Help("cosine (to 0), constant, or steps:at=60-90:factor=0.1 (epochs).", 16)] = "cosine"
+    batch_size: Annotated[Count, Help("Samples per trial, in total over all ranks.", 10)] = 128
+    lr_schedule: Annotated[
+        str, Help("Learning rate schedule: cosine (to 0), constant, or steps:at=60-90:factor=0.1 (epochs).", 16)
+    ] = "cosine"
     path: Annotated[
         PathName,
         Help(
-            "torch; or continuous: the rule as differential equations, which Brian2 runs. brian2 is an older word for "
-            "continuous.",
+            "Machine: torch, or continuous for the rule as differential equations in Brian2 (older name: brian2).",
             26,
         ),
         Alias("brian2", "continuous"),
     ] = "torch"
-    threads: Annotated[Count | None, Help("CPU threads; by default as many as the work repays.", 32)] = None
+    threads: Annotated[Count | None, Help("CPU threads; by default as many as are useful.", 32)] = None
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def _of_product(group: Group, model: Model, layer: Layer, reads_m: bool) -> Kind
     """The kind of state for one product. With a reset, the eligibility of a membrane differs between synapses."""
     if group.eligibility is not None or (group.eligible and layer.neuron.spiking):
         return "eligibility"
-    late = reads_m and _known(model, layer) != "step"
+    late = reads_m and _time_of_m(model, layer) != "step"
     post = set(_names(group.post)) - CONSTANT - ({"m_post"} if late else set())
     if not any(name.endswith("_post") for name in post):
         return "factorised"
@@ -56,7 +56,7 @@ def _of_product(group: Group, model: Model, layer: Layer, reads_m: bool) -> Kind
     return "sum" if late else "spike"
 
 
-def _known(model: Model, layer: Layer) -> str:
+def _time_of_m(model: Model, layer: Layer) -> str:
     """When the third factor of a step is known; that of the read-out is the output error."""
     if layer.role == "readout" or model.signal is None:
         return "step" if model.errs_each_step else "trial"

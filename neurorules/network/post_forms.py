@@ -33,7 +33,7 @@ MEMBRANE: Mapping[Expression, Literal["psi", "positive"]] = {
     Binary(">", Name("v_post"), Number(0.0)): "positive",
 }
 """Factors of the membrane that the scans can compute."""
-KEPT = Name("kept_post")
+DROPOUT_MASK = Name("kept_post")
 """The dropout mask of the postsynaptic neuron, as texts read it."""
 
 
@@ -109,10 +109,10 @@ def _number(factors: list[Expression], constants: Mapping[str, float]) -> float 
 def _inside(
     factors: list[Expression], constants: Mapping[str, float]
 ) -> tuple[float, Literal["psi", "positive", "one"], bool] | None:
-    membrane, masks = [f for f in factors if f in MEMBRANE], factors.count(KEPT)
+    membrane, masks = [f for f in factors if f in MEMBRANE], factors.count(DROPOUT_MASK)
     if factors.count(Name("m_post")) != 1 or len(membrane) > 1 or masks > 1:
         return None
-    number = _number([f for f in factors if f not in (*MEMBRANE, Name("m_post"), KEPT)], constants)
+    number = _number([f for f in factors if f not in (*MEMBRANE, Name("m_post"), DROPOUT_MASK)], constants)
     if number is None:
         return None
     return number, MEMBRANE[membrane[0]] if membrane else "one", masks == 1

@@ -1,1 +1,1 @@
-"""Floor 1: the folder a run lives in, its checkpoints, a polite stop, and the one progress bar."""
+"""Everything around a training run: its folder, checkpoints, logs, interruption by Ctrl-C, and the progress bar."""

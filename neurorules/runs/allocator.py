@@ -1,4 +1,4 @@
-"""The C library's treatment of freed memory, which can cost more time than the scans do."""
+"""A setting of the C library's allocator, without which freeing memory can take longer than the scans."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _LARGEST_BEFORE_GLIBC_2_35 = 1 << 25
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Let glibc keep large freed blocks for the next step instead of giving them back to the system.
+    """Make glibc keep large freed blocks for the next step instead of returning them to the system.
 
-    Without this setting each training step maps its (T, B, N) tensors anew, and the system clears every page of them
-    again: a scan with 25 MB of output took 13 ms instead of 2. The price is that the process stays at its peak size. It
-    is a setting of the whole process, so programs may call this and libraries may not.
+    Otherwise each training step maps its (T, B, N) tensors again, and the system clears every page: a scan with 25 MB
+    of output took 13 ms instead of 2. The disadvantage is that the process keeps its peak size. The setting affects the
+    whole process, so programs may call this function, but libraries should not.
 
     Returns:
-        Whether the C library took the setting. With other C libraries than glibc nothing happens.
+        Whether the C library accepted the setting. With C libraries other than glibc, nothing happens.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

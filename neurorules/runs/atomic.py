@@ -1,4 +1,4 @@
-"""Writing files so that either the whole old one or the whole new one is there, whenever a process or machine stops."""
+"""Atomic writing of files: after a crash there is either the complete old file or the complete new one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file for the block to write, which replaces the file at `path` when the block ends without an error.
+    """Yield a temporary file for the block to write, which replaces the file at `path` if the block raises no error.
 
-    It lies beside `path` and has the same suffix. Its data reach the disk before its name changes, and the folder does
-    after that. If the block raises, `path` stays as it was, and the temporary file is removed.
+    The temporary file is in the same folder and has the same suffix. Its data are flushed to the disk before it is
+    renamed, and the folder is flushed afterwards. If the block raises, `path` is unchanged and the temporary file is
+    removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}")
@@ -23,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp gives a file for its owner alone; the result is an ordinary file.
+        # mkstemp creates a file that only its owner can read; give it the usual permissions.
         temporary.chmod(0o666 & ~_umask())
         sync(temporary)
         os.replace(temporary, path)
@@ -32,12 +33,12 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         if isinstance(error, OSError) and error.filename in (None, name):
-            error.filename = str(path)  # the name that the user gave
+            error.filename = str(path)  # the user's name for the file
         raise
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all.
+    """Write a file completely or not at all.
 
     Args:
         path: the path of the file; folders that are missing are created.
@@ -48,7 +49,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file as UTF-8, whole or not at all.
+    """Write a text file in UTF-8 completely or not at all.
 
     Args:
         path: the path of the file; folders that are missing are created.
@@ -61,8 +62,8 @@ def remove_leftovers(folder: Path, names: tuple[str, ...]) -> None:
     """Remove temporary files that a killed process left behind.
 
     Args:
-        folder: where they lie.
-        names: names of the files that they were to replace.
+        folder: the folder that contains them.
+        names: names of the files that they should have replaced.
     """
     for name in names:
         path = Path(name)
@@ -72,7 +73,7 @@ def remove_leftovers(folder: Path, names: tuple[str, ...]) -> None:
 
 
 def remove_places(places: Iterable[Path]) -> None:
-    """Remove files and folders where they exist."""
+    """Remove files and folders that exist."""
     for place in places:
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place, ignore_errors=True)
@@ -81,7 +82,7 @@ def remove_places(places: Iterable[Path]) -> None:
 
 
 def sync(path: Path) -> None:
-    """Bring a file, or the names of a folder, to the disk."""
+    """Flush a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -90,7 +91,7 @@ def sync(path: Path) -> None:
 
 
 def _umask() -> int:
-    """The permissions that new files of this process lack. They can only be read by setting them."""
+    """The umask of this process, which can be read only by setting it."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

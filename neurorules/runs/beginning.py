@@ -1,4 +1,4 @@
-"""The beginning of a run: it owns its folder, leaves nothing behind where it fails at once, and loses nothing older.
+"""The start of a run: it locks its folder, leaves nothing behind if it fails at once, and then restores an older run.
 
 A run has begun once it has stored something: a checkpoint, a row of metrics, a result.
 """
@@ -17,9 +17,9 @@ from neurorules.runs.folder import BESIDE, CONFIG, NET, RUN_FILES, RunFolder, op
 from neurorules.runs.outputs import TRACES
 
 MEASURES = "measures"
-"""Name of the folder, in a run folder, for what a comparison measures of the run."""
+"""Name of the folder, in a run folder, for measurements of the run by a comparison."""
 ASIDE = ".replaced"
-"""Name of the folder, in a run folder, that holds the files of a run which `force` replaces, until the new one has
+"""Name of the folder, in a run folder, that holds the files of a run replaced by `force` until the new run has
 begun."""
 
 
@@ -31,23 +31,24 @@ def own_run(
     force: bool,
     settle: Callable[[TrainConfig], TrainConfig] = lambda stored: stored,
 ) -> Iterator[RunFolder]:
-    """Own the folder of a run inside the block.
+    """Lock the folder of a run inside the block.
 
-    Where the block raises before the run has stored anything, a new configuration is removed again, and with `force`
-    the run that was replaced comes back.
+    If the block raises before the run has stored anything, a new configuration is removed, and a run that was replaced
+    with `force` is restored.
 
     Args:
         path: the folder.
         config: the settings of the run, with nothing left open.
-        resume: go on with the run that the folder holds.
-        force: replace the run that the folder holds.
-        settle: fills in settings that a run of an earlier version left open.
+        resume: continue the run in the folder.
+        force: replace the run in the folder.
+        settle: a function that fills in settings that a run of an earlier version left open.
 
     Returns:
-        The folder, for the block.
+        A context manager that returns the folder.
 
     Raises:
-        UserError: another process writes there, the folder holds another run, or that run has other settings.
+        UserError: another process has locked the folder, or the folder contains another run or a run with other
+            settings.
     """
     with owned_folder(path):
         replaced = force and not resume and _set_aside(path)
@@ -69,19 +70,19 @@ def own_run(
 
 
 def has_begun(path: Path) -> bool:
-    """Whether the run in a folder has stored anything but its configuration and the net that it begins with."""
+    """Whether the run in a folder has stored anything other than its configuration and initial net."""
     return any((path / name).exists() for name in RUN_FILES if name not in (CONFIG, NET))
 
 
 def where_kept(folder: RunFolder | None) -> str:
-    """The sentence that says where a run that broke off has its last checkpoint; empty where it has none."""
+    """A sentence that says where the last checkpoint of a failed run is; empty if there is none."""
     if folder is None or not has_begun(folder.path):
         return ""
     return f" The last checkpoint is kept in {folder.path}"
 
 
 def _set_aside(path: Path) -> bool:
-    """Move the files of a run out of the way. Gives whether there were any."""
+    """Move the files of a run out of the way, and return whether there were any."""
     if not any((path / name).exists() for name in RUN_FILES):
         return False
     _forget_replaced(path)

@@ -1,7 +1,7 @@
-"""Checkpoints: a safetensors file that holds the hash of its own content, and the checkpoint before it.
+"""Checkpoints of a run: a safetensors file that contains the hash of its content, and the previous checkpoint.
 
-Whenever the process stops, one whole checkpoint is on the disk: a new one is complete under a temporary name before the
-last one is renamed to be the previous one.
+At any time at least one complete checkpoint is on the disk: a new one is written completely under a temporary name
+before the last one is renamed to the previous one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class Checkpoint(NamedTuple):
-    """The content of a checkpoint, by which a run goes on.
+    """The content of a checkpoint, from which a run continues.
 
     Args:
         tensors: weights, state of the optimiser and states of random generators, by name.
@@ -45,13 +45,13 @@ class Checkpoint(NamedTuple):
 def save(
     folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any], config: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a checkpoint into a run's folder. The last one becomes the previous one.
+    """Write a checkpoint to a run's folder; the last one becomes the previous one.
 
     Args:
         folder: an existing run folder.
-        tensors: any shapes and types; a `torch.Generator` goes in as its uint8 state.
-        state: values that JSON can hold, such as the epoch. Numbers that are not finite come back as None.
-        config: settings of the run that the checkpoint belongs to; None for a checkpoint that belongs to any.
+        tensors: tensors of any shape and type; a `torch.Generator` is stored as its uint8 state.
+        state: JSON values, such as the epoch. Numbers that are not finite are loaded as None.
+        config: settings of the run that the checkpoint belongs to; None for a checkpoint that fits any run.
     """
     text = to_json(state)
     belongs = {} if config is None else {"config": digest_of_config(config)}
@@ -64,22 +64,21 @@ def save(
 
 
 def load(folder: Path, config: Mapping[str, Any] | None = None) -> Checkpoint | None:
-    """Read the newest whole checkpoint.
+    """Read the newest intact checkpoint.
 
-    A damaged one is named in a warning and renamed to `checkpoint.damaged.safetensors`, so that it can never take the
-    place of a whole one.
+    A damaged checkpoint causes a warning and is renamed to `checkpoint.damaged.safetensors`, so that it cannot be used.
 
     Args:
         folder: the folder of the run.
-        config: settings that the checkpoint must belong to, if it says which it belongs to; None for any.
+        config: settings that the checkpoint must have, if it stores any; None to skip this check.
 
     Returns:
-        The checkpoint, on the CPU, or None where there is no whole one.
+        The checkpoint on the CPU, or None if there is no intact one.
 
     Raises:
-        UserError: it belongs to other settings, or there is a folder of its name.
+        UserError: the checkpoint belongs to other settings, or a folder has its name.
     """
-    # A whole incoming file is newer than the current one: its process was stopped before it changed the names.
+    # A complete incoming file is newer than the current one: its process stopped before it renamed the files.
     for name in (_INCOMING, CURRENT, PREVIOUS):
         path = folder / name
         if not path.exists():
@@ -100,16 +99,16 @@ def load(folder: Path, config: Mapping[str, Any] | None = None) -> Checkpoint | 
 
 
 def read(path: Path) -> Checkpoint:
-    """Read one checkpoint file, on the CPU, and check the hash of its content.
+    """Read one checkpoint file to the CPU, and check the hash of its content.
 
     Raises:
-        UserError: the file is missing, cut short, or not what was written.
+        UserError: the file is missing, incomplete or changed.
     """
     return _read(path)[0]
 
 
 def _read(path: Path) -> tuple[Checkpoint, str | None]:
-    """A checkpoint, and the digest of the settings that it belongs to; None where it belongs to any."""
+    """A checkpoint, and the digest of its settings; None for a checkpoint that fits any run."""
     tensors, texts = load_tensors(path)
     text, belongs = texts.get("state", ""), texts.get("config")
     if texts.get("sha256") != _digest(tensors, text + (belongs or "")):

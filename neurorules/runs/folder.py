@@ -1,4 +1,4 @@
-"""The folder of one run: its configuration, a row of metrics per epoch, its result, its weights."""
+"""The folder of one run, with its configuration, one row of metrics per epoch, its result and its weights."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ from neurorules.runs.tensors import load_tensors, save_tensors
 
 CONFIG, METRICS, RESULT, WEIGHTS = "config.json", "metrics.jsonl", "result.json", "weights.safetensors"
 OWN_FILES = "own_files"
-"""Name of the folder, in a run folder, with copies of the user's own files that the run learned by."""
+"""Name of the folder, in a run folder, with copies of the user's own files that the run used."""
 NET = "net.safetensors"
-"""Describes the net of a run where no text can, with what it began with; such a run has it from the start."""
+"""The file that describes a net which `--net` cannot express, with its initial weights; written at the start of the
+run."""
 CSV_LOG, TENSORBOARD_LOG = "metrics.csv", "tensorboard"
 """Names of a run's logs for other programs."""
 BESIDE = (OWN_FILES, CSV_LOG, TENSORBOARD_LOG)
-"""Files and folders that a run may have beside its own files, and that go with it when it is replaced."""
+"""Further files and folders of a run, which are removed with it when it is replaced."""
 RUN_FILES = (RESULT, SEAL_FILE, WEIGHTS, METRICS, *checkpoint.FILES, NET, CONFIG)
 
 FIRST_KEYS = (
@@ -39,14 +40,15 @@ FIRST_KEYS = (
     *("test_accuracy", "validation_accuracy", "train_seconds", "samples_per_second", "peak_memory_mb"),
     *("spikes_per_sample", "synops_per_sample", "needs", "versions"),
 )
-"""Keys that `result.json` has held from the first version on. A file that lacks one of them is damaged. The figures of
-other tasks than classes stand in the place of the accuracies (`contracts.target.FIGURES_OF`)."""
+"""Keys that `result.json` has had since the first version; a file without one of them is damaged. For tasks other than
+classes, their figures replace the accuracies (`contracts.target.FIGURES_OF`)."""
 RESULT_KEYS = (*FIRST_KEYS, "lr", "readout_lr", "optimizer", "readout_optimizer", "encode")
-"""Keys that `result.json` holds at least when it is written; it may hold others."""
+"""Keys that must be in `result.json` when it is written; there may be others."""
 
 
 def _of_task(keys: Sequence[str], result: Mapping[str, Any]) -> list[str]:
-    """The keys that a result of its task holds; one that names no task is of classes."""
+    """Replace the accuracies among some keys by the figures of the result's task; without a task it is one of
+    classes."""
     names = FIGURES_OF.get(result.get("task", "classes"), ())
     parts = [(key.removesuffix("accuracy"), key.endswith("_accuracy")) for key in keys]
     return [one for part, figures in parts for one in ([part + name for name in names] if figures else [part])]
@@ -54,7 +56,7 @@ def _of_task(keys: Sequence[str], result: Mapping[str, Any]) -> list[str]:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on the disk. It comes from `create`, `resume` or `finished`; every file is written whole or not at all.
+    """One run on the disk, opened by `create`, `resume` or `finished`. Every file is written completely or not at all.
 
     Args:
         path: the folder.
@@ -67,15 +69,15 @@ class RunFolder:
         """Create the folder of a new run.
 
         Args:
-            path: the folder, which is created where it is missing.
-            config: settings of the run, of values that JSON can hold.
-            force: remove the files of an older run first; files of other names are never touched.
+            path: the folder, which is created if it is missing.
+            config: settings of the run, as JSON values.
+            force: remove the files of an older run first; other files are never touched.
 
         Returns:
-            The folder, which holds the configuration.
+            The folder, with the configuration in it.
 
         Raises:
-            UserError: the folder holds another run, or `path` is no folder.
+            UserError: the folder contains another run, or `path` is not a folder.
         """
         if path.exists() and not path.is_dir():
             raise UserError(f"{path} is a file, a run needs a folder. Give another --out")
@@ -96,19 +98,19 @@ class RunFolder:
         may_differ: Collection[str] = (),
         defaults: Mapping[str, Any] | None = None,
     ) -> RunFolder:
-        """Open a run to go on with it.
+        """Open a run to continue it.
 
         Args:
             path: the folder.
-            config: the settings that are asked for; they must equal the stored ones.
-            may_differ: keys that may have another value now, such as "epochs"; the new value is stored.
-            defaults: values of keys that a run of an earlier version did not know, or stored as null.
+            config: the requested settings, which must equal the stored ones.
+            may_differ: keys that may have another value, such as "epochs"; the new value is stored.
+            defaults: values of keys that a run of an earlier version did not store, or stored as null.
 
         Returns:
             The folder.
 
         Raises:
-            UserError: there is no run, or other keys differ; each is named with both values.
+            UserError: there is no run, or other keys differ; the message names each with both values.
         """
         folder = cls(path)
         present = {key: value for key, value in in_todays_words(folder.config()).items() if value is not None}
@@ -122,7 +124,7 @@ class RunFolder:
             )
         remove_leftovers(path, RUN_FILES)
         if differing:
-            # A checkpoint belongs to one configuration: it goes along to the new one.
+            # A checkpoint belongs to one configuration, so it is rewritten for the new one.
             newest = checkpoint.load(path, folder.config())
             complete = {**stored, **wanted}
             write_text(path / CONFIG, to_json(complete, indent=2) + "\n")
@@ -135,8 +137,8 @@ class RunFolder:
         """Open a finished run to read it.
 
         Raises:
-            UserError: there is no run in `path`, it has not finished, or its configuration or its weights were changed
-                after it had finished.
+            UserError: there is no run in `path`, it has not finished, or its configuration or weights were changed
+                afterwards.
         """
         folder = cls(path)
         config = folder.config()
@@ -149,7 +151,7 @@ class RunFolder:
         """The configuration of the run.
 
         Raises:
-            UserError: there is no run in the folder; runs in folders one level below are named.
+            UserError: there is no run in the folder; the message names runs one level below.
         """
         if not (self.path / CONFIG).is_file():
             below = sorted(str(file.parent) for file in self.path.glob(f"*/{CONFIG}"))
@@ -158,9 +160,9 @@ class RunFolder:
         return _without_paths(self.path / CONFIG, _object(self.path / CONFIG))
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
-        """Add the metrics of one epoch to `metrics.jsonl` as one line, which is on the disk when this returns."""
+        """Append the metrics of one epoch to `metrics.jsonl` as one line, and flush it to the disk."""
         path = self.path / METRICS
-        # A line cut short by a stop would swallow the next one: rewrite the whole lines first.
+        # An incomplete last line would be joined with the next one, so rewrite the complete lines first.
         if path.exists() and not path.read_bytes().endswith(b"\n"):
             self.truncate_metrics(len(self.read_metrics()))
         with path.open("a", encoding="utf-8") as file:
@@ -169,7 +171,7 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All rows of metrics, oldest first. A last line that was cut short by a stop is left out.
+        """All rows of metrics, oldest first. An incomplete last line is ignored.
 
         Raises:
             UserError: a line before the last is damaged.
@@ -190,13 +192,12 @@ class RunFolder:
         return rows
 
     def truncate_metrics(self, epochs: int) -> None:
-        """Remove all rows but the first `epochs` ones, as a resumed run does to agree with its checkpoint."""
+        """Remove all rows except the first `epochs` ones, so that a resumed run agrees with its checkpoint."""
         rows = self.read_metrics()[:epochs]
         write_text(self.path / METRICS, "".join(to_json(row) + "\n" for row in rows))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`, which marks the run as finished, and before it the digests of its files. It is written
-        last.
+        """Write the digests of the run's files and then `result.json`, which marks the run as finished.
 
         Raises:
             ValueError: a key of `RESULT_KEYS` is missing.
@@ -209,7 +210,7 @@ class RunFolder:
         write_text(self.path / RESULT, to_json(result, indent=2) + "\n")
 
     def read_result(self) -> dict[str, Any]:
-        """The result of a finished run; older words for a value stand as the word of today.
+        """The result of a finished run; older names of values are replaced by the current ones.
 
         Raises:
             UserError: the file is damaged.
@@ -222,11 +223,11 @@ class RunFolder:
         return in_todays_words(_without_paths(self.path / RESULT, result))
 
     def save_weights(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Write `weights.safetensors`: every tensor that learning has changed, by name."""
+        """Write `weights.safetensors`, which contains every tensor that learning has changed, by name."""
         save_tensors(self.path / WEIGHTS, tensors, {SEAL: digest_of_config(self.config())})
 
     def load_weights(self) -> dict[str, torch.Tensor]:
-        """Read `weights.safetensors`, on the CPU.
+        """Read `weights.safetensors` to the CPU.
 
         Raises:
             UserError: the file is missing or damaged, or belongs to another configuration.
@@ -236,7 +237,7 @@ class RunFolder:
         return tensors
 
     def remove(self) -> None:
-        """Remove the files of the run and nothing else, its configuration last."""
+        """Remove the files of the run and no others; the configuration is removed last."""
         remove_places([self.path / name for name in BESIDE])
         for name in RUN_FILES:
             (self.path / name).unlink(missing_ok=True)
@@ -244,10 +245,10 @@ class RunFolder:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    """Read a JSON file of names and values.
+    """Read a JSON file that contains an object.
 
     Raises:
-        UserError: it holds something else.
+        UserError: the file contains something else.
     """
     content = read_json(path)
     if not isinstance(content, dict):
@@ -256,10 +257,10 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def _without_paths(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Refuse a file that names Python files as parts: what is read from a folder never says what is run.
+    """Refuse settings from a folder that contain paths of Python files, so that reading a folder never runs code.
 
     Raises:
-        UserError: it names one. What a run writes are names.
+        UserError: a setting is the path of a Python file; runs store only names.
     """
     for name in OWN_PARTS:
         if isinstance(text := settings.get(name), str) and is_path(parse_named(text or name)[0]):
@@ -274,20 +275,21 @@ def open_run(
     force: bool,
     settle: Callable[[TrainConfig], TrainConfig] = lambda stored: stored,
 ) -> RunFolder:
-    """Open the folder of a run that begins or goes on.
+    """Open the folder of a run that starts or continues.
 
     Args:
         path: the folder.
-        config: the settings that are asked for, with nothing left open.
-        resume: go on with the run in `path`.
+        config: the requested settings, with none left open.
+        resume: continue the run in `path`.
         force: replace the run in `path`.
-        settle: fills in what a run of an earlier version left open; settings that it did not know have their defaults.
+        settle: a function that fills in settings that a run of an earlier version left open; unknown settings get their
+            defaults.
 
     Returns:
         The folder.
 
     Raises:
-        UserError: see `RunFolder.create` and `RunFolder.resume`.
+        UserError: as in `RunFolder.create` and `RunFolder.resume`.
     """
     if resume:
         stored = settle(config_from(RunFolder(path).config(), str(path / CONFIG)))

@@ -1,5 +1,4 @@
-"""A polite stop: the first Ctrl-C lets work go on until it can be resumed from there, the second one ends it at
-once."""
+"""Interruption: the first Ctrl-C stops a run at the next point from which it can resume, the second one at once."""
 
 from __future__ import annotations
 
@@ -14,23 +13,22 @@ EXIT_CODE = 130
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user stopped a run whose checkpoint is saved. The message is the command that resumes it; the exit code is
-    130.
+    """The user stopped a run after its checkpoint was saved. The message contains the command that resumes it.
 
-    It is a KeyboardInterrupt, so that a loop over runs which goes on after an error ends here.
+    This is a KeyboardInterrupt, so that it also ends loops over runs that continue after errors. The exit code is 130.
     """
 
 
 def stopped(epoch: int, folder: Path | None, saved: str) -> Interrupted:
-    """Make the error to raise where a training run has heeded a stop.
+    """Build the exception to raise when a training run stops at the user's request.
 
     Args:
-        epoch: the epoch that it was in, from 1.
-        folder: the folder of the run; None for a run that keeps nothing.
-        saved: what is in the folder now, as a sentence.
+        epoch: the current epoch, from 1.
+        folder: the folder of the run; None for a run without a folder.
+        saved: a sentence that says what the folder contains.
 
     Returns:
-        The exception, whose message says how to go on.
+        The exception, whose message says how to continue.
     """
     line = f"stopped in epoch {epoch}."
     if folder is not None:
@@ -39,7 +37,8 @@ def stopped(epoch: int, folder: Path | None, saved: str) -> Interrupted:
 
 
 class StopFlag:
-    """A flag that says whether the user has asked to stop. The work looks at it wherever its state is whole."""
+    """A flag that says whether the user has asked to stop. The training loop reads it whenever its state is
+    consistent."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -50,16 +49,16 @@ class StopFlag:
         return self._stop.is_set()
 
     def request(self) -> None:
-        """Ask to stop, as a signal does."""
+        """Raise the flag, as a signal does."""
         self._stop.set()
 
 
 @contextmanager
 def polite_stop() -> Iterator[StopFlag]:
-    """Turn the first SIGINT or SIGTERM inside the block into a raised flag.
+    """Inside the block, let the first SIGINT or SIGTERM raise a flag.
 
-    A second signal raises KeyboardInterrupt at once. The old handlers come back when the block ends. Only the main
-    thread may set handlers: in any other thread the flag is never raised, and the main thread decides.
+    A second signal raises KeyboardInterrupt at once. The old handlers are restored when the block ends. Only the main
+    thread can set handlers; in any other thread the flag is never raised.
     """
     flag = StopFlag()
     if threading.current_thread() is not threading.main_thread():
@@ -76,16 +75,16 @@ def polite_stop() -> Iterator[StopFlag]:
         yield flag
     finally:
         for number, handler in before.items():
-            # None stands for a handler that was not set from Python and cannot be given back.
+            # None means that the handler was not set from Python and cannot be restored.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @contextmanager
 def interrupts_wait() -> Iterator[Callable[[], None]]:
-    """Let a Ctrl-C wait until the end of the block, so that what the block writes is written whole.
+    """Delay a Ctrl-C until the end of the block, so that the block can finish writing.
 
-    It waits from the moment on at which the block calls the function it is handed, and takes its usual effect at the
-    end. Only the main thread is ever interrupted: in other threads the call changes nothing.
+    The delay starts when the block calls the function that this context manager returns. At the end of the block, the
+    Ctrl-C takes its usual effect. Only the main thread is ever interrupted, so in other threads the call does nothing.
     """
     before: list[Callable[[int, FrameType | None], object]] = []
     waiting: list[tuple[int, FrameType | None]] = []

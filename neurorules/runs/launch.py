@@ -1,4 +1,4 @@
-"""The settings that torchrun gives each process that it starts, by the environment. Such a process is a rank."""
+"""The environment variables that torchrun sets for each process (rank) that it starts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from neurorules.language.errors import UserError
 
 
 class Launch(NamedTuple):
-    """The way in which this process was started.
+    """The values of torchrun's environment variables.
 
     Args:
-        rank: its number, from 0.
-        ranks: how many processes were started together, >= 1.
-        local_rank: its number among those on this machine, from 0.
-        restarts: how many times all of them have been started anew, because one had died.
-        most_restarts: how many times they may be.
+        rank: number of this process, from 0.
+        ranks: number of processes that were started together, >= 1.
+        local_rank: number of this process among those on this machine, from 0.
+        restarts: number of times that all processes were restarted because one had died.
+        most_restarts: largest allowed number of restarts.
     """
 
     rank: int = 0
@@ -32,7 +32,7 @@ NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT", "TORC
 
 
 def launch() -> Launch:
-    """Read how torchrun has started this process; one rank alone where it has not."""
+    """Read torchrun's environment variables; without torchrun, there is a single rank."""
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
         return Launch()
     values = [os.environ.get(name, "0") for name in NAMES]
@@ -43,10 +43,10 @@ def launch() -> Launch:
 
 
 def check_alone(what: str) -> None:
-    """Refuse what one process does by itself, where torchrun has started several.
+    """Refuse a command that works in one process, if torchrun has started several.
 
     Args:
-        what: is asked for, such as "compare".
+        what: the command, such as "compare".
 
     Raises:
         UserError: there are several ranks.
@@ -60,19 +60,19 @@ def check_alone(what: str) -> None:
 
 
 def after_restart(out: Path | None, resume: bool, force: bool) -> tuple[bool, bool]:
-    """Whether a run goes on, and whether it replaces another, where torchrun has started its ranks anew.
+    """Decide whether a run resumes, and whether it replaces another, if torchrun has restarted its ranks.
 
     Args:
         out: folder of the run.
         resume, force: as the user wrote them for the first start.
 
     Returns:
-        True and False once the ranks have been started anew and the run has a folder; otherwise what the user wrote.
+        True and False after a restart of a run with a folder; otherwise the user's values of `resume` and `force`.
 
     Raises:
-        UserError: the ranks may be started anew, and the run has no folder to go on from.
+        UserError: torchrun may restart the ranks, and the run has no folder to resume from.
     """
-    from neurorules.runs.folder import CONFIG  # which loads torch
+    from neurorules.runs.folder import CONFIG  # imported here because it loads torch
 
     started = launch()
     if started.ranks > 1 and started.most_restarts and out is None:

@@ -1,4 +1,4 @@
-"""Logs of a training for other programs: a CSV file, or a folder that TensorBoard reads, with one row an epoch."""
+"""Logs of training for other programs: a CSV file or a TensorBoard folder, with one row per epoch."""
 
 from __future__ import annotations
 
@@ -15,24 +15,22 @@ from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import CSV_LOG, TENSORBOARD_LOG
 
 EPOCH = "epoch"
-"""The figure of a row that numbers it."""
+"""The key of the epoch number in a row."""
 
 
 class Log(ABC):
-    """Writes rows of training figures to a sink. It is called with each row, so that it can stand among the callbacks
-    of `fit`.
-    """
+    """A callable that writes rows of training figures, and can be used as a callback of `fit`."""
 
     @abstractmethod
     def __call__(self, row: Mapping[str, Any]) -> None:
         """Write one row of figures.
 
         Args:
-            row: figures by name, `epoch` among them; a figure may hold figures by name, and None stands for none.
+            row: figures by name, including `epoch`; a figure may be a dictionary of figures, and None means no value.
         """
 
     def close(self) -> None:  # noqa: B027 - a file that is written whole needs none
-        """Write what is still to be written. The log can be used again after it."""
+        """Write all pending data; the log can be used again afterwards."""
 
     def __enter__(self) -> Log:
         return self
@@ -42,13 +40,13 @@ class Log(ABC):
 
 
 class CsvLog(Log):
-    """A CSV file with a line for each row. It is whole after each of them, and goes on where the file is there already.
+    """A CSV file with a line for each row. It is complete after every row, and an existing file is continued.
 
     Args:
         path: the file.
 
     Raises:
-        UserError: there is something else at the path.
+        UserError: the path is not such a CSV file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -70,16 +68,15 @@ class CsvLog(Log):
         return rows
 
     def __call__(self, row: Mapping[str, Any]) -> None:
-        """Append one row of figures to the CSV file. Rows that the file holds of this epoch and later ones stay where
-        they were written before.
+        """Append one row of figures to the CSV file.
 
         Args:
-            row: as in `Log`; figures in a figure have its name before their own, with a dot between.
+            row: figures as in `Log`; nested figures are named with a dot, `outer.inner`.
         """
         self.write([*self.rows, flat(row)])
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Let the file hold these rows and no others."""
+        """Replace the content of the file by these rows."""
         self.rows = [dict(row) for row in rows]
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO(newline="")
@@ -90,11 +87,11 @@ class CsvLog(Log):
 
 
 class TensorBoardLog(Log):
-    """A folder of TensorBoard, in which every figure is a scalar over epochs.
+    """A TensorBoard folder in which every figure is a scalar over epochs.
 
     Args:
-        folder: the folder of the log; a log that is there already goes on.
-        begun: epochs that are kept of a log that is there; later ones are taken out. None keeps all of them.
+        folder: the folder of the log; an existing log is continued.
+        begun: number of epochs to keep of an existing log; None keeps all of them.
 
     Raises:
         MissingExtra: tensorboard is not installed.
@@ -111,19 +108,19 @@ class TensorBoardLog(Log):
         self._writer.flush()
 
     def close(self) -> None:
-        """Close the file; the next row opens another one in the same folder."""
+        """Close the file; the next row opens a new file in the same folder."""
         self._writer.close()
 
 
 LOGS = {"csv": CSV_LOG, "tensorboard": TENSORBOARD_LOG}
-"""Kinds of logs, and where each lies in a run folder."""
+"""The kinds of logs, and the name of each in a run folder."""
 
 
 def kinds_of(text: str | None) -> tuple[str, ...]:
-    """The kinds of logs that a comma-separated text names.
+    """Parse a comma-separated list of kinds of logs.
 
     Raises:
-        UserError: a kind is unknown; the nearest is offered.
+        UserError: a kind is unknown; the message names the nearest one.
     """
     kinds = tuple(dict.fromkeys(parse_list(text or "")))
     for kind in kinds:
@@ -133,17 +130,17 @@ def kinds_of(text: str | None) -> tuple[str, ...]:
 
 
 def check_installed(kinds: Sequence[str]) -> None:
-    """Refuse, before anything is trained, a log whose package is not installed.
+    """Check before training that the packages of all logs are installed.
 
     Raises:
-        MissingExtra: it is not.
+        MissingExtra: a package is not installed.
     """
     if "tensorboard" in kinds:
         summary_writer()
 
 
 def summary_writer() -> Any:
-    """The writer of TensorBoard's files, a class.
+    """The class that writes TensorBoard files.
 
     Raises:
         MissingExtra: tensorboard is not installed.
@@ -156,15 +153,15 @@ def summary_writer() -> Any:
 
 
 def logs_of_run(kinds: Sequence[str], run: Path, rows: Sequence[Mapping[str, Any]]) -> list[Log]:
-    """Open the logs of a run, those included that it has already.
+    """Open the logs of a run, including those that it already has.
 
     Args:
-        kinds: that are asked for.
+        kinds: the kinds of logs that the user asked for.
         run: the run folder.
-        rows: metrics of the epochs that the run has behind it, to which the logs are brought.
+        rows: metrics of the finished epochs, with which the logs are made to agree.
 
     Returns:
-        The logs, to be called with each row to come.
+        The logs, to be called with each following row.
 
     Raises:
         MissingExtra: tensorboard is not installed.
@@ -193,14 +190,14 @@ def close_logs(logs: Sequence[Log]) -> None:
 
 
 def flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """The figures of a row in one mapping; None is left out.
+    """Flatten the figures of a row into one dictionary, without None.
 
     Args:
-        row: figures by name, some of which may be figures by name themselves.
-        before: begins every name.
+        row: figures by name, some of which may be dictionaries of figures.
+        before: a prefix of every name.
 
-    Returns:
-        Figures by name; those of a figure under its name and their own, with a dot between.
+        Returns:
+            Figures by name; nested figures are named with a dot, `outer.inner`.
     """
     figures: dict[str, Any] = {}
     for name, value in row.items():

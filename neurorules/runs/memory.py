@@ -1,4 +1,4 @@
-"""The largest resident memory of a run while it learns, and how much memory the machine still has."""
+"""The peak resident memory of a run, and the available memory of the machine."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """Watches the peak of the resident memory from now on. What runs inside `aside` does not count.
+    """The peak of resident memory from the construction of this object on, without blocks inside `aside`.
 
-    `of` says what the peak belongs to: "run", or "process" where an earlier peak cannot be reset (elsewhere than on
-    Linux).
+    `of` is "run", or "process" on systems other than Linux, where an earlier peak cannot be reset.
     """
 
     def __init__(self) -> None:
@@ -30,7 +29,7 @@ class PeakMemory:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Run the block without counting the memory that it needs."""
+        """Exclude the memory of the block from the peak."""
         self._before = self.mb()
         yield
         _forget()
@@ -41,7 +40,7 @@ class PeakMemory:
 
 
 def _forget() -> bool:
-    """Give freed memory back to the system, and reset the peak to what is in use. Gives whether that could be done."""
+    """Return freed memory to the system, and reset the peak to the current use; return whether that was possible."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
     try:
@@ -52,15 +51,15 @@ def _forget() -> bool:
 
 
 def check_room(what: str, needed: int, advice: str) -> None:
-    """Refuse what needs more memory than there is.
+    """Refuse work that needs more memory than is available.
 
     Args:
-        what: needs the memory, such as "a net of 3 parameters".
-        needed: the least number of bytes that it takes.
-        advice: what the user can do instead, a sentence without its full stop.
+        what: the thing that needs the memory, such as "a net of 3 parameters".
+        needed: the least number of bytes that it needs.
+        advice: what the user can do, as a sentence without a full stop.
 
     Raises:
-        UserError: the machine has less.
+        UserError: less memory is available.
     """
     available = available_bytes()
     if available is not None and needed > available:
@@ -70,7 +69,7 @@ def check_room(what: str, needed: int, advice: str) -> None:
 
 
 def available_bytes() -> int | None:
-    """Number of bytes that a process could still take, swap included; None where the system does not say."""
+    """Number of bytes that a process can still allocate, including swap; None if the system does not say it."""
     try:
         lines = dict(line.split(":", 1) for line in MEMORY.read_text(encoding="ascii").splitlines())
         free = sum(int(lines[name].split()[0]) for name in ("MemAvailable", "SwapFree")) * 2**10
@@ -79,7 +78,7 @@ def available_bytes() -> int | None:
             return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError):
             return None
-    with suppress(OSError, ValueError):  # the limits of a container; "max" where it has none of its own
+    with suppress(OSError, ValueError):  # the limits of a container, or "max"
         most, used = ((GROUP / name).read_text(encoding="ascii") for name in ("memory.max", "memory.current"))
         free = min(free, int(most) - int(used))
     return max(free, 0)

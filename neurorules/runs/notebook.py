@@ -1,4 +1,4 @@
-"""The progress bar in a notebook, which has no terminal: one line of HTML that is replaced as the work goes on."""
+"""The progress bar in a notebook: lines of HTML that are updated while the work runs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from html import escape
 from typing import Any
 
 EVERY_S = 0.2
-"""The shortest time between two pictures of a bar."""
+"""The shortest time between two updates of a bar, in seconds."""
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook. IPython is not imported for it."""
+    """Whether this process is the kernel of a notebook; IPython need not be imported to find out."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return type(shell).__name__ == "ZMQInteractiveShell"
@@ -21,7 +21,7 @@ def in_notebook() -> bool:
 
 @dataclass
 class Task:
-    """One task of the display, drawn as one line."""
+    """One task of the display, which is shown as one line."""
 
     name: str
     total: int | None
@@ -30,7 +30,7 @@ class Task:
 
 
 class NotebookDisplay:
-    """Lines of progress below a cell. It is used as `rich.progress.Progress` is, and asks for no widgets."""
+    """Lines of progress below a cell, with the interface of `rich.progress.Progress` and without widgets."""
 
     def __init__(self) -> None:
         self._tasks: dict[int, Task] = {}
@@ -39,7 +39,7 @@ class NotebookDisplay:
 
     @property
     def is_started(self) -> bool:
-        """Whether it is on the page."""
+        """Whether the display is on the page."""
         return self._handle is not None
 
     def start(self) -> None:
@@ -53,12 +53,12 @@ class NotebookDisplay:
         """Add a line for one task to the display.
 
         Args:
-            name: what the line is called.
-            total: number of steps; None where it is not known.
-            note: a short text behind it.
+            name: the label of the line.
+            total: number of steps; None if it is not known.
+            note: a short text after the bar.
 
-        Returns:
-            The line's number.
+            Returns:
+                The number of the line.
         """
         number = max(self._tasks, default=-1) + 1
         self._tasks[number] = Task(name, total, note)
@@ -66,12 +66,12 @@ class NotebookDisplay:
         return number
 
     def update(self, number: int, completed: int, note: str = "") -> None:
-        """Say how far a line is.
+        """Update the progress of a line.
 
         Args:
-            number: the number of the line, as `add_task` gave it.
-            completed: how many of its parts are done.
-            note: what stands behind it.
+            number: the number of the line from `add_task`.
+            completed: number of completed steps.
+            note: a short text after the bar.
         """
         task = self._tasks[number]
         task.done, task.note = completed, note
@@ -79,12 +79,12 @@ class NotebookDisplay:
             self._show()
 
     def remove_task(self, number: int) -> None:
-        """Take a task's line off the display."""
+        """Remove the line of a task from the display."""
         del self._tasks[number]
         self._show()
 
     def stop(self) -> None:
-        """Take the display off the page."""
+        """Remove the display from the page."""
         self._tasks.clear()
         self._show()
         self._handle = None

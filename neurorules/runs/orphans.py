@@ -1,4 +1,4 @@
-"""Worker processes whose parent is gone: they stop as if the user had asked them to, with a checkpoint saved."""
+"""Worker processes whose parent has died: they save a checkpoint and stop, as after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LOOK_S = 0.5
-"""Seconds between two looks at the parent."""
+"""Seconds between two checks of the parent process."""
 
 
 @contextmanager
 def stopped_without_parent(parent: int | None) -> Iterator[None]:
-    """Ask this process to stop if its parent ends inside the block.
+    """Inside the block, ask this process to stop if its parent ends.
 
-    A comparison that is killed leaves its workers behind. They own the folders of their runs, and would go on training
-    while the user resumes the comparison.
+    A comparison that is killed leaves its workers behind. They hold the locks of their run folders, and would continue
+    training while the user resumes the comparison.
 
     Args:
-        parent: number of the process that handed out the work; None, or that of this process, where there is none.
+        parent: process id of the parent; None, or the id of this process, if there is none.
     """
     if parent is None or parent != os.getppid():
         yield

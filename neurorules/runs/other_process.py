@@ -1,8 +1,7 @@
-"""A call in another process that finds what it would find in this one: the user's files, folder and environment.
+"""Calls in another process (a joblib or Dask worker) with the user's files, folder and environment of this one.
 
-The processes of joblib live on between two comparisons of one script or notebook, and keep the current folder and the
-environment of the moment in which they were started. They also end when their memory has grown by a lot, and others
-take their place.
+Worker processes of joblib persist between two comparisons of one script or notebook, and keep the current folder and
+the environment from when they were started. They are also replaced when their memory has grown a lot.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from typing import Any
 from neurorules.language import own_files
 
 OURS = "NEURORULES_"
-"""How the names of our variables of the environment begin."""
+"""The prefix of the names of this library's environment variables."""
 REPLACED = "A worker stopped while some jobs were given to the executor"
-"""How joblib's warning begins that a process has been replaced because its memory had grown."""
+"""The beginning of joblib's warning that a process was replaced because its memory had grown."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,10 @@ class AsHere:
     """A function that can be called in another process as if it were called here.
 
     Args:
-        function: what is called.
-        files: the user's rules, signals and neurons: paths by name.
+        function: the function.
+        files: paths of the user's rules, signals and neurons, by name.
         folder: the current folder; None keeps that of the other process, which may run on another machine.
-        environment: our variables; None keeps those of the other process.
+        environment: this library's environment variables; None keeps those of the other process.
     """
 
     function: Callable[..., Any]
@@ -39,7 +38,7 @@ class AsHere:
     environment: dict[str, str] | None
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """Call the function, in the process that this object was sent to."""
+        """Call the function in the process that this object was sent to."""
         if self.folder is not None:
             os.chdir(self.folder)
         if self.environment is not None:
@@ -54,12 +53,12 @@ def as_here(function: Callable[..., Any], *, same_machine: bool = True) -> AsHer
     """Prepare a function for a call in another process.
 
     Args:
-        function: what is called; it must be found by its name in its module.
-        same_machine: whether the other process runs on this machine. On another one, folders and variables of the
-            environment are that machine's own.
+        function: the function, which must be importable by its name.
+        same_machine: whether the other process runs on this machine. On another machine, its own folder and environment
+            are used.
 
     Returns:
-        What is called in its place, with the same arguments.
+        An object to call in its place, with the same arguments.
     """
     files = {name: str(path) for name, path in own_files.listed().items()}
     return AsHere(function, files, os.getcwd() if same_machine else None, _ours() if same_machine else None)
@@ -67,10 +66,10 @@ def as_here(function: Callable[..., Any], *, same_machine: bool = True) -> AsHer
 
 @contextmanager
 def replaced_quietly() -> Iterator[None]:
-    """Let joblib replace processes inside the block without a warning.
+    """Suppress joblib's warning about replaced processes inside the block.
 
-    That a process which holds a large data set makes room for a new one is nothing that a user has to act on. Where
-    warnings are errors, this one would end the thread that hands out the calls, and they would never come back.
+    A user need not react if a process with a large data set is replaced. If warnings are errors, this one would end the
+    thread that distributes the calls, and they would never return.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
@@ -78,5 +77,5 @@ def replaced_quietly() -> Iterator[None]:
 
 
 def _ours() -> dict[str, str]:
-    """Our variables of this process's environment, by name."""
+    """This library's environment variables in this process, by name."""
     return {name: value for name, value in os.environ.items() if name.startswith(OURS)}

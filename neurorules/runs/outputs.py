@@ -1,4 +1,4 @@
-"""The check that a file which a user names with --out may replace what is there: only a file of the same kind."""
+"""The check that `--out` does not overwrite a file of another kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from neurorules.runs.folder import CONFIG, RESULT, RUN_FILES, WEIGHTS
 TRACES = "traces.h5"
 """Name of the trace that a run writes into its folder while it learns."""
 TRACE_MARK, A_TRACE = b"neurorules-trace", "a recorded trace"
-"""A trace names itself first (one of format 2 near its beginning), so that an unclosed one is told from other files."""
+"""The mark at the beginning of a trace (in format 2, near it), by which even an unclosed trace is recognised."""
 MAGIC = {
     TRACE_MARK: A_TRACE,
     b"\x89PNG": "a PNG picture",
@@ -29,19 +29,18 @@ MAGIC = {
     b"\x1f\x8b": "a gzip file",
     b"\0\0\x08": "an idx file of data",
 }
-"""What a file is, by its first bytes."""
+"""The kind of a file, by its first bytes."""
 UNKNOWN = "a file of another kind"
 ENOUGH = 1 << 16
-"""Number of bytes of a file that are looked at."""
+"""Number of bytes at the beginning of a file that are inspected."""
 
 
 @contextmanager
 def output(path: Path) -> Iterator[Path]:
-    """A temporary file for the block to write, which replaces the file that a user named when the block ends without
-    error.
+    """Yield a temporary file for the block to write, which replaces the user's file if the block raises no error.
 
     Raises:
-        UserError: what is there is of another kind, or is being written; or see `check_output`.
+        UserError: the existing file is of another kind or is being written, or as in `check_output`.
     """
     check_output(path)
     with owned_file(path), replacing(path) as temporary:
@@ -50,10 +49,10 @@ def output(path: Path) -> Iterator[Path]:
 
 
 def check_output(path: Path) -> None:
-    """Refuse a path that may not be written to at all, before any work is done.
+    """Refuse a path that must not be written to, before any work is done.
 
     Raises:
-        UserError: it is a folder, a device, a link that leads nowhere, or a file of a run.
+        UserError: the path is a folder, a device, a broken link, or a file of a run.
     """
     if path.is_symlink() and not path.exists():
         raise UserError(f"--out {path} is a link that leads nowhere. Name another file")
@@ -68,7 +67,7 @@ def check_output(path: Path) -> None:
 
 
 def check_kind(path: Path, kind: str) -> None:
-    """Refuse to replace a file by one of another kind.
+    """Refuse to overwrite a file by one of another kind.
 
     Args:
         path: the path of the file; it may be missing or empty.
@@ -85,7 +84,7 @@ def check_kind(path: Path, kind: str) -> None:
 
 
 def kind_of(path: Path) -> str:
-    """Say in words what kind of file this is, by its content. Files that may replace each other have the same words."""
+    """Describe the kind of a file by its content. Files that may replace each other have the same description."""
     with path.open("rb") as file:
         head = file.read(ENOUGH)
     kind = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
@@ -109,7 +108,7 @@ def kind_of(path: Path) -> str:
 
 
 def _of_text(path: Path, text: str) -> str:
-    """The kind of a text file: a picture, JSON by its keys, or a table by its columns."""
+    """The kind of a text file: an SVG picture, JSON by its keys, or a table by its columns."""
     if text.startswith(("<?xml", "<svg")) and "<svg" in text:
         return "an SVG picture"
     if text.startswith("{"):
@@ -125,7 +124,7 @@ def _of_text(path: Path, text: str) -> str:
 
 
 def _of_archive(path: Path) -> str:
-    """The kind of an archive, by the names of the arrays that each of its kind holds."""
+    """The kind of an `.npz` archive, by the names of its arrays."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
@@ -139,7 +138,7 @@ def _of_archive(path: Path) -> str:
 
 
 def _of_hdf5(path: Path) -> str:
-    """The kind of an HDF5 file, by the attributes of its root, in which each format names itself."""
+    """The kind of an HDF5 file, by the attributes of its root group."""
     import h5py
 
     from neurorules.disk.hdf5 import UNREADABLE
@@ -155,7 +154,7 @@ def _of_hdf5(path: Path) -> str:
 
 
 def _of_parquet(path: Path) -> str:
-    """The kind of a Parquet file, by what its end says about its writer."""
+    """The kind of a Parquet file, by the name of its writer in the footer."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - ENOUGH))
         ours = b"neurorules" in file.read()

@@ -1,8 +1,8 @@
-"""The files of a user's own that a run learned by: their texts in the run folder, and what may stand for them later.
+"""Copies, in the run folder, of the user's own files that a run used, and the rules for using them later.
 
-A run folder can come from anybody, so its Python is not run because it lies there, and neither is a path that it names.
-A name of the run means a file that the user names today, if its text is the run's. Otherwise the run's copy stands for
-it, and that only where this user has learned by exactly this text before, which a mark in the cache folder says.
+A run folder may come from anybody, so neither the Python files in it nor the paths that it contains are run without
+further checks. A name in the run refers to a file that the user names today, if its text is the same. Otherwise the
+copy is used, but only if this user has run exactly this text before, which a mark in the cache folder records.
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ from neurorules.runs.folder import OWN_FILES
 from neurorules.runs.plain_json import read_json, to_json
 
 INDEX = "files.json"
-"""Name of the file that says where each text came from, and its SHA-256."""
+"""Name of the file with the original path and the SHA-256 of each copy."""
 MARKS = "own_files"
-"""Folder of the cache in which a file without content is named by the SHA-256 of each text that was learned by here."""
+"""Folder of the cache with an empty file for each text that was run here, named by its SHA-256."""
 
 _log = logging.getLogger(__name__)
 
 
 def keep(run: Path, files: Mapping[str, Path]) -> None:
-    """Copy the texts of files into a run folder, and remember that this user has run them.
+    """Copy files into a run folder, and record that this user has run them.
 
     Args:
         run: the run folder.
-        files: paths by name, of those that the run learns by.
-    """
+        files: paths of the files that the run uses, by name."""
     home = run / OWN_FILES
     if not files:
         shutil.rmtree(home, ignore_errors=True)
@@ -51,14 +50,14 @@ def keep(run: Path, files: Mapping[str, Path]) -> None:
 
 
 def check_unchanged(run: Path, files: Mapping[str, Path]) -> None:
-    """Refuse to go on with a run by other files than those it began with.
+    """Refuse to continue a run with other files than those it began with.
 
     Args:
         run: the run folder.
-        files: paths by name, of those that it would learn by from now on.
+        files: paths of the files that it would use from now on, by name.
 
     Raises:
-        UserError: a text has changed since, or is of another file.
+        UserError: a file has changed since, or is another file.
     """
     index = _index(run)
     for name in sorted({*index, *files}):
@@ -73,17 +72,17 @@ def check_unchanged(run: Path, files: Mapping[str, Path]) -> None:
 
 
 def files_of(run: Path) -> dict[str, Path]:
-    """The files that stand for the names of a run: for what the user's own files do not give any more.
+    """The copies to use for names in a run that the user's current files no longer provide.
 
     Args:
         run: the run folder.
 
     Returns:
-        Paths by name, for `language.own_files.standing_for`; empty where the files that the user names today are the
-        run's, or the run needs none.
+        Paths by name, for `language.own_files.standing_for`; empty if the user's current files are those of the run, or
+        the run needs none.
 
     Raises:
-        UserError: the user names no file with the run's text, and none with that text was ever run here.
+        UserError: none of the user's files has the text of the run, and a file with that text was never run here.
     """
     standing: dict[str, Path] = {}
     index = _index(run)
@@ -102,7 +101,7 @@ def files_of(run: Path) -> dict[str, Path]:
 
 
 def digests_of(run: Path) -> dict[str, str]:
-    """SHA-256 of each file of a user's own that a run learned by, by name."""
+    """The SHA-256 of each of the user's files that a run used, by name."""
     return {name: entry["sha256"] for name, entry in _index(run).items()}
 
 
@@ -119,7 +118,7 @@ def _refusal(run: Path, name: str, path: str, current: Path | None, copy: Path) 
 
 
 def _index(run: Path) -> dict[str, dict[str, str]]:
-    """Path and SHA-256 of each file that a run learned by, by name; empty where it needed none.
+    """The path and the SHA-256 of each file that a run used, by name; empty if it used none.
 
     Raises:
         UserError: the index is damaged.
@@ -134,13 +133,13 @@ def _index(run: Path) -> dict[str, dict[str, str]]:
 
 
 def _is_entry(name: str, entry: Any) -> bool:
-    """Whether an entry of the index is what `keep` writes."""
+    """Whether an entry of the index has the form that `keep` writes."""
     whole = isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("path", "sha256"))
     return bool(whole and re.fullmatch(r"\w+", name) and re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]))
 
 
 def _mark(digest: str) -> None:
-    """Remember that this user has run a text. Where the cache cannot be written to, the text is to be named again."""
+    """Record that this user has run a text. If the cache cannot be written, the user has to name the file again."""
     mark = cache_folder() / MARKS / digest
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""JSON that every reader accepts: without NaN, infinity and types of Python."""
+"""Strict JSON, without NaN, infinity and Python types, which every reader accepts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from neurorules.language.errors import UserError
 
 
 def plain(value: Any) -> Any:
-    """Turn a value into the types of JSON: tuples become lists, NumPy scalars numbers, paths texts.
+    """Convert a value to the types of JSON: tuples become lists, NumPy scalars numbers, and paths strings.
 
-    A number that is not finite becomes None, since standard JSON has no word for it and strict readers refuse it.
+    A number that is not finite becomes None, because standard JSON cannot express it.
 
     Raises:
         TypeError: the value holds something that has no form in JSON.
@@ -42,7 +42,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
     """Write a value as JSON.
 
     Args:
-        value: anything that `plain` takes.
+        value: any value that `plain` accepts.
         indent: number of spaces per level; None for one line.
 
     Returns:
@@ -58,7 +58,7 @@ def read_json(path: Path) -> Any:
     """Read the value that a JSON file holds.
 
     Raises:
-        UserError: the file is missing, or is no JSON.
+        UserError: the file is missing or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The progress bar, for work that takes more than a second: on a terminal, or below the cell of a notebook."""
+"""The progress bar for work that takes more than a second, in a terminal or below the cell of a notebook."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-DELAY_S = 1.0  # a bar appears after so many seconds of work
+DELAY_S = 1.0  # a bar appears after this many seconds
 
-# A bar inside a bar (batches of a run, runs of a comparison) is a line of the outer one's display.
+# A nested bar (batches of a run, runs of a comparison) is a line in the display of the outer bar.
 _display: ContextVar[Progress | NotebookDisplay | None] = ContextVar("neurorules_progress", default=None)
 
 
 class Bar:
-    """Counts the steps of a task and shows them as a bar. Until its bar is due, `advance` costs no more than reading
-    the clock.
-    """
+    """A counter for the steps of a task, shown as a bar. Until the bar appears, `advance` only reads the clock."""
 
     def __init__(self, display: Progress | NotebookDisplay | None, task: str, total: int | None) -> None:
         self._display, self._task, self._total = display, task, total
@@ -34,11 +32,11 @@ class Bar:
         self._id: Any = None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Count steps that are done.
+        """Count steps that are completed.
 
         Args:
-            steps: how many more, >= 0.
-            note: a short text behind the bar, such as the accuracy so far.
+            steps: number of further steps, >= 0.
+            note: a short text after the bar, such as the accuracy so far.
         """
         self._done += steps
         if self._display is None or time.monotonic() - self._since < DELAY_S:
@@ -49,24 +47,24 @@ class Bar:
         self._display.update(self._id, completed=self._done, note=note)
 
     def close(self) -> None:
-        """Take the line off the display."""
+        """Remove the line from the display."""
         if self._display is not None and self._id is not None:
             self._display.remove_task(self._id)
 
 
 @contextmanager
 def progress(task: str, total: int | None = None, quiet: bool = False) -> Iterator[Bar]:
-    """Draw a bar for the work inside the block.
+    """Show a bar for the work inside the block.
 
-    Nothing is drawn where stderr is no terminal and this no notebook, or where the work ends within a second.
+    Nothing is shown if there is neither a terminal (on stderr) nor a notebook, or if the work ends within a second.
 
     Args:
-        task: what the bar is called, such as "epoch 3".
-        total: number of steps, or None where it is not known.
-        quiet: whether to draw nothing at all.
+        task: the label of the bar, such as "epoch 3".
+        total: number of steps, or None if it is not known.
+        quiet: whether to show nothing at all.
 
-    Returns:
-        The bar, for the block, which calls `advance`.
+        Returns:
+            A context manager that returns the bar; the block calls its `advance`.
     """
     outer = _display.get()
     display = None if quiet else outer or _new_display()
@@ -82,13 +80,13 @@ def progress(task: str, total: int | None = None, quiet: bool = False) -> Iterat
 
 
 def track(items: Iterable[Item], task: str, total: int | None = None, quiet: bool = False) -> Iterator[Item]:
-    """Yield items, and count each one when the next is asked for.
+    """Iterate over items with a progress bar.
 
     Args:
-        items: what is iterated over.
-        task: what the bar is called.
-        total: number of items; None takes it from `items`, if they know it.
-        quiet: whether to draw nothing at all.
+        items: the items.
+        task: the label of the bar.
+        total: number of items; None for the length of `items`, if it has one.
+        quiet: whether to show nothing at all.
 
     Returns:
         An iterator over the items.
@@ -106,7 +104,7 @@ def _is_started(display: Progress | NotebookDisplay) -> bool:
 
 
 def _new_display() -> Progress | NotebookDisplay | None:
-    """A display below the cell of a notebook or on stderr; None where there is neither notebook nor terminal."""
+    """A new display in a notebook or on stderr; None if there is neither a notebook nor a terminal."""
     if in_notebook():
         return NotebookDisplay()
     if not sys.stderr.isatty():

@@ -15,10 +15,10 @@ from neurorules.runs.plain_json import plain, read_json
 SEAL_FILE = "seal.json"
 """Name of the file with the digests of a finished run."""
 SEAL = "sha256"
-"""Key of the configuration's digest among the texts that a file of weights holds beside its tensors."""
+"""The key of the configuration's digest in the metadata of the file of weights."""
 
 OF_THE_MACHINE = ("device", "threads")
-"""Settings for which a result holds what the machine made of them, rather than what was set."""
+"""Settings for which a result stores the value that the machine chose, and not the user's value."""
 
 
 def digest_of_config(config: Mapping[str, Any]) -> str:
@@ -44,12 +44,12 @@ def check_config(path: Path, digest: str | None, config: Mapping[str, Any]) -> N
 
     Args:
         path: the path of the file, for the message.
-        digest: the digest of the configuration that the file belongs to; None for one of a version that wrote no
-            digest, which is taken.
-        config: the configuration in its folder.
+        digest: the digest of the configuration that the file belongs to; None for a file of a version without digests,
+            which is accepted.
+        config: the configuration in the same folder.
 
-    Raises:
-        UserError: the file belongs to another one.
+        Raises:
+        UserError: the file belongs to another configuration.
     """
     if digest is not None and digest != digest_of_config(config):
         raise UserError(
@@ -59,10 +59,10 @@ def check_config(path: Path, digest: str | None, config: Mapping[str, Any]) -> N
 
 
 def seal_of(config: Mapping[str, Any], weights: Path) -> dict[str, str]:
-    """The digests of a run that has finished.
+    """Compute the digests of a finished run.
 
     Args:
-        config: its configuration.
+        config: the configuration of the run.
         weights: path of its weights.
 
     Returns:
@@ -77,7 +77,7 @@ def seal_of(config: Mapping[str, Any], weights: Path) -> dict[str, str]:
 def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any], weights: str) -> None:
     """Refuse a finished run whose configuration, weights and result do not belong together.
 
-    A run of a version that wrote no digests is judged by its result, which repeats the settings.
+    A run of a version without digests is checked by its result, which repeats the settings.
 
     Args:
         folder: the folder of the run.
@@ -86,10 +86,10 @@ def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
         weights: name of the file of weights.
 
     Raises:
-        UserError: one of them was changed; the message names the file or the setting.
+        UserError: a file was changed; the message names the file or the setting.
     """
     for name, value in in_todays_words(config).items():
-        left_open = value is None  # as earlier versions stored what the rule, the data set or the machine decided
+        left_open = value is None  # earlier versions stored None where the rule, the data set or the machine decided
         if not left_open and name not in OF_THE_MACHINE and name in result and result[name] != value:
             raise UserError(
                 f"{folder / 'config.json'} says that {name} is {json.dumps(value)}, and the run was done with "

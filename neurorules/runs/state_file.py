@@ -1,4 +1,4 @@
-"""The state of a learner in one safetensors file, at a place that a user names."""
+"""The state of a learner in one safetensors file, at a path that the user chooses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from neurorules.runs.tensors import save_tensors
 
 
 def save_state(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write named tensors to a file that a user names; folders on the way are made.
+    """Write named tensors to a file; missing folders are created.
 
     Args:
         path: the path of the file.
-        tensors: the tensors of any shape, type and device.
+        tensors: tensors of any shape, type and device, by name.
 
-    Raises:
-        UserError: the file cannot be written; one that stood there is as it was.
+        Raises:
+        UserError: the file cannot be written; an older file is unchanged.
     """
     check_output(path)
     try:

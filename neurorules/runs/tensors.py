@@ -1,4 +1,4 @@
-"""Tensors in safetensors files, which are written whole or not at all, and read without unpickling."""
+"""Tensors in safetensors files, which are written completely or not at all, and read without unpickling."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapp
 
     Args:
         path: the path of the file.
-        tensors: the tensors of any shape, type and device, by name.
-        metadata: texts that the file holds beside them, by name.
+        tensors: tensors of any shape, type and device, by name.
+        metadata: texts to store in the file as well, by name.
     """
-    # The format knows neither views nor shared memory: each tensor is laid out on its own.
+    # The format supports neither views nor shared memory, so each tensor is copied.
     alone = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
@@ -30,20 +30,20 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapp
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """Turn arrays into tensors on the CPU, by the same names."""
+    """Convert arrays to tensors on the CPU, with the same names."""
     return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 
 def to_arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """Turn tensors into arrays, by the same names."""
+    """Convert tensors to arrays, with the same names."""
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Read a file: its tensors, on the CPU, and the texts that it holds beside them, both by name.
+    """Read the tensors of a file to the CPU, and the texts in it, both by name.
 
     Raises:
-        UserError: the file is missing, cut short or of another format.
+        UserError: the file is missing, incomplete or of another format.
     """
     if not path.is_file():
         raise UserError(f"there is no file {path}")

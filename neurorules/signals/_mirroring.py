@@ -15,7 +15,7 @@ from neurorules.contracts.net_shape import LayerShape, NetShape
 from neurorules.contracts.signal import SignalState
 from neurorules.signals._projection import deviation, product_of
 
-KEPT = 0.98
+MEMORY = 0.98
 """Share of the mirror that remains after a trial; the rest is replaced by the correlation in that trial."""
 WARM_UP = 20
 """Number of trials before the mirror is used for the first time."""
@@ -72,7 +72,7 @@ def moved_mirror(
         J after the trial, (C, *input).
     """
     correlation = torch.tensordot(response.T, noise, 1) / len(noise)
-    return KEPT * mirror + (1 - KEPT) * correlation
+    return MEMORY * mirror + (1 - MEMORY) * correlation
 
 
 def moved_feedback(

@@ -22,7 +22,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, ranged
 from neurorules.language.settings import Task
 from neurorules.signals._mirroring import (
-    KEPT,
+    MEMORY,
     WARM_UP,
     moved_feedback,
     moved_mirror,
@@ -164,7 +164,7 @@ class InputPerturbation(Signal):
         members = one_hot(labels, len(state["class_means"]), state["class_means"])
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         centred = members - members.mean(0)
-        means = KEPT * state["class_means"] + (1 - KEPT) * torch.tensordot(centred.T, mean_input, 1) / len(labels)
+        means = MEMORY * state["class_means"] + (1 - MEMORY) * torch.tensordot(centred.T, mean_input, 1) / len(labels)
         return {"class_means": means, "projection": scaled_to(means, state["projection"].std())}
 
     def drive(
@@ -211,7 +211,7 @@ class InputPerturbation(Signal):
         if "modulated" in view.aside:
             push = view.aside["modulated"] / view.layer.neuron.scale
             mean_square = torch.linalg.vector_norm(push).square() / push.numel()
-            after["push"] = state["push"].updated(mean_square, len(push), 1 - KEPT)
+            after["push"] = state["push"].updated(mean_square, len(push), 1 - MEMORY)
         if not view.last or self.mirror == "none":
             return after
         against = -1.0 if self.sign == "plus" else 1.0

@@ -1,1 +1,1 @@
-"""Floor 1: recorded activity, its file, its export to other formats, its pictures."""
+"""Recorded activity: the trace file, export to other formats, and figures."""

@@ -1,4 +1,4 @@
-"""A whole trace, one block at a time, so that a long recording need not fit in memory."""
+"""Reading a trace block by block, so that a long recording need not fit in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from neurorules.traces.store import TraceReader
 
 SIZE = 1 << 20
-"""How many spikes, or numbers of a dense variable, a block holds."""
+"""Number of spikes, or of values of a dense variable, in a block."""
 
 
 class EventBlock(NamedTuple):

@@ -1,4 +1,4 @@
-"""A trace that is written on: what an interrupted run recorded up to an epoch is kept, and more follows."""
+"""Continuing a trace: the recording of an interrupted run up to an epoch is kept, and new samples are appended."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from neurorules.traces.store import Sample, TraceReader
 from neurorules.traces.writer import TraceWriter
 
 TOGETHER = 16
-"""How many samples are copied at once."""
+"""Number of samples that are copied at a time."""
 
 
 def continue_trace(path: Path, header: TraceHeader, epoch: int) -> TraceWriter:
-    """Open a trace to write on from an epoch. What it holds of that epoch and later ones goes.
+    """Open a trace to continue it from an epoch; recordings of that epoch and later ones are removed.
 
     The file that was there stays whole until its copy can take its place.
 
@@ -49,7 +49,7 @@ def continue_trace(path: Path, header: TraceHeader, epoch: int) -> TraceWriter:
 
 
 def check_same(old: TraceReader, options: Mapping[str, Any]) -> None:
-    """Refuse a trace that holds something else than is asked for.
+    """Refuse to continue a trace with other settings.
 
     Args:
         old: the open trace.

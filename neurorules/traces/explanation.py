@@ -1,4 +1,4 @@
-"""Why one weight moved in one trial, as arrays: made by the torch path, drawn by `plots`."""
+"""The explanation of one weight change as arrays, which the torch path computes and `plots` draws."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 MOST = 10
-"""Values of a target that are told."""
+"""Largest number of values of a target to show."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class PhasePart:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why one weight moved in one trial, before the optimiser.
+    """The change of one weight in one trial, before the optimiser, step by step.
 
     Args:
         synapse: LAYER:POST:PRE, in full.
@@ -100,7 +100,7 @@ class Explanation:
 
     @property
     def outcome(self) -> str:
-        """The sample's target and what the network said of it, in words, such as `class 3, read as 8`."""
+        """The sample's target and the network's prediction as a phrase, such as `class 3, read as 8`."""
         if isinstance(self.label, int):
             return f"class {self.label}, read as {self.said}"
         return f"target {_shown(self.label)}, predicted {_shown(self.said)}"

@@ -1,4 +1,4 @@
-"""The header by which a trace file describes itself."""
+"""The header of a trace file, which describes its content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurorules.runs.plain_json import plain, to_json
 
 @dataclass(frozen=True)
 class TraceHeader:
-    """The origin of a trace and the facts by which it is read.
+    """The origin of a trace, and the information that is needed to read it.
 
     Args:
         rule: the learning rule, as the user wrote it.

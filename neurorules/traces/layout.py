@@ -69,7 +69,7 @@ def whole_numbers(group: h5py.Group, name: str, columns: tuple[str, ...]) -> Non
 
 
 def put(data: h5py.Dataset, before: int, rows: np.ndarray) -> None:
-    """Write rows behind the first ones.
+    """Append rows to a data set.
 
     Args:
         data: where to.

@@ -1,4 +1,4 @@
-"""The views of a trace, in a line and in a notebook."""
+"""The text and the notebook view of a trace."""
 
 from __future__ import annotations
 

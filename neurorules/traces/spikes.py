@@ -1,4 +1,4 @@
-"""Spikes of a layer as HDF5 keeps them: a bit for each step and neuron, and values where a spike is not 1."""
+"""The storage of spikes in HDF5: one bit per step and neuron, and separate values for spikes other than 1."""
 
 from __future__ import annotations
 

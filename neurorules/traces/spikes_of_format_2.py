@@ -1,4 +1,4 @@
-"""Reads the spikes of traces of format 2, which earlier versions wrote; nothing writes them any more.
+"""The reader of spikes in traces of format 2, which earlier versions wrote.
 
 Spikes of all layers stand one after the other in `/spikes/data`, in blocks that `/spikes/blocks` lists. A block holds
 the places of n samples, T steps and N neurons in that order. Its marks are one bit a place, or the distance of each

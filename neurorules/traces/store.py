@@ -1,4 +1,4 @@
-"""Reads a trace file; see `layout` for what stands in it."""
+"""The reader of trace files; `layout` describes their content."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Snapshot(NamedTuple):
 
 
 class TraceReader:
-    """A trace file, open to read. Use it as a context manager; iterate over it for its samples.
+    """A trace file that is open for reading; use it as a context manager, and iterate over it for its samples.
 
     A file whose writer was killed serves what was flushed, and a file that is being written what was flushed when it
     was opened. A file that is cut off is refused.

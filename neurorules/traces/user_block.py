@@ -1,7 +1,7 @@
-"""The first bytes of a trace: whether it was closed, and how many of its bytes were flushed.
+"""The first bytes of a trace, which say whether the file was closed and how many bytes were flushed.
 
-HDF5 leaves the user block at the beginning of a file to whoever writes it. A line stands there that is read before
-HDF5 sees the file, because HDF5 itself reads an unclosed file that is cut off without end.
+HDF5 lets applications use the user block at the beginning of a file. Here it contains a line of text that is read
+before HDF5 opens the file, because HDF5 itself never finishes reading a truncated file that was not closed.
 """
 
 from __future__ import annotations

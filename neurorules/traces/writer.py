@@ -1,4 +1,4 @@
-"""Writes a trace file, a batch of samples at a time; see `layout` for what stands in it."""
+"""The writer of trace files, which appends batches of samples; `layout` describes the content."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ A_PLACE = 5
 
 
 class TraceWriter:
-    """A trace file being written. Use it as a context manager.
+    """An open trace file for writing. Use it as a context manager.
 
     The file is written in HDF5's single-writer mode, which orders the writes so that a process that is killed at any
     instant leaves all samples up to the last `flush`. A trace that stands there already stays until the new one is
@@ -145,7 +145,7 @@ class TraceWriter:
             self._write(columns, rows)
 
     def snapshot(self, epoch: int, parameters: Mapping[str, np.ndarray]) -> None:
-        """Keep parameters as they are now; all that the header declares.
+        """Store a snapshot of all parameters that the header declares.
 
         Args:
             epoch: epochs done, or -1.
@@ -162,12 +162,12 @@ class TraceWriter:
             self._flush()
 
     def flush(self) -> None:
-        """Bring everything to the disk: the data, and behind them how many samples there are."""
+        """Flush everything to the disk: first the data, and then the number of samples."""
         with self._writing(0):
             self._flush()
 
     def close(self) -> None:
-        """Close the file, which takes its place now; a second call does nothing.
+        """Close the file and move it to its final path; a second call does nothing.
 
         Raises:
             OSError: it cannot be written.
@@ -188,13 +188,13 @@ class TraceWriter:
         self._held.close()
 
     def take_place(self) -> None:
-        """Stand where the trace belongs from now on, in the place of one that stood there."""
+        """Move the open file to its final path, and replace an older file there."""
         if self._place != self.path:
             os.replace(self._place, self.path)
             self._place = self.path
 
     def discard(self) -> None:
-        """Close the file and remove it; what stood in its place before stays."""
+        """Close the file and remove it; an older file at its path is kept."""
         let_go(self._name)
         self._place.unlink(missing_ok=True)
         self._held.close()
@@ -275,7 +275,7 @@ class TraceWriter:
             growing(file, f"{PARAMETERS}/{name}", shape)
 
     def _write(self, columns: np.ndarray, rows: Layers) -> None:
-        """Write who the samples are, then their data, and last that they are there."""
+        """Write the table of samples, then their data, and finally their number."""
         before = self._count[0]
         put(self._data(SAMPLES), before, columns)
         for layer, arrays in rows.items():

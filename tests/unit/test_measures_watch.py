@@ -13,7 +13,7 @@ import torch
 
 from neurorules.compare.measures import watch
 from neurorules.compare.measures.layers import weight_change
-from neurorules.compare.measures.probe_samples import SEEN, probe_of
+from neurorules.compare.measures.probe_samples import MEASURE_SAMPLES, probe_of
 from neurorules.compare.measures.watch import LINES, Measures, read_features, read_rows
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.network.network import build_network
@@ -126,13 +126,17 @@ def test_probes_are_the_same_for_every_rule_and_seed_and_never_of_the_test_set(v
         guarded = replace(data, test=replace(data.test, samples=Forbidden()))
         Measures().look(make_learner(config, guarded), guarded, 0, None)
         probes.append(probe_of(guarded))
-    assert np.array_equal(probes[0].seen, probes[1].seen) and np.array_equal(probes[0].fitted, probes[1].fitted)
+    assert np.array_equal(probes[0].measure_positions, probes[1].measure_positions) and np.array_equal(
+        probes[0].fit_positions, probes[1].fit_positions
+    )
     first = probes[0]
-    assert len(first.seen) <= SEEN and len(set(first.seen)) == len(first.seen)
+    assert len(first.measure_positions) <= MEASURE_SAMPLES and len(set(first.measure_positions)) == len(
+        first.measure_positions
+    )
     if validation:
-        assert first.part is not first.train and len(first.seen) == 20
+        assert first.part is not first.train and len(first.measure_positions) == 20
     else:
-        assert first.part is first.train and not set(first.seen) & set(first.fitted)
+        assert first.part is first.train and not set(first.measure_positions) & set(first.fit_positions)
 
 
 def test_weight_change_is_relative_to_the_epoch_before() -> None:

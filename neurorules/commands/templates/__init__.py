@@ -1,4 +1,4 @@
-"""The files that `neurorules new KIND NAME` writes: one commented text for each kind, and the one way to write them."""
+"""The templates that `neurorules new KIND NAME` writes, and the functions that write them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from neurorules.runs.atomic import write_text
 
 
 def write_entry(registry: Registry, template: str, name: str, folder: Path | None, year: int = 2026) -> Path:
-    """Write a new entry's file.
+    """Write the file of a new part into a package.
 
     Args:
-        registry: the registry of its kind, whose names are taken.
-        template: the text, with {name}, {title}, {type_name} and {year} in it.
-        name: the name of the entry and of its file.
-        folder: where to, made where it is missing; the folder of the registry's own entries if None.
-        year: the year of a citation in it.
+        registry: the registry of its kind, which knows the names in use.
+        template: the template, with {name}, {title}, {type_name} and {year} in it.
+        name: the name of the part and of its file.
+        folder: the target folder, which is created if it is missing; None for the folder of the registry.
+        year: the year of a citation in the file.
 
     Returns:
         The path of the file.
 
     Raises:
-        UserError: a name that cannot be a file's or is taken, or a folder that cannot be made.
-    """
+        UserError: the name is not valid or is taken, or the folder cannot be created."""
     check_name(registry, name)
     home = folder or home_of(registry)
     path = home / f"{name}.py"
@@ -46,18 +45,18 @@ def write_entry(registry: Registry, template: str, name: str, folder: Path | Non
 
 
 def write_alone(registry: Registry, template: str, name: str) -> Path:
-    """Write a new entry's file that belongs to no package, where the user's own files lie.
+    """Write the file of a new part to the folder of the user's own files, outside of any package.
 
     Args:
-        registry: the registry of its kind, whose names are taken.
-        template: as in `write_entry`.
-        name: the name of the entry and of its file.
+        registry: the registry of its kind, which knows the names in use.
+        template: the template, as in `write_entry`.
+        name: the name of the part and of its file.
 
     Returns:
-        The path of the file, in the first folder of `NEURORULES_RULES`, else in the current one.
+        The path of the file, in the first folder of `NEURORULES_RULES` or in the current folder.
 
     Raises:
-        UserError: a name that cannot be a file's or is taken, or a folder that is not there.
+        UserError: the name is not valid or is taken, or the folder does not exist.
     """
     places = [Path(place).expanduser() for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place.strip()]
     home = next((place for place in places if place.suffix != ".py"), Path())
@@ -70,14 +69,14 @@ def write_alone(registry: Registry, template: str, name: str) -> Path:
 
 
 def check_name(registry: Registry, name: str) -> None:
-    """Refuse a name that no new entry can have.
+    """Refuse a name that a new part cannot have.
 
     Args:
-        registry: the registry of the entry's kind.
-        name: the name of the entry.
+        registry: the registry of the part's kind.
+        name: the name of the part.
 
     Raises:
-        UserError: it cannot be a file's, or is taken.
+        UserError: the name is not valid or is taken.
     """
     kind = registry.kind
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
@@ -87,15 +86,15 @@ def check_name(registry: Registry, name: str) -> None:
 
 
 def filled(template: str, name: str, year: int = 2026) -> str:
-    """A template with the words of an entry in it.
+    """Fill in the template of a part.
 
     Args:
         template: the text, with {name}, {title}, {type_name} and {year} in it.
-        name: the name of the entry.
-        year: the year of a citation in it.
+        name: the name of the part.
+        year: the year of a citation in the file.
 
-    Returns:
-        The text.
+        Returns:
+            The filled-in text.
     """
     words = {"name": name, "title": name.replace("_", " ").capitalize(), "year": str(year)}
     words["type_name"] = "".join(part.capitalize() for part in name.split("_"))
@@ -106,10 +105,10 @@ def filled(template: str, name: str, year: int = 2026) -> str:
 
 
 def home_of(registry: Registry) -> Path:
-    """The folder of a registry's own entries; where it has none, of the first package that adds some.
+    """The folder of a registry's entries; for a registry without one, that of the first package that adds entries.
 
     Raises:
-        UserError: no package adds any.
+        UserError: no package adds entries.
     """
     packages = [module.rpartition(".")[0] for module in registry.installed.values()]
     package = registry.package or next(iter(packages), None)
@@ -120,7 +119,7 @@ def home_of(registry: Registry) -> Path:
 
 
 def package_of(path: Path) -> str:
-    """The dotted name of the package that a file lies in."""
+    """The dotted name of the package that contains a file."""
     parts = [path.resolve().parent]
     while (parts[-1].parent / "__init__.py").exists():
         parts.append(parts[-1].parent)

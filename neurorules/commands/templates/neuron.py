@@ -1,4 +1,4 @@
-"""The file that `neurorules new neuron NAME` writes."""
+"""The template that `neurorules new neuron NAME` writes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from neurorules.surrogates import make_surrogate
 
 
 class {type_name}State(NamedTuple):
-    """What a neuron keeps from step to step, (B, *shape) each. Add a field for each further variable.
+    """The state of the neuron between steps, (B, *shape) each. Add a field for each further variable.
 
     Args:
-        membrane: after the reset.
+        membrane: the membrane after the reset.
     """
 
     membrane: Tensor
@@ -31,43 +31,42 @@ class {type_name}State(NamedTuple):
 @ranged("neuron '{name}'")
 @dataclass(frozen=True)
 class {type_name}(Neuron):
-    """v[t] = beta u[t-1] + I[t]; a spike where v > v_threshold; u[t] = v[t] - v_threshold S[t].
+    """v[t] = beta u[t-1] + I[t]; the neuron spikes if v > v_threshold; u[t] = v[t] - v_threshold S[t].
 
     The fields of this class are the user's options: `--neuron {name}:beta=0.5`.
 
     Args:
-        beta: decay of the membrane in one step, exp(-dt/tau), in [0, 1].
+        beta: decay of the membrane per step, exp(-dt/tau), in [0, 1].
         v_threshold: threshold, > 0, in units of the current.
-        surrogate: name and options of the pseudo-derivative, such as "atan:alpha=2".
+        surrogate: the surrogate derivative with options, such as "atan:alpha=2".
     """
 
     beta: Fraction = 0.9
     v_threshold: Positive = 1.0
     surrogate: Named = "fast_sigmoid"
 
-    # Whether the output is 0 or 1. A neuron of graded output says False, and may set `steps = 1` if it has no time.
+    # Whether the output is 0 or 1. Use False for a graded output, and also `steps = 1` if there is only one time step.
     spiking = True
 
     def initial(self, current: Tensor) -> {type_name}State:
-        """The state at rest, for rows like `current` (B, *shape): of its shape, type and device."""
+        """The state at rest, with the shape, type and device of `current` (B, *shape)."""
         return {type_name}State(torch.zeros_like(current))
 
     def step(self, state: {type_name}State, current: Tensor) -> tuple[Tensor, Observed, {type_name}State]:
-        """One time step: (spikes, what rules may read, the state after it).
+        """Compute one time step, and return the spikes, the variables that rules may read, and the new state.
 
-        A step is pure: it changes nothing that it is handed and keeps nothing in the object. Rows of a batch and
-        neurons of a population never see each other.
+        The function is pure: it changes neither its arguments nor the object. Samples and neurons must be independent.
         """
         v = self.beta * state.membrane + current
         spikes = ((v - self.v_threshold) > 0).to(current.dtype)
-        # Rules that follow a change through time need to know how a step passes it on, its resets held fixed: `keep` is
-        # the derivative of v by the v before, `admit` that by the current. Leave gates out for a neuron without memory.
+        # Rules that carry changes through time need the derivatives of a step, with resets held fixed: `keep` is
+        # dv/d(v of the previous step), `admit` is dv/d(current). Leave gates out for a neuron without memory.
         gates = Gates(keep=torch.full_like(v, self.beta), admit=torch.ones_like(v), fires=None)
-        # `v` is the membrane before the reset: what texts read as v_post.
+        # `v` is the membrane before the reset, which texts read as v_post.
         return spikes, Observed(v, gates=gates), {type_name}State(v - spikes * self.v_threshold)
 
     def psi(self, v: Tensor) -> Tensor:
-        """The pseudo-derivative of the output by the membrane before the reset."""
+        """The pseudo-derivative of the output with respect to the membrane before the reset."""
         return make_surrogate(self.surrogate).psi(v - self.v_threshold)
 
     def primitive(self, v: Tensor) -> Tensor:
@@ -75,18 +74,18 @@ class {type_name}(Neuron):
         return make_surrogate(self.surrogate).primitive(v - self.v_threshold)
 
     def dynamics(self) -> Dynamics | None:
-        """None where `step` is all there is. A leaky integrator may name its numbers here, and fused scans run it."""
+        """None if only `step` describes the neuron. Fused scans run leaky integrators that return their numbers."""
         return None
 
     @property
     def scale(self) -> float:
-        """What changes of the membrane are measured by: the threshold."""
+        """The unit in which changes of the membrane are measured: the threshold."""
         return self.v_threshold
 
     def brian2(self) -> Brian2Text:
-        """The same step for Brian2: it reads I and u, and writes v, S and u, one term a statement, in equal order.
+        """The same step for Brian2, which reads I and u, and writes v, S and u, with one term per statement in order.
 
-        Remove this method if the step has no such text: the neuron then runs in torch alone, and says so.
+        Remove this method if the step cannot be written this way; the neuron then runs only in torch.
         """
         step = (
             "v = beta*u", "v = v + I", "S = int(v - v_threshold > 0)", "u = v - S*v_threshold",

@@ -1,4 +1,4 @@
-"""The file that `neurorules new signal NAME` writes."""
+"""The template that `neurorules new signal NAME` writes."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from neurorules.language.ranges import Positive, ranged
 @ranged("signal '{name}'")
 @dataclass(frozen=True)
 class {type_name}(Signal):
-    """m = scale B e, with e the error at the output and B fixed random feedback of each layer's own.
+    """m = scale B e, where e is the output error and B is fixed random feedback, drawn for each layer.
 
     The fields of this class are the user's options: `--signal {name}:scale=2`.
 
     Args:
-        scale: of the feedback, > 0.
+        scale: the scale of the feedback, > 0.
     """
 
     scale: Positive = 1.0
 
-    # What m is made of, in words of `neurorules.contracts.view.NEEDS`. A view holds what the needs buy: labels for
-    # "target", the output error for "output_error", the weights above for "weight_transport". The audit changes one
-    # thing at a time and measures what m depends on, so that a need too many is told as well as one too few.
+    # What m depends on, in words of `neurorules.contracts.view.NEEDS`. A view contains only what the needs ask for:
+    # labels for "target", the output error for "output_error", the weights above for "weight_transport". The audit
+    # measures what m depends on, and reports missing as well as superfluous needs.
     needs = frozenset({"target", "output_error", "fixed_feedback"})
 
-    # When m is there: "step" if each step has its own without the later ones, else "phase" or "trial".
+    # When m is known: "step" if m of a step does not depend on later steps, else "phase" or "trial".
     known = "trial"
 
-    # Further words, with their defaults. `summary = "spikes"` buys the time average of what the layer did, as
-    # view.summary["input"]; `every = "spikes"` buys all steps. `varies = True` lets m differ from step to step.
-    # `moves = {"centre": "a running centre"}` names tensors of the state that change; all others have to stay.
+    # Further optional fields. `summary = "spikes"` gives the time average of the layer's activity, as
+    # view.summary["input"]; `every = "spikes"` gives all steps. `varies = True` lets m differ from step to step.
+    # `moves = {"centre": "a running centre"}` names tensors of the state that change; all others must not change.
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
-        """The state before the first trial, in float64: fixed feedback here. It is part of every checkpoint.
+        """The initial state in float64, which here is fixed feedback. It is part of every checkpoint.
 
-        Draw from this generator alone, and keep nothing in the object: a signal is frozen.
+        Use only this generator for random numbers, and store nothing in the object, because a signal is frozen.
         """
         state: SignalState = {}
         for layer in net.hidden:
@@ -55,17 +55,17 @@ class {type_name}(Signal):
             state[f"{layer.name}.feedback"] = self.scale * feedback * prod(layer.shape) ** -0.5
         return state
 
-    # Parameters that the optimiser learns come from `parameters(self, net, generator)`, named "<layer>.<name>"; their
-    # gradients go into the second field of `ThirdFactor`, summed over samples. `check(self, net)` raises UserError for
-    # a net that lacks what the signal works with.
+    # The method `parameters(self, net, generator)` defines learned parameters, named "<layer>.<name>"; their
+    # gradients are the second field of `ThirdFactor`, summed over samples. `check(self, net)` raises UserError for
+    # a net that the signal cannot work with.
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        """m of one layer, by phase: the derivative of the loss, summed over samples, by the layer's output.
+        """Compute m of one layer by phase: the derivative of the loss, summed over samples, by the layer's output.
 
-        The sign is that of a gradient: texts take it away, as in -m_post * psi(v_post) * S_pre.
+        The sign is that of a gradient, so texts have a minus sign, as in -m_post * psi(v_post) * S_pre.
         """
         m = torch.tensordot(view.output_error, state[f"{view.layer.name}.feedback"], 1)  # (B, *layer.shape)
-        # The derivative by a time average is spread over the steps; an m of every step is Series(values, False).
+        # The derivative by a time average is spread over the steps; for an m per step, use Series(values, False).
         return ThirdFactor({"input": constant_in_time(m, view.steps)}, {}, {})
 
 

@@ -1,9 +1,9 @@
 """Compares a rule's update with the exact gradient, and with that of `bptt`: same weights, same samples, same loss.
 
-Two questions have two numbers. How far is what the rule asks for from the gradient of the loss? There the other side is
-the exact gradient, in which running averages are constants of the trial. And how far is the rule's *signal* from that
-of `bptt`? There both sides go back through the normalisation alike, centred and decorrelated, so that one signal is one
-update.
+There are two numbers. The first is the angle between the rule's update and the gradient of the loss; this is the exact
+gradient, in which running averages are constants during the trial. The second is the angle between the rule's *signal*
+and that of `bptt`. For it, both are carried back through the normalisation in the same way, centred and decorrelated,
+so that equal signals give equal updates.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DRAWS = 7_000_003
 
 @dataclass(frozen=True)
 class ProbeNormalisation(Normalisation):
-    """Normalises by the running averages as they are, and carries back with E[d] and E[d I^] over the samples at hand.
+    """A normalisation with fixed running averages forward, and with E[d] and E[d I^] over the current samples backward.
 
     Running averages of an update belong to the rule that made them, and lag. For the angle of signals both sides take
     those of the probe's samples instead, so that two rules with one signal have one update.
@@ -51,7 +51,7 @@ class ProbeNormalisation(Normalisation):
 
 
 def probed(model: Model) -> Model:
-    """The model with `ProbeNormalisation` for each streaming normalisation; batch normalisation stays as it is."""
+    """The model with `ProbeNormalisation` in place of streaming normalisation; batch normalisation is kept."""
     layers = tuple(
         layer
         if layer.normalisation is None or layer.normalisation.reads_batch

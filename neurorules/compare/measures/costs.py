@@ -1,4 +1,4 @@
-"""The costs of learning beside running the network: bytes stored, sent and read per sample, and energy where known."""
+"""The costs of learning in addition to inference: bytes stored, sent and read per sample, and energy if known."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUMBER = 4
 
 
 class LearningBytes(NamedTuple):
-    """Bytes that learning moves for one sample, in hidden layers alone.
+    """Bytes that learning moves for one sample, in hidden layers only.
 
     Args:
         kept: bytes that are stored until learning reads them.

@@ -1,4 +1,4 @@
-"""The measures of each layer by a probe: how much it fires, which neurons never do, and what it tells of the label."""
+"""The measures of each layer on probe samples: firing rates, silent neurons, and how well it predicts the label."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def look_at(learner: Learner, learned: Learned, probe: Probe) -> dict[str, Look]
         By layer, firing_rate, dead, saturated and probe_accuracy, all in 0..1; the first three are None for the
         read-out, and the last one where samples have no class.
     """
-    fitted, fitted_labels = _run(learner, learned, probe, probe.train, probe.fitted)
-    held, held_labels = _run(learner, learned, probe, probe.part, probe.seen)
+    fitted, fitted_labels = _run(learner, learned, probe, probe.train, probe.fit_positions)
+    held, held_labels = _run(learner, learned, probe, probe.part, probe.measure_positions)
     looks = {}
     for layer in learner.model.network.layers:
         here, there = fitted[layer.name], held[layer.name]

@@ -1,4 +1,4 @@
-"""Rule by device: the rows of a comparison that differ in their device model alone, side by side."""
+"""The table of rules and devices: rows of a comparison that differ only in their device model, side by side."""
 
 from __future__ import annotations
 

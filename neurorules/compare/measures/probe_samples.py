@@ -1,4 +1,4 @@
-"""The samples with which the runs of a comparison are measured: the same for every rule and seed, no test samples."""
+"""The samples for measuring the runs of a comparison: the same for every rule and seed, and never test samples."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.torch_path.training.batches import Part, TrainingData
 
-FITTED, SEEN, ALIGNED = 512, 256, 128
-"""Numbers of samples: a linear probe is fitted to the first, and scored on the second, by which representations are
+FIT_SAMPLES, MEASURE_SAMPLES, UPDATE_SAMPLES = 512, 256, 128
+"""Numbers of samples. A linear probe is fitted to the first, and scored on the second, by which representations are
 compared too; updates are compared on the third."""
 DRAWS = 5_000_011
 """Seed of the choice of samples, and of an encoder's draws."""
 FEWEST = 8
-"""Fewest held-out samples that are measured with; where there are fewer, training samples take their place."""
+"""Smallest number of held-out samples; if there are fewer, training samples are used for the measurements."""
 
 
 class Probe(NamedTuple):
@@ -25,32 +25,35 @@ class Probe(NamedTuple):
 
     Args:
         train: the part with the samples that a linear probe is fitted to.
-        fitted: positions of these samples in it.
+        fit_positions: positions of these samples in it.
         part: the part with the samples that everything is measured on.
-        seen: positions of these samples in it.
+        measure_positions: positions of these samples in it.
     """
 
     train: Part
-    fitted: np.ndarray
+    fit_positions: np.ndarray
     part: Part
-    seen: np.ndarray
+    measure_positions: np.ndarray
 
     def batches(self, part: Part, positions: np.ndarray) -> list[tuple[Series, Tensor]]:
-        """Encode samples, with draws that belong to the probe alone.
+        """Encode samples, with a random generator of the probe.
 
         Args:
             part: part of the data.
             positions: the positions of the samples in it.
 
         Returns:
-            Batches of at most `SEEN` samples: drive (T, B, *input), or constant (B, *input), and labels (B,).
+            Batches of at most `MEASURE_SAMPLES` samples: drive (T, B, *input), or constant (B, *input), and labels
+            (B,).
         """
         generator = torch.Generator().manual_seed(DRAWS)
-        return [part.batch(positions[i : i + SEEN], generator) for i in range(0, len(positions), SEEN)]
+        return [
+            part.batch(positions[i : i + MEASURE_SAMPLES], generator) for i in range(0, len(positions), MEASURE_SAMPLES)
+        ]
 
     def update_batch(self) -> tuple[Series, Tensor]:
         """The samples on which updates are compared: drive (T, B, *input), or constant (B, *input), and labels (B,)."""
-        return self.part.batch(self.seen[:ALIGNED], torch.Generator().manual_seed(DRAWS))
+        return self.part.batch(self.measure_positions[:UPDATE_SAMPLES], torch.Generator().manual_seed(DRAWS))
 
 
 def probe_of(data: TrainingData) -> Probe:
@@ -58,7 +61,7 @@ def probe_of(data: TrainingData) -> Probe:
     order = np.random.default_rng(DRAWS).permutation(len(data.train))
     held = data.validation
     if held is not None and len(held) >= FEWEST:
-        places = np.random.default_rng(DRAWS).permutation(len(held))[:SEEN]
-        return Probe(data.train, order[:FITTED], held, places)
-    split = min(SEEN, len(order) // 2)
-    return Probe(data.train, order[split : split + FITTED], data.train, order[:split])
+        places = np.random.default_rng(DRAWS).permutation(len(held))[:MEASURE_SAMPLES]
+        return Probe(data.train, order[:FIT_SAMPLES], held, places)
+    split = min(MEASURE_SAMPLES, len(order) // 2)
+    return Probe(data.train, order[split : split + FIT_SAMPLES], data.train, order[:split])

@@ -1,4 +1,4 @@
-"""A linear probe: what a layer's mean activity tells of the label, apart from what the network's read-out tells."""
+"""A linear probe: how well a separate linear classifier predicts the label from a layer's mean activity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watcher of a comparison: it measures every layer before the first epoch and after each, in the run's folder.
+"""The measurements during a run of a comparison: every layer, before the first epoch and after each epoch.
 
 `measures/epochs.jsonl` holds one line per epoch, `measures/features0003.npz` what CKA needs, and the weights of the
 last epochs stand beside them. A run that was killed repeats an epoch: its line and files, and later ones, are replaced.
@@ -36,13 +36,13 @@ from neurorules.torch_path.training.watch import Watcher
 FOLDER, LINES = MEASURES, "epochs.jsonl"
 WARM = 5
 """Number of trials that fill running averages before the first epoch is measured: fresh ones normalise nothing yet."""
-KEPT = 2
+EPOCHS_OF_WEIGHTS = 2
 """Number of epochs whose weights are kept: a damaged checkpoint takes a run back by more than one."""
 
 
 @dataclass
 class Measures(Watcher):
-    """Takes the measures of one run while it trains.
+    """The measurements of one run during training.
 
     Args:
         batch_size: number of samples of a trial, which share some of the bytes that learning moves.
@@ -135,7 +135,7 @@ def _store(home: Path, epoch: int, looks: dict[str, Look], now: dict[str, Tensor
     home.mkdir(exist_ok=True)
     for path in (*home.glob("features*.npz"), *home.glob("weights*.safetensors")):
         number = int(path.stem.removeprefix("features").removeprefix("weights"))
-        if number > epoch or (path.suffix != ".npz" and number < epoch - KEPT):
+        if number > epoch or (path.suffix != ".npz" and number < epoch - EPOCHS_OF_WEIGHTS):
             path.unlink()
     save_tensors(_weights(home, epoch), now)
     with replacing(_features(home, epoch)) as path:
@@ -144,7 +144,7 @@ def _store(home: Path, epoch: int, looks: dict[str, Look], now: dict[str, Tensor
 
 
 def _warmed(learner: Learner, probe: Probe) -> Learned:
-    """The state before the first epoch, with running averages that were moved by trials which change no parameter."""
+    """The state before the first epoch, with running averages from some trials that change no parameters."""
     learned = learner.seen()
     drive, steps, labels = _ready(learner, *probe.update_batch())
     for _ in range(WARM):
@@ -155,7 +155,7 @@ def _warmed(learner: Learner, probe: Probe) -> Learned:
 
 def _bytes(learner: Learner, learned: Learned, probe: Probe, batch_size: int) -> dict[str, float]:
     """The bytes that learning moves per sample, by name."""
-    few = probe.seen[: learner.model.network.classes + 1]
+    few = probe.measure_positions[: learner.model.network.classes + 1]
     batch = _ready(learner, *probe.part.batch(few, torch.Generator()))
     count = learning_bytes(learner.store.on_hardware(learner.model), learned, *batch, batch_size)
     return {**count._asdict(), "total": count.total}

@@ -1,6 +1,4 @@
-"""The material that a paper takes from a comparison: its tables and charts as files, references, and a paragraph on the
-methods.
-"""
+"""Material for a paper from a comparison: tables and charts as files, references, and a methods paragraph."""
 
 from neurorules.compare.paper.kit import write_paper
 

@@ -1,4 +1,4 @@
-"""Curves for print: the mean over seeds, and its interval as a band, or as a bar where there is one place alone."""
+"""Curves for print: the mean over seeds with its interval as a band, or as a bar for a single point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the kit for a paper into a folder, all of it or nothing."""
+"""Write all files for a paper to a folder, completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABLES: Mapping[str, Callable[[TextTable], str]] = {"tex": latex_table, "csv": c
 CHARTS = ("pdf", "png", "svg")
 """Formats of charts, by the suffix of their files."""
 PPI = 300
-"""Pixels an inch of a PNG picture, as most journals ask for."""
+"""Resolution of PNG figures in pixels per inch, as most journals require."""
 FILES = ("tables", "charts", "references.bib", "methods.tex", "methods.md")
 """What the folder holds."""
 
@@ -115,7 +115,7 @@ def _picture(picture: Picture, format_: str) -> bytes:
 
 
 def _check_place(out: Path, force: bool) -> None:
-    """Refuse a place that holds anything but an older kit, which `force` replaces."""
+    """Refuse a folder that contains anything except an older kit, which `force` replaces."""
     if not out.exists() and not out.is_symlink():
         return
     if not out.is_dir() or any(child.name not in FILES for child in out.iterdir()):
@@ -126,7 +126,7 @@ def _check_place(out: Path, force: bool) -> None:
 
 @contextmanager
 def _aside(out: Path) -> Iterator[None]:
-    """Keep an older folder beside its place while a new one is made, and put it back where that fails."""
+    """Keep the older folder while a new one is written, and restore it if that fails."""
     if not out.exists():
         yield
         return

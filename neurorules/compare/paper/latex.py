@@ -13,9 +13,9 @@ SIGNS = {
     "−": "$-$", "±": r"$\pm$", "×": r"$\times$", "°": r"$^\circ$", "–": "--", "\u2009": r"\,", "\u00a0": "~",
     "…": r"\ldots{}", "✕": r"$\times$", "✓": r"$\surd$",
 }  # fmt: skip
-"""What stands for signs that mean something to LaTeX, or that its older engines do not know."""
+"""Replacements for characters that are special in LaTeX, or that older engines do not support."""
 PACKAGES = r"% \usepackage[T1]{fontenc} \usepackage{textcomp,booktabs,longtable}"
-"""What the preamble of a document needs."""
+"""The packages that the preamble of a document needs."""
 
 
 def escaped(text: str) -> str:

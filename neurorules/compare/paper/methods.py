@@ -1,4 +1,4 @@
-"""A paragraph on the methods of a comparison, made of what was recorded and of nothing else."""
+"""A methods paragraph for a comparison, generated only from recorded settings."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PACKAGES = {
     "python": "Python",
 }
 READOUT = {"last": "the last hidden layer", "all": "all hidden layers"}
-"""What the read-out reads, by the setting's value."""
+"""The phrase for the input of the read-out, by the value of the setting."""
 
 
 def methods(comparison: Comparison, references: References) -> list[Parts]:

@@ -1,4 +1,4 @@
-"""Every chart of a report, with each choice that its page offers, as a specification that needs no reader's choices."""
+"""All charts of a report as static specifications, one for each choice that the page offers."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _is_chosen(spec: Spec) -> bool:
 
 
 def _is_unseen(layer: Spec) -> bool:
-    """Whether marks are there for the pointer alone."""
+    """Whether marks only serve the mouse pointer."""
     return "tooltip" in layer["encoding"] and layer["mark"].get("opacity", 1) < 0.01
 
 

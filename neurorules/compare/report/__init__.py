@@ -1,4 +1,4 @@
-"""The report of a comparison: one page that needs no network and is read in two minutes."""
+"""The report of a comparison: a single HTML page that works offline."""
 
 from neurorules.compare.report.page import write_report
 from neurorules.compare.report.reading import COMPARISON_FILE, REPORT_FILE

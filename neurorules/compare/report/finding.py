@@ -1,4 +1,4 @@
-"""The finding of a report: a few sentences that say what the numbers show, and no more."""
+"""The summary at the top of a report: a few sentences that are generated from the numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values that a report reads of `compare.json`, with one in place of everything that a comparison may leave out."""
+"""Access to `compare.json` for reports, with defaults for everything that a comparison may leave out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sweep`: tries settings of a training, and options of its parts, as a file says; validation samples choose."""
+"""`sweep`: it searches settings and options of a training, as a TOML file says, by validation samples."""
 
 from neurorules.compare.sweep.sweep import SWEEP_FILE, sweep
 

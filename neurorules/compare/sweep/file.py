@@ -1,4 +1,4 @@
-"""The file of a sweep, in TOML: one training, what is searched, in which way, and how often (docs/sweeps.md)."""
+"""The TOML file of a sweep: the training, the search space, the method and the number of trials (docs/sweeps.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from neurorules.language.ranges import Count, Seeds, check_range
 from neurorules.language.registry import with_own_parts
 
 WORDS = ("train", "space", "way", "trials", "seeds", "at_once", "prune")
-"""What may stand at the top of the file."""
+"""The allowed keys at the top level of the file."""
 TRIALS, AT_ONCE = 20, 4
 """Trials where the file does not say, and how many of them are proposed together where proposals read earlier ones."""
 OWN_ONLY = tuple(name for name in SHARED if name not in ("rule", "net", "readout", "hardware"))

@@ -1,4 +1,4 @@
-"""The picture of a sweep: what each trial reached, against each setting that was searched."""
+"""The figure of a sweep: the result of each trial against each searched setting."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from neurorules.compare.tuning.trials import Searched
 from neurorules.contracts.target import FIGURES
 
 ACROSS = 3
-"""Most panels beside each other."""
+"""Largest number of panels per row."""
 PANEL = (2.7, 2.3)
 """Width and height of a panel, inches."""
 LONGEST = 14
-"""Most letters of a value below a panel."""
+"""Largest length of a value below a panel, in characters."""
 
 
 def draw_sweep(one: Searched, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""`sweep`: runs the trials of a file, and writes `sweep.json`, `sweep.csv` and `sweep.png`. No test sample is read."""
+"""Run the trials of a sweep, and write `sweep.json`, `sweep.csv` and `sweep.png`. Test samples are never read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sweep(
     file: Path, out: Path, *, jobs: int = 1, dask: str | None = None, data_dir: Path | None = None,
     force: bool = False, resume: bool = False, quiet: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Try what a file says, and keep what did best on held-out training samples.
+    """Run the trials of a sweep's file, and choose the best one by held-out training samples.
 
     Args:
         file: the file of the sweep (see `file.read_sweep`).

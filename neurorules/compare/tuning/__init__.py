@@ -1,4 +1,4 @@
-"""`tune`: chooses settings of training for each rule of a comparison, on validation samples, with an equal budget."""
+"""`tune`: it chooses settings for each rule of a comparison, by validation samples and with an equal budget."""
 
 from neurorules.compare.tuning.search import tune
 from neurorules.compare.tuning.stored import TUNE_FILE

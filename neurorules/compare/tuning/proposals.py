@@ -1,7 +1,7 @@
-"""Proposals of what to try next: Optuna's tree-structured Parzen estimator, a sequence of draws, or each point of a
-grid.
+"""The settings to try next: proposed by Optuna's tree-structured Parzen estimator, by random draws, or by a grid.
 
-All depend on the seed and on the earlier trials alone, so that a search that was stopped goes on as if it never was.
+Proposals depend only on the seed and on the earlier trials, so a resumed search gives the same result as one without
+interruption.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Method = Literal["grid", "random", "optuna"]
 
 
 class Proposals(ABC):
-    """Proposes the settings of one trial after another, and is told how good each was, in the same order."""
+    """A source of proposals, which proposes the settings of each trial and receives their results in the same order."""
 
     @abstractmethod
     def propose(self) -> dict[str, Value]:
@@ -29,7 +29,7 @@ class Proposals(ABC):
 
     @abstractmethod
     def tell(self, settings: Mapping[str, Any], accuracy: float | None, curve: Sequence[float] = ()) -> None:
-        """Take note of how good settings were.
+        """Record the result of some settings.
 
         Args:
             settings: the first of those that were proposed and not yet told, or others before the first proposal.
@@ -45,7 +45,7 @@ def best_method() -> Method:
 
 
 def proposals_of(method: Method, space: Space, seed: int, at_once: int = 1) -> Proposals:
-    """Make a fresh source of proposals.
+    """Build a new source of proposals.
 
     Args:
         method: name of the method.
@@ -62,7 +62,7 @@ def proposals_of(method: Method, space: Space, seed: int, at_once: int = 1) -> P
 
 
 class Grid(Proposals):
-    """Proposes each combination of the values of choices once; the last setting changes fastest."""
+    """A source that proposes each combination of values once; the last setting changes fastest."""
 
     def __init__(self, space: Space) -> None:
         self.names = tuple(space)
@@ -80,7 +80,7 @@ class Grid(Proposals):
 
 
 class Draws(Proposals):
-    """Proposes points of a Kronecker sequence with a random start, which leave no large hole at any number of trials.
+    """A source that proposes points of a Kronecker sequence with a random start, which covers the space evenly.
 
     Source: Roberts 2018, the generalised golden ratio: coordinate i advances by phi^-i, where phi^(d+1) = phi + 1.
     """

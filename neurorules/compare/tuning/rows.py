@@ -1,4 +1,4 @@
-"""The rows of a search: rules and controls, and what is searched for each of them."""
+"""The rows of a search: rules and controls, each with its search space."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`tune`: every rule has the same number of trials, and held-out training samples decide. No test sample is read.
+"""`tune`: every rule has the same number of trials, and held-out training samples decide. Test samples are never read.
 
-A rule's first trial is its own settings, so that what is chosen is never worse than these on the samples that choose.
-The trials of a round, one for each rule, run side by side.
+The first trial uses the rule's own settings, so that the chosen ones are never worse on the held-out samples. A round
+has one trial for each rule, and its trials run in parallel.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def chosen(
 
 
 def with_own_files(line: str, configs: Sequence[TrainConfig]) -> str:
-    """A shell line that finds the files of the user's own parts.
+    """A shell command that also works with the user's own files.
 
     Args:
         line: a call of ours.

@@ -1,6 +1,6 @@
-"""The one engine of all searches: rounds of trials side by side, kept as they end, and the stop and the way on.
+"""The engine of all searches: it runs rounds of parallel trials, stores each result, and can stop and resume.
 
-How many trials run at once changes no number: what a round tries depends on the rounds before it alone.
+The number of parallel trials does not change any result, because a round depends only on earlier rounds.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _with_a_trial(searched: Sequence[Searched]) -> list[Searched]:
 
 
 def _stopped(out: Path, form: Form, begun: bool, replaces: bool) -> str:
-    """The line that a user is told who stopped a search.
+    """The message for a user who stopped a search.
 
     Args:
         out: folder of the search.
@@ -182,5 +182,5 @@ def _run_rounds(
 
 
 def _note(one: Searched) -> str:
-    """The best of a row so far, for the progress bar."""
+    """The best result of a row so far, for the progress bar."""
     return f"{one.name}, {FIGURES[one.figure].words} {one.best[one.mean]:.3f}" if one.best else one.name

@@ -1,6 +1,4 @@
-"""The settings that may be searched: those of training, and options of the parts that settings name, such as
-`rule.form`.
-"""
+"""The settings that can be searched: training settings, and options of parts such as `rule.form`."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ PARTS = {
 
 
 class Target(NamedTuple):
-    """One thing that is searched.
+    """A setting or an option in a search space.
 
     name: such as "lr" or "rule.form".
     kind: its annotation, range included.
@@ -39,7 +37,7 @@ class Target(NamedTuple):
 
 
 def setting_target(name: str, where: str) -> Target:
-    """A setting of training, as something that is searched.
+    """A training setting as a part of a search space.
 
     Args:
         name: the name of the setting, which there must be.
@@ -136,5 +134,5 @@ def _part_of(config: TrainConfig, setting: str) -> tuple[str, Callable[..., Any]
 
 
 def _word(value: Any) -> str:
-    """A value as it is written behind an option."""
+    """Write a value as it is written after an option."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""The space that is searched: `lr=1e-4..1e-1:log,norm=streaming|none`, a range or a choice for each setting."""
+"""The search space: a range or a choice for each setting, as in `lr=1e-4..1e-1:log,norm=streaming|none`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from neurorules.language.ranges import check_range, declared
 
 Value = float | int | str
 SPACE = "lr=1e-4..1e-1:log,readout_lr=1e-4..1e-1:log"
-"""What is searched where nothing else is asked for: both learning rates over three decades."""
+"""The default search space: both learning rates over three decades."""
 POINTS = "points="
-"""What stands before the number of evenly spaced points of a range."""
+"""The word before the number of evenly spaced points of a range."""
 Points = Annotated[int, Interval("[2, 10000]")]
 DIGITS = 3
-"""Number of significant digits of a number that is tried, so that what is printed is what was run."""
+"""Number of significant digits of a proposed number, so that the printed value is the exact one."""
 HIDDEN_ONLY = frozenset({"lr", "signal_lr", "optimizer", "signal", "dw", "targets", "schedule"})
 """Settings that do not matter for a control whose hidden layers do not learn."""
 
@@ -46,7 +46,7 @@ class Range:
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """The lowest and the highest number that is tried."""
+        """The lowest and the highest number of the range."""
         return self.rounded(self.low), self.rounded(self.high)
 
     def at(self, share: float) -> Value:
@@ -56,7 +56,7 @@ class Range:
         return self.rounded(math.exp(number) if self.log else number)
 
     def rounded(self, value: Value) -> Value:
-        """A number as it is tried: within the bounds, and whole or rounded to three significant digits."""
+        """Round a number to three significant digits or to an integer, within the bounds."""
         number = min(max(float(value), self.low), self.high)
         return round(number) if self.whole else min(max(float(f"{number:.{DIGITS}g}"), self.low), self.high)
 

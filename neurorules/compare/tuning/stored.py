@@ -1,4 +1,4 @@
-"""The file of a search: what it must hold so that the search can go on, and that nobody has changed it."""
+"""The file of a search, with the state to resume from and a digest against changes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def read_search(out: Path, form: Form) -> dict[str, Any]:
 def open_search(
     out: Path, form: Form, content: Mapping[str, Any], rows: Mapping[str, Any], trials: int, force: bool, resume: bool
 ) -> dict[str, Any]:
-    """Read the search that goes on in a folder.
+    """Read the search in a folder in order to resume it.
 
     Args:
         out: folder of the search.

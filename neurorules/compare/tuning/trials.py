@@ -1,4 +1,4 @@
-"""One trial of a search: what is trained with which settings, what came of it, and when it is not worth going on."""
+"""One trial of a search: its settings, its result, and the decision to stop a bad trial early (pruning)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from neurorules.runs.orphans import stopped_without_parent
 
 State = Literal["complete", "pruned", "refused"]
 STARTUP = 5
-"""Number of whole trials before any is pruned. Source: the default of Optuna's MedianPruner."""
+"""Number of complete trials before any trial is pruned. Source: the default of Optuna's MedianPruner."""
 
 
 class Outcome(NamedTuple):
@@ -51,7 +51,7 @@ class Floors:
     sign: int = 1
 
     def keep(self, curve: Sequence[float | None]) -> bool:
-        """Whether a trial goes on.
+        """Whether a trial continues, and is not pruned.
 
         Args:
             curve: its figures after each epoch so far.
@@ -68,7 +68,7 @@ def attempt(
     row: TrainConfig, settings: Mapping[str, Any], seeds: int, place: DataPlace, floors: Floors = Floors(),
     parent: int | None = None,
 ) -> Outcome:  # fmt: skip
-    """Train one trial of a search. Settings that cannot be had together are its outcome, and no error.
+    """Train one trial of a search. Settings that are not compatible are an outcome of the trial, not an error.
 
     Args:
         row: the configuration that the search began with.
@@ -165,7 +165,7 @@ class Searched:
         return Floors(tuple(median(self.sign * figure for figure in figures) for figures in after), self.sign)
 
     def add(self, settings: Mapping[str, Any], outcome: Outcome) -> None:
-        """Keep a trial, and let it count for the next proposal.
+        """Store a trial, and pass its result to the source of proposals.
 
         Args:
             settings: what was tried, by name.
@@ -185,7 +185,7 @@ class Searched:
         self.trials.append(trial)
 
     def repeat(self, trials: Sequence[Mapping[str, Any]], total: int, where: str) -> None:
-        """Take over the trials of a search that was stopped.
+        """Restore the trials of an interrupted search.
 
         Args:
             trials: as `trials` of that search holds them.

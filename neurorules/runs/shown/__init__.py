@@ -1,1 +1,1 @@
-"""The views of a result, a comparison or a trace in a notebook: a table and a small picture, as one piece of HTML."""
+"""The HTML that a notebook shows for a result, a comparison or a trace: a table and a small figure."""

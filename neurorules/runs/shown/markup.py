@@ -1,4 +1,4 @@
-"""Tables and pictures as HTML without scripts or styles of their own. Every text that comes in is escaped."""
+"""Tables and figures as HTML without scripts; all texts are escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
     Args:
         titles: the titles of the columns; none for a table without titles.
         rows: texts of the cells.
-        caption: stands above it.
+        caption: a text above the table.
 
     Returns:
         HTML.
@@ -25,14 +25,14 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
 
 
 def picture(png: bytes, says: str) -> str:
-    """Write a picture as HTML.
+    """Write a figure as HTML.
 
     Args:
         png: the bytes of a PNG file.
-        says: what it shows, for readers who do not see it.
+        says: a description for readers who do not see the figure.
 
-    Returns:
-        HTML that holds the picture itself.
+        Returns:
+            HTML that contains the image data.
     """
     return f'<img alt="{escape(says, quote=True)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 

@@ -1,4 +1,4 @@
-"""Small pictures for a notebook: a curve over epochs, bars with an interval, spikes of layers."""
+"""Small figures for a notebook: a curve over epochs, bars with single values, and spikes of layers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ BLUE, GREY = "#0072B2", "#4D4D4D"
 
 
 def curve(values: Sequence[float], title: str) -> bytes:
-    """A value after each epoch.
+    """Draw a value after each epoch as a curve.
 
     Args:
-        values: after epochs 1, 2, ...
+        values: the values after epochs 1, 2, ...
         title: the title of the axis.
 
     Returns:
@@ -31,10 +31,10 @@ def curve(values: Sequence[float], title: str) -> bytes:
 
 
 def bars(values: Mapping[str, Sequence[float]], title: str) -> bytes:
-    """One bar for each name, from 0 to the mean of its values, with a dot for each of them where there are several.
+    """Draw one bar per name, from 0 to the mean of its values, with a dot for each value if there are several.
 
     Args:
-        values: by name.
+        values: values by name.
         title: the title of the axis.
 
     Returns:
@@ -53,10 +53,10 @@ def bars(values: Mapping[str, Sequence[float]], title: str) -> bytes:
 
 
 def spikes(layers: Mapping[str, tuple[np.ndarray, np.ndarray, int]], steps: int) -> bytes:
-    """A raster of one sample, layers above each other.
+    """Draw a spike raster of one sample, with the layers above each other.
 
     Args:
-        layers: by name, steps and neurons of the spikes, and the number of neurons; the lowest layer first.
+        layers: for each layer, from the first, the steps and the neurons of its spikes, and its number of neurons.
         steps: number of time steps.
 
     Returns:
@@ -76,7 +76,7 @@ def spikes(layers: Mapping[str, tuple[np.ndarray, np.ndarray, int]], steps: int)
 
 
 def _new(height: float = INCHES[1]) -> tuple[Figure, Axes]:
-    """A figure that no session of pyplot knows of, with one axis."""
+    """A figure with one axis that is not registered with pyplot."""
     figure = Figure(figsize=(INCHES[0], max(height, 1.2)), dpi=DPI, layout="constrained")
     axis = figure.add_subplot()
     axis.tick_params(labelsize=7)

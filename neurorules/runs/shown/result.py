@@ -1,4 +1,4 @@
-"""The result of a training as Python gets it: a dictionary that shows itself."""
+"""The result of a training in Python: a dictionary with a view for notebooks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from neurorules.runs.shown.markup import picture, table
 
 SHOWN = ("rule", "data", "net", "neuron", "steps", "epochs", "seed", "train_samples")
-"""What is shown as it is."""
+"""Keys whose values are shown unchanged."""
 
 
 class Result(dict[str, Any]):
-    """The content of `result.json`, by name. In a notebook it shows a table and a small picture.
+    """The content of `result.json` as a dictionary. A notebook shows it as a table and a small figure.
 
     Args:
         values: the result.
-        rows: metrics of the epochs, where the run has a folder.
+        rows: metrics of the epochs, if the run has a folder.
     """
 
     def __init__(self, values: Mapping[str, Any], rows: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -35,8 +35,8 @@ class Result(dict[str, Any]):
         return table((), rows, f"{self.get('rule')} on {self.get('data')}") + self._picture()
 
     def _picture(self) -> str:
-        """Validation accuracy over epochs where it is known, else the mean rates of the layers."""
-        from neurorules.runs.shown.pictures import bars, curve  # drawing waits until something is shown
+        """A figure of the validation accuracy over epochs if it is known, otherwise of the mean rates of layers."""
+        from neurorules.runs.shown.pictures import bars, curve  # drawing is imported only when something is shown
 
         values = [row.get("validation_accuracy") for row in self._rows]
         numbers = [value for value in values if value is not None]

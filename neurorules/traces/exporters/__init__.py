@@ -1,4 +1,4 @@
-"""Other formats for a trace: one file here is one format, `--to NAME`."""
+"""The export formats of traces: each file of this registry is one format, `--to NAME`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SpikeRows = Sequence[tuple[int, int, int, float]]
 
 @runtime_checkable
 class Exporter(Protocol):
-    """An exporter, which the `ENTRY` of a format makes: it writes all of a trace, and says which files it wrote, the
-    main one first.
+    """An exporter, which the `ENTRY` of a format builds. It writes a whole trace, and returns the files, the main one
+    first.
 
     A module may have a `READER` beside it, a function from the main file to `SpikeRows` by layer; the contract suite
     then holds the format to every spike.

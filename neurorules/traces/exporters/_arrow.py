@@ -1,4 +1,4 @@
-"""A trace as Arrow tables, a row group at a time; imported only where pyarrow is there."""
+"""A trace as Arrow tables, one row group at a time; this module is imported only if pyarrow is installed."""
 
 from __future__ import annotations
 

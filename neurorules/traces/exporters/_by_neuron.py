@@ -1,4 +1,4 @@
-"""Spikes ordered by neuron instead of by sample and step, for formats that store one train a neuron."""
+"""Spikes sorted by neuron instead of by sample and step, for formats that store one spike train per neuron."""
 
 from __future__ import annotations
 

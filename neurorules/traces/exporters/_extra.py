@@ -1,4 +1,4 @@
-"""Formats whose library is an extra."""
+"""The check for formats whose library is an optional extra."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole, or not at all."""
+"""Writing of exported files and folders completely or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HDF5 files of exporters, which end in one failure where the disk is full."""
+"""HDF5 files of exporters, which fail with a single error if the disk is full."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trace as Neo's objects; imported only where neo and nixio are there."""
+"""A trace as Neo objects; this module is imported only if neo and nixio are installed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from neurorules.traces.store import Events, Sample, TraceReader
 from neurorules.traces.writer import SPIKES
 
 MANY = 50_000
-"""So many spike trains take some minutes."""
+"""Number of spike trains whose export takes some minutes."""
 
 
 def write(reader: TraceReader, path: Path, millivolts: float, by_layer: bool) -> None:

@@ -1,4 +1,4 @@
-"""NumPy's .npy file of an array whose length is known only when it ends, and the archive that it goes into."""
+"""A NumPy .npy file for an array whose length is not known in advance, and the archive that contains it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trace as an NWB file; imported only where pynwb is there."""
+"""A trace as an NWB file; this module is imported only if pynwb is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays that hdmf writes block by block; imported only where pynwb, and with it hdmf, is there."""
+"""Arrays that hdmf writes block by block; this module is imported only if pynwb is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters kept at some times: no format has a place for weights that change, so they stand beside each export."""
+"""Snapshots of parameters, which are written to a separate file, because no format has a place for changing weights."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The tables that every format writes beside the spikes: the samples, one row each, and what the trace says about
-itself.
-"""
+"""The tables that every format writes in addition to the spikes: one row per sample, and the trace's header."""
 
 from __future__ import annotations
 

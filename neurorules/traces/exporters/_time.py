@@ -1,6 +1,7 @@
-"""Steps as times. What happens in step k stands at the middle of it, t = (k + 1/2) dt, in every format.
+"""Conversion of steps to times. In every format an event of step k is at the middle of it, t = (k + 1/2) dt.
 
-So no rounding can move a spike into a neighbouring step: k = floor(t / dt), and a bin of width dt holds its own spikes.
+Rounding can therefore not move a spike to a neighbouring step: k = floor(t / dt), and each bin of width dt contains
+exactly the spikes of its step.
 """
 
 from __future__ import annotations

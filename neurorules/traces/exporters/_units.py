@@ -1,4 +1,4 @@
-"""Units of recorded variables, as each library spells them. A trace's header has the unit of a variable by its name."""
+"""The spelling of units in each library. The header of a trace has the unit of each variable by name."""
 
 from __future__ import annotations
 

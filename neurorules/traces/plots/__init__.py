@@ -1,6 +1,7 @@
-"""Pictures of traces and runs: one file here is one kind, `--kind NAME`.
+"""Figures of traces and runs: each file of this registry is one kind, `--kind NAME`.
 
-Each has a function for your own figures, which draws on the axis it is given and returns it; none touches global state.
+Each kind has a function for your own figures, which draws on a given axis and returns it, without changing global
+state.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""matplotlib, loaded whatever backend the environment asks for: our pictures are files and need none."""
+"""Loading of matplotlib independently of the backend in the environment; figures are files and need no backend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 def load_matplotlib() -> None:
-    """Import matplotlib where that has not been done.
+    """Import matplotlib, unless it is already imported.
 
     It reads MPLBACKEND while it is imported, and fails where that names a backend which is not installed here: a
     notebook leaves its own, `module://matplotlib_inline.backend_inline`, to every program that is started from it. A

@@ -1,4 +1,4 @@
-"""Why one weight moved, drawn: what its two neurons did, and the change that the text makes of it, step by step."""
+"""The figure of one weight change: the activity of the two neurons, and the resulting change, step by step."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _other_rows(axis: Axes, part: PhasePart, values: np.ndarray) -> None:
 
 
 def _marker(part: PhasePart, most: int = 1) -> str:
-    """One step is no line: it is marked."""
+    """The marker for a single step, which cannot be drawn as a line."""
     return "o" if len(part.dw) <= most else ""
 
 

@@ -11,7 +11,7 @@ from neurorules.language.errors import UserError
 from neurorules.traces.plots._shared import BLUE, FAINT, GREY, INK, dress, plain_array, time_axis
 
 FEW_STEPS = 60
-"""Up to so many, each step is marked."""
+"""Largest number of steps for which each step is marked."""
 
 
 def voltage(

@@ -1,4 +1,4 @@
-"""The parts that all pictures share: colours, axes, files, and how they are asked for."""
+"""Functions and classes that all figures share: colours, axes, files and options."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def one_run(runs: Mapping[str, RunFolder]) -> tuple[str, RunFolder]:
-    """Give the only run, for pictures that show one.
+    """The single run, for figures that show only one.
 
     Raises:
         UserError: there are several.
@@ -152,7 +152,7 @@ def check_format(out: Path) -> None:
 
 
 def save(figure: Figure, out: Path, dpi: int = DPI) -> None:
-    """Write a picture, whole or not at all; the same picture gives the same file.
+    """Save a figure completely or not at all; the same figure gives the same bytes.
 
     Raises:
         UserError: another format, a file that cannot be written, or one of another kind that stands there.

@@ -1,4 +1,4 @@
-"""Learning curves of one or several runs: training and validation accuracy by epoch."""
+"""Learning curves: training and validation accuracy by epoch, for one or several runs."""
 
 from __future__ import annotations
 

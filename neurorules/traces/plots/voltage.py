@@ -1,4 +1,4 @@
-"""Membranes of single neurons over time, with threshold and spikes; the read-out's, class by class.
+"""Membranes of single neurons over time, with threshold and spikes, and the read-out's membranes by class.
 
 Those of equations in continuous time are drawn in mV and ms, by the scale in the header of the recording.
 """

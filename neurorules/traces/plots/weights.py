@@ -1,4 +1,4 @@
-"""Weight matrices as images, a panel a connection."""
+"""Weight matrices as images, with one panel per connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from neurorules.runs.folder import RunFolder
 
 BRIGHTEST = 99.5
-"""Percentile of |w| that gets the full colour: a few large weights must not hide the others."""
+"""The percentile of |w| with the full colour, so that a few large weights do not hide the others."""
 MOST_COLUMNS = 3
 
 

@@ -1,4 +1,4 @@
-"""The chart of what a device costs: one square per rule and device, by the points that are lost to floating point."""
+"""The chart of losses on devices: one square per rule and device, coloured by the lost accuracy in points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chart of what accuracy costs: test accuracy over one cost, with one point per rule."""
+"""The chart of test accuracy over one cost, with one point per rule."""
 
 from __future__ import annotations
 

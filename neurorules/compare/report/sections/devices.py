@@ -1,4 +1,4 @@
-"""The section on what each rule keeps of its accuracy on each device model."""
+"""The section on the accuracy of each rule on each device model."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def devices_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sectio
 
 
 def _energies(comparison: Comparison, on_all: OnDevices, rules: list[str]) -> list[Table]:
-    """The tables of what running and learning take on the devices that say it; none where none does."""
+    """The tables of energies for inference and learning, for devices that report them."""
     rows = {row["rule"]: row for row in comparison.rules}
     tables = []
     for key, title in ENERGIES.items():

@@ -1,4 +1,4 @@
-"""The section of test figures where samples have no class: errors of values, or what several labels are worth."""
+"""The section of test figures for tasks without classes: errors of values, or figures for several labels."""
 
 from __future__ import annotations
 
