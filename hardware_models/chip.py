@@ -3,10 +3,50 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
+
+from hardware_models.account import Accountant
+from hardware_models.rounding import nearest, stochastic
+
+Rounding = Literal["stochastic", "nearest"]
+"""How the changes of weights are rounded to whole steps."""
+
+
+class RoundingChip(Accountant):
+    """A device that draws nothing but what rounding draws from, and reads weights as they are stored."""
+
+    seed_offset: ClassVar[int]
+    """Added to the seed, so that what a chip draws is independent of the initial weights, which have the same seed."""
+    chip: int | None
+    """The user's seed of the chip; None takes that of the run."""
+
+    def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
+        """Draw one chip: nothing but what rounding draws from.
+
+        Args:
+            shapes: shape of each connection's weights, by parameter name.
+            seed: of the run, used unless `chip` is set.
+
+        Returns:
+            The state of the "generator" of rounding.
+        """
+        return {"generator": generator_of(self.chip, seed, self.seed_offset).get_state()}
+
+    def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
+        """Read the weights as they are stored.
+
+        Args:
+            state: of the chip.
+            name: of the parameter.
+            w: stored weights.
+
+        Returns:
+            The same weights.
+        """
+        return w
 
 
 def generator_of(chip: int | None, seed: int, offset: int) -> torch.Generator:
@@ -32,6 +72,24 @@ def generator_in(state: dict[str, Any]) -> torch.Generator:
     generator = torch.Generator()
     generator.set_state(state["generator"].cpu())
     return generator
+
+
+def rounded(state: dict[str, Any], steps: Tensor, rounding: Rounding) -> tuple[Tensor, dict[str, Any]]:
+    """Round changes to whole steps.
+
+    Args:
+        state: of the chip, with the state of the "generator" of rounding.
+        steps: changes in steps, of any shape.
+        rounding: stochastic, right on average, or nearest.
+
+    Returns:
+        Whole steps of the shape and type of `steps`, and the state with the generator moved on.
+    """
+    if rounding == "nearest":
+        return nearest(steps), state
+    generator = generator_in(state)
+    whole = stochastic(steps, generator)
+    return whole, {**state, "generator": generator.get_state()}
 
 
 def room_of(w: Tensor, headroom: float) -> float:

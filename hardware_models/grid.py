@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from hardware_models.chip import generator_in
-from hardware_models.rounding import nearest, stochastic
+from hardware_models.chip import Rounding, rounded
+from hardware_models.rounding import nearest
 from neurorules.contracts.device_hooks import Codes
 
-Rounding = Literal["stochastic", "nearest"]
-"""How the changes of weights are rounded to whole steps."""
 ON_GRID = 1e-3
 """Share of a step within which a stored weight is its code, and the rest is rounding of the tensor's type."""
 
@@ -44,23 +42,28 @@ class Grid(NamedTuple):
         """
         return self._worth(self._saturated(rounded(w.double() / self.step)), w)
 
-    def changed(self, w: Tensor, dw: Tensor, rounded: Callable[[Tensor], Tensor]) -> Tensor:
-        """Weights that were changed by whole steps. A change of 0 leaves a stored weight as it is.
+    def updated(
+        self, state: dict[str, Any], w: Tensor, dw: Tensor, rounding: Rounding, most: float = math.inf
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Change stored weights by whole steps. A change of 0 leaves a stored weight as it is.
 
         Args:
+            state: of the chip, with the state of the "generator" of rounding.
             w: stored weights. What lies off the grid, as another device of a chain leaves it, is rounded with the
                 change.
             dw: the change that is asked for, of the shape of `w`.
-            rounded: makes whole steps of a change in steps, float64.
+            rounding: stochastic, right on average, or nearest.
+            most: steps that one change can take, >= 1.
 
         Returns:
-            The stored weights afterwards, of the shape and type of `w`.
+            The stored weights afterwards, of the shape and type of `w`, and the state with the generator moved on.
         """
         here = w.double() / self.step
         codes = nearest(here)
         rest = torch.where((here - codes).abs() > ON_GRID, here - codes, torch.zeros_like(here))
-        moved = self._saturated(codes + rounded(dw.double() / self.step + rest))
-        return torch.where((moved == codes) & (rest == 0), w, self._worth(moved, w))
+        steps, state = rounded(state, (dw.double() / self.step + rest).clamp(-most, most), rounding)
+        moved = self._saturated(codes + steps)
+        return torch.where((moved == codes) & (rest == 0), w, self._worth(moved, w)), state
 
     def codes(self, w: Tensor) -> Codes:
         """Stored weights in the chip's format.
@@ -86,26 +89,3 @@ class Grid(NamedTuple):
         beyond = (w.double() - exact).abs() > self.step * ON_GRID
         outside = beyond & (w.double() / self.step > torch.as_tensor(self.highest).to(exact))
         return torch.where(outside, torch.nextafter(w, torch.zeros_like(w)), w)
-
-
-def updated(
-    state: dict[str, Any], grid: Grid, w: Tensor, dw: Tensor, rounding: Rounding, most: float = math.inf
-) -> tuple[Tensor, dict[str, Any]]:
-    """Change stored weights by rounded changes.
-
-    Args:
-        state: of the chip, with the state of the "generator" of rounding.
-        grid: the connection's format.
-        w: stored weights.
-        dw: the change that is asked for.
-        rounding: stochastic, right on average, or nearest.
-        most: steps that one change can take, >= 1.
-
-    Returns:
-        The stored weights afterwards, and the state with the generator moved on.
-    """
-    if rounding == "nearest":
-        return grid.changed(w, dw, lambda steps: nearest(steps.clamp(-most, most))), state
-    generator = generator_in(state)
-    moved = grid.changed(w, dw, lambda steps: stochastic(steps.clamp(-most, most), generator))
-    return moved, {**state, "generator": generator.get_state()}

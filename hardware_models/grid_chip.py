@@ -8,25 +8,20 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from hardware_models.account import Accountant
-from hardware_models.chip import generator_of
-from hardware_models.grid import Grid, Rounding, updated
+from hardware_models.chip import Rounding, RoundingChip
+from hardware_models.grid import Grid
 from neurorules.contracts.device_hooks import Codes
 
 
-class GridChip(Accountant, ABC):
+class GridChip(RoundingChip, ABC):
     """A device whose stored weights lie on a grid, of which it says the step and the ends for each connection.
 
     A device is a frozen dataclass of its own settings. It brings `on_parameters`, and hooks of its own where it does
     more: noise, patterns, neurons.
     """
 
-    seed_offset: ClassVar[int]
-    """Added to the seed, so that what a chip draws is independent of the initial weights, which have the same seed."""
     most_steps: ClassVar[float] = math.inf
     """How many steps one change can take."""
-    chip: int | None
-    """The user's seed of the chip; None takes that of the run."""
     rounding: Rounding = "stochastic"
     """How changes are rounded to whole steps."""
 
@@ -42,31 +37,6 @@ class GridChip(Accountant, ABC):
             The step, and the ends of the codes.
         """
 
-    def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-        """Draw one chip: nothing but what rounding draws from.
-
-        Args:
-            shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
-
-        Returns:
-            The state of the "generator" of rounding.
-        """
-        return {"generator": generator_of(self.chip, seed, self.seed_offset).get_state()}
-
-    def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
-        """Read the weights as they are stored.
-
-        Args:
-            state: of the chip.
-            name: of the parameter.
-            w: stored weights.
-
-        Returns:
-            The same weights.
-        """
-        return w
-
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Add a rounded number of steps, and saturate. A change of 0 leaves the weights as they are.
 
@@ -79,7 +49,7 @@ class GridChip(Accountant, ABC):
         Returns:
             The stored weights afterwards, and the state with the generator moved on.
         """
-        return updated(state, self.grid(state, name), w, dw, self.rounding, self.most_steps)
+        return self.grid(state, name).updated(state, w, dw, self.rounding, self.most_steps)
 
     def codes(self, state: dict[str, Any], name: str, w: Tensor) -> Codes:
         """Show stored weights as the chip's whole numbers.

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from hardware_models.chip import generator_of, room_of
-from hardware_models.grid import Grid, Rounding
+from hardware_models.chip import Rounding, generator_of, room_of
+from hardware_models.grid import Grid
 from hardware_models.grid_chip import GridChip
-from hardware_models.mismatch import log_normal_gain
+from hardware_models.mismatch import draw_gains, log_normal_gain, through_gains
 from hardware_models.readout_noise import at_each_step, generator_at
 from hardware_models.rounding import half_away
 from hardware_models.traffic import Widths
@@ -87,10 +87,7 @@ class Brainscales2(GridChip):
         """
         generator = generator_of(self.chip, seed, self.seed_offset)
         state: dict[str, Any] = {"pattern": torch.randint(1 << 40, (), generator=generator)}
-        for name, shape in shapes.items():
-            state[f"{name}/gain"] = log_normal_gain(shape, self.cv, generator)
-            of_neurons = (shape[0], *(1 for _ in shape[1:]))
-            state[f"{name}/neuron"] = log_normal_gain(of_neurons, self.neuron_cv, generator)
+        state |= draw_gains(shapes, self.cv, self.neuron_cv, generator)
         age = torch.zeros((), dtype=torch.int64)
         return {**state, "age": age, "generator": generator.get_state()}
 
@@ -121,9 +118,7 @@ class Brainscales2(GridChip):
         Returns:
             The weights as the chip applies them, of the same shape and type.
         """
-        for part in ("gain", "neuron"):
-            w = w * state[f"{name}/{part}"].to(w.device, w.dtype)
-        return w
+        return through_gains(state, name, w)
 
     def on_observe(self, state: dict[str, Any], place: Place, v: Tensor) -> Tensor:
         """The membranes as the columnar ADC reads them.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hardware_models.account import Accountant
 from hardware_models.chip import generator_of, room_of
-from hardware_models.mismatch import log_normal_gain
+from hardware_models.mismatch import draw_gains, through_gains
 from neurorules.language.ranges import NonNegative, Positive, Whole, ranged
 
 SEED_OFFSET = 6_000_101
@@ -56,13 +56,7 @@ class Dynapse(Accountant):
         Returns:
             "<parameter>/gain" and "<parameter>/neuron" for each connection.
         """
-        generator = generator_of(self.chip, seed, SEED_OFFSET)
-        state: dict[str, Any] = {}
-        for name, shape in shapes.items():
-            state[f"{name}/gain"] = log_normal_gain(shape, self.cv, generator)
-            of_neurons = (shape[0], *(1 for _ in shape[1:]))
-            state[f"{name}/neuron"] = log_normal_gain(of_neurons, self.neuron_cv, generator)
-        return state
+        return draw_gains(shapes, self.cv, self.neuron_cv, generator_of(self.chip, seed, SEED_OFFSET))
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Choose the largest weight of a connection, "<parameter>/limit".
@@ -89,10 +83,7 @@ class Dynapse(Accountant):
         Returns:
             The weights as the chip applies them, of the same shape and type.
         """
-        gains = (state[f"{name}/{part}"].to(w.device, w.dtype) for part in ("gain", "neuron"))
-        for gain in gains:
-            w = w * gain
-        return w
+        return through_gains(state, name, w)
 
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Change the weights within their limit.

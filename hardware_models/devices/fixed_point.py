@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from hardware_models.account import Accountant, Figure, Figures, account
-from hardware_models.chip import generator_in, generator_of, room_of
-from hardware_models.mismatch import log_normal_gain
-from hardware_models.rounding import nearest, saturate, short_step, stochastic
+from hardware_models.chip import Rounding, generator_of, room_of, rounded
+from hardware_models.mismatch import log_normal_gain, of_neurons
+from hardware_models.rounding import nearest, saturate, short_step
 from hardware_models.traffic import Widths
 from neurorules.contracts.device_account import Account, SampleWork
 from neurorules.contracts.device_hooks import Codes
@@ -54,7 +54,7 @@ class FixedPoint(Accountant):
     bits: Annotated[int, Range("[2, 16]")] = 8
     cv: NonNegative = 0.1
     mismatch: Literal["synapse", "neuron"] = "synapse"
-    rounding: Literal["stochastic", "nearest"] = "stochastic"
+    rounding: Rounding = "stochastic"
     range: Positive | None = None
     headroom: Positive = 4.0
     power_of_two: bool = False
@@ -76,7 +76,7 @@ class FixedPoint(Accountant):
         state: dict[str, Any] = {}
         if self.cv > 0:
             for name, shape in shapes.items():
-                drawn = shape if self.mismatch == "synapse" else (shape[0], *(1 for _ in shape[1:]))
+                drawn = shape if self.mismatch == "synapse" else of_neurons(shape)
                 state[f"{name}/gain"] = log_normal_gain(drawn, self.cv, generator)
         return {**state, "generator": generator.get_state()}
 
@@ -158,11 +158,8 @@ class FixedPoint(Accountant):
         # Another device of a chain can leave weights that are no multiples of the step. What remains of them is rounded
         # together with the update.
         wanted = (w - codes * step + dw) / step
-        if self.rounding == "nearest":
-            return saturate(codes + nearest(wanted), self.bits) * step, state
-        generator = generator_in(state)
-        moved = saturate(codes + stochastic(wanted, generator), self.bits)
-        return moved * step, {**state, "generator": generator.get_state()}
+        steps, state = rounded(state, wanted, self.rounding)
+        return saturate(codes + steps, self.bits) * step, state
 
     def _step(self, w: Tensor) -> float:
         """The size of one step of a connection, from the weights that are programmed."""

@@ -10,13 +10,14 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from hardware_models.account import Accountant, Figure, Figures
-from hardware_models.chip import generator_in, generator_of, room_of
+from hardware_models.account import Figure, Figures
+from hardware_models.chip import Rounding, RoundingChip, room_of, rounded
 from hardware_models.engine import LearningEngine, Rules
+from hardware_models.grid import ON_GRID
 from hardware_models.loihi.fit import misfits
 from hardware_models.loihi.neuron import HIGHEST_THRESHOLD, on_loihi
 from hardware_models.loihi.synapse import SignMode, Synapse
-from hardware_models.rounding import nearest, stochastic
+from hardware_models.rounding import nearest
 from hardware_models.traffic import Widths
 from neurorules.contracts.device_hooks import Codes, Misfit
 from neurorules.contracts.neuron import Neuron
@@ -25,8 +26,6 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, Range, Whole, ranged
 from neurorules.language.rules import Rule
 
-SEED_OFFSET = 5_000_011
-"""Added to the seed, so that rounding is independent of the initial weights, which have the same seed."""
 SYNOP_PJ = 23.6
 """A synaptic operation at least, 0.75 V. Source: Davies et al. 2018, IEEE Micro 38(1), Table 2; simulated before
 silicon (SDF and SPICE), not measured."""
@@ -43,13 +42,11 @@ FIGURES: Figures = {
     "synop": Figure(SYNOP_PJ, *DAVIES), "hop": Figure(SPIKE_PJ, *DAVIES), "active": Figure(ACTIVE_PJ, *DAVIES),
     "idle": Figure(IDLE_PJ, *DAVIES), "weight_update": Figure(LEARN_PJ, DAVIES[0], f"{DAVIES[1]}; pairwise STDP"),
 }  # fmt: skip
-ON_GRID = 1e-3
-"""Share of a grain within which a stored weight is its code, and the rest is rounding of the tensor's type."""
 
 
 @ranged("device 'loihi'")
 @dataclass(frozen=True)
-class Loihi(LearningEngine, Accountant):
+class Loihi(LearningEngine, RoundingChip):
     """stored = grain * code * 2^exponent / units; a layer's threshold is `units`, its neurons are `loihi.cuba_lif`.
 
     Args:
@@ -73,10 +70,11 @@ class Loihi(LearningEngine, Accountant):
     exponent: Annotated[int, Range("[-8, 7]")] = 0
     range: Positive | None = None
     headroom: Positive = 16.0
-    rounding: Literal["stochastic", "nearest"] = "stochastic"
+    rounding: Rounding = "stochastic"
     neurons: Literal["integer", "float"] = "integer"
     rules: Rules = "any"
     chip: Whole | None = None
+    seed_offset: ClassVar[int] = 5_000_011
     engine: ClassVar[str] = "loihi"
     unfit: ClassVar[Callable[[Rule], tuple[Misfit, ...]]] = staticmethod(misfits)
     figures: ClassVar[Figures] = FIGURES
@@ -87,19 +85,6 @@ class Loihi(LearningEngine, Accountant):
     def synapse(self) -> Synapse:
         """The format in which the chip stores weights."""
         return Synapse(self.bits, 0, self.signs)
-
-    def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-        """Nothing is drawn but what rounding draws from.
-
-        Args:
-            shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
-
-        Returns:
-            The state of the "generator" of rounding.
-        """
-        generator = generator_of(self.chip, seed, SEED_OFFSET)
-        return {"generator": generator.get_state()}
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Choose the layer's threshold and the connection's exponent, and program the nearest codes.
@@ -133,19 +118,6 @@ class Loihi(LearningEngine, Accountant):
         grain = self._grain(state, name)
         return self._saturated(nearest(w / grain)) * grain, state
 
-    def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
-        """Weights are read as they are stored.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-
-        Returns:
-            The same weights.
-        """
-        return w
-
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Add a rounded number of grains. A change of 0 leaves the weights as they are.
 
@@ -162,13 +134,8 @@ class Loihi(LearningEngine, Accountant):
         codes = nearest(w / grain)
         rest = w / grain - codes  # of another device in a chain; what is smaller is rounding of the tensor's type
         wanted = dw / grain + torch.where(rest.abs() > ON_GRID, rest, torch.zeros_like(rest))
-        if self.rounding == "nearest":
-            moved = codes + nearest(wanted)
-        else:
-            generator = generator_in(state)
-            moved = codes + stochastic(wanted, generator)
-            state = {**state, "generator": generator.get_state()}
-        moved = self._saturated(moved)
+        steps, state = rounded(state, wanted, self.rounding)
+        moved = self._saturated(codes + steps)
         as_before = (moved == codes) & (rest.abs() <= ON_GRID)
         return torch.where(as_before, w, moved * grain), state
 

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from hardware_models.grid import Grid, Rounding
+from hardware_models.chip import Rounding
+from hardware_models.grid import Grid
 from hardware_models.grid_chip import GridChip
 from hardware_models.spinnaker import HIGHEST, LOWEST, ONE, on_spinnaker
 from hardware_models.traffic import Widths

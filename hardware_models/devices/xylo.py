@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from hardware_models.chip import room_of
-from hardware_models.grid import Grid, Rounding
+from hardware_models.chip import Rounding, room_of
+from hardware_models.grid import Grid
 from hardware_models.grid_chip import GridChip
 from hardware_models.xylo import HIGHEST, on_xylo
 from neurorules.contracts.neuron import Neuron

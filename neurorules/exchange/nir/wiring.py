@@ -13,7 +13,7 @@ INTEGRATORS = ("I", "LI", "CubaLI")
 """Nodes with a state that send their membrane, and spike where a Threshold follows."""
 SPIKING = ("IF", "LIF", "CubaLIF")
 BATCHED = (2, 4)
-"""Lengths of an Input's shape whose first axis of 1 is a batch, as Norse 1.1 writes it before (N,) and (C, H, W)."""
+"""Numbers of axes of an Input's shape whose first axis of 1 is a batch: (1, N) or (1, C, H, W), as Norse 1.1 writes."""
 INPUT = ""
 """Stands for the graph's input among the sources of a path."""
 
