@@ -19,8 +19,8 @@ from neurorules.brian2_continuous.trainer import circuit_of, net_of, settle
 from neurorules.brian2_continuous.watched import (
     CHARGE,
     THIRD_FACTOR,
+    WatchedReader,
     declared,
-    read_watched,
     units_of,
     watched_of,
     watching,
@@ -52,8 +52,9 @@ def record_circuit(
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run in continuous time.
 
-    The circuit starts from rest at every tenth sample. A step of the trace is one integration step, at whose end
-    variables are read. `S` of units that do not spike is their activity, and `m` is constant during a sample.
+    The circuit begins at rest, and its state goes on from sample to sample. A step of the trace is one integration
+    step, at whose end variables are read. `S` of units that do not spike is their activity, and `m` is constant during
+    a sample.
 
     Args:
         run: folder of the run.
@@ -159,10 +160,11 @@ class Recording:
         """
         circuit, spikes, done = self.circuit, 0, 0
         steps, shown = round(circuit.period_ms / circuit.dt_ms), labels[places]
+        reader = WatchedReader(self.watched, steps, circuit.dt_ms)
         for scores in self._present(shown, lambda k: rows(places[k])) if self.watched else ():
             here = places[done : done + len(scores)]
             done += len(here)
-            arrays = dict(read_watched(self.stream.machine, self.watched, (len(here), steps), circuit.dt_ms))
+            arrays = dict(reader.read(self.stream.machine, len(here)))
             spikes += sum(int(np.count_nonzero(x["S"])) for x in arrays.values() if "S" in x)
             writer.append_batch(here, labels[here], arrays, scores.argmax(1), epoch)
             wrote(len(here))
@@ -175,9 +177,8 @@ class Recording:
         if THIRD_FACTOR not in self._variables:
             yield from self.stream.scores(len(labels), rows)
             return
-        before = dict(self.stream.values)
-        yield from self.stream.learn(samples_only(labels, 0), rows, np.zeros(len(labels)))
-        self.stream.values = before
+        with self.stream.aside():
+            yield from self.stream.learn(samples_only(labels, 0), rows, np.zeros(len(labels)))
 
 
 def _wires_of(parameter: str) -> str:

@@ -13,7 +13,7 @@ from neurorules.brian2_continuous.parts.stream import AFFERENTS
 from neurorules.brian2_continuous.trainer import PRESENTATIONS, check_classes, circuit_of, net_of
 from neurorules.brian2_continuous.training_run import presented
 from neurorules.brian2_objects.script import Rounds, Script
-from neurorules.brian2_objects.script_texts import symbol_of
+from neurorules.brian2_objects.script_texts import number, symbol_of
 from neurorules.language.config import SettledConfig
 from neurorules.torch_path.training.batches import TrainingData
 
@@ -81,28 +81,28 @@ def script_of(config: SettledConfig, data: TrainingData, about: tuple[str, ...] 
     check_net(net)
     check_times(net.neuron)
     circuit = circuit_of(config, net)
-    whole = circuit.presentations
+    whole = circuit.presentations + 1
     columns: dict[str, list[np.ndarray]] = {"shown": [], "label": [], "phase": [], "eta": []}
     for epoch in epochs:
         rows = np.where(epoch.order.samples < 0, -1, epoch.chosen[epoch.order.samples])
-        spare = -len(rows) % whole  # A run is K presentations long, and those left over show and teach nothing.
+        # Behind an epoch is a step in which nothing is shown, and its last presentation is learned from.
         ends = (-1, 0.0, 0.0, 0.0)
         for column, values, end in zip(columns.values(), (rows, *epoch.order[1:], epoch.eta), ends, strict=True):
-            column += [values, np.full(spare, end)]
+            column += [values, np.full(1, end)]
     arrays = {name: np.concatenate(column) for name, column in columns.items()}
     arrays["shown"] = arrays["shown"].astype(np.int64)
     samples = currents_of(data.train)(np.arange(len(data.train)))
     return Script(
         about=(_title(config, circuit), *about, *_reading(circuit)),
         model=objects_of(circuit, {**circuit.starts(), **circuit.settings}),
-        duration_ms=whole * circuit.period_ms + circuit.dt_ms,
+        duration_ms=circuit.presentations * circuit.period_ms + circuit.dt_ms,
         results=_results(circuit),
         arrays={"samples": np.asarray(samples, dtype=np.float64), **arrays},
         notes=NOTES,
         preparation=(*PREPARATION, *(() if once else ("seen = []",))),
         sources={f"{name}_table": name if once else f"{name}[:{whole}].copy()" for name in circuit.tables},
-        rounds=None if once else _rounds(circuit, len(arrays["shown"])),
-        ending=_ending(circuit, once),
+        rounds=None if once else _rounds(circuit, len(epochs[0].eta), len(epochs)),
+        ending=_ending(circuit, len(epochs[0].eta), once),
     )
 
 
@@ -135,34 +135,33 @@ def _results(circuit: Circuit) -> dict[str, str]:
     return results
 
 
-def _rounds(circuit: Circuit, presentations: int) -> Rounds:
-    whole = circuit.presentations
-    state = [f'"{part.name}.{variable}"' for part, variable in circuit.state()]
-    carried = [f"{symbol_of(part.name)}.{variable}" for part, variable in circuit.state()]
+def _rounds(circuit: Circuit, presentations: int, epochs: int) -> Rounds:
+    """The runs of a script, which are those of `Stream.learn`."""
+    rows, whole = presentations + 1, circuit.presentations
+    period, dt = f"{number(circuit.period_ms)}*ms", f"{number(circuit.dt_ms)}*ms"
+    past = [symbol_of(units.name) for units in circuit.units if units.refractory_ms]
     return Rounds(
-        ("carried = {}",),
-        f"for start in range(0, {presentations}, {whole}):",
+        (f"starts = [epoch*{rows} + k for epoch in range({epochs}) for k in range(0, {presentations}, {whole})]",),
+        "for start in starts:",
         (
-            *(f"{name}_table.values[:] = {name}[start : start + {whole}]" for name in circuit.tables),
-            "if carried:",
-            *(f"    {where} = carried[{name}]" for where, name in zip(carried, state, strict=True)),
+            f"stop = min(start + {whole}, start - start % {rows} + {presentations})",
+            *(f"{name}_table.values[: stop + 1 - start] = {name}[start : stop + 1]" for name in circuit.tables),
+            f"begins = {dt} if start % {rows} else 0*ms  # within an epoch, the run before has taken the first step",
+            *(f"{one}.lastspike += begins - network.t" for one in past),
+            "network.t_ = float(begins)",
         ),
-        (
-            "carried = {",
-            *(f"    {name}: np.array({where})," for where, name in zip(carried, state, strict=True)),
-            "}",
-            f"seen.append(np.array({symbol_of(f'{circuit.scored}_{RECORDED}')}.seen)[:, 1:].T)",
-        ),
+        (f"seen.append(np.array({symbol_of(f'{circuit.scored}_{RECORDED}')}.seen)[:, start - stop :].T)",),
+        goes_on=f"(stop - start)*{period} + {dt} - begins",
     )
 
 
-def _ending(circuit: Circuit, once: bool) -> tuple[str, ...]:
+def _ending(circuit: Circuit, presentations: int, once: bool) -> tuple[str, ...]:
     record = symbol_of(f"{circuit.scored}_{RECORDED}")
     scores = f"np.array({record}.seen)[:, 1:].T" if once else "np.concatenate(seen)"
     return (
         "",
         "# Scores were recorded when each presentation ended; those of samples say how often the answer was right",
-        f"scores, of_sample = {scores}, shown >= 0",
-        "right = scores.argmax(1)[of_sample & (phase == 1)] == label[of_sample & (phase == 1)]",
+        f"scores, of_sample = {scores}, np.flatnonzero((shown >= 0) & (phase == 1))",
+        f"right = scores[of_sample - of_sample // {presentations + 1}].argmax(1) == label[of_sample]  # no silent rows",
         'print(f"accuracy while it learned: {right.mean():.3f}")',
     )

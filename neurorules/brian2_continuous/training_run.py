@@ -14,7 +14,7 @@ from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.currents import Currents
 from neurorules.brian2_continuous.parts.plan import Order, Plan
 from neurorules.brian2_continuous.parts.report import result_of
-from neurorules.brian2_continuous.parts.stream import Stream, check_arrays
+from neurorules.brian2_continuous.parts.stream import Stream
 from neurorules.brian2_continuous.position import Position, position_from
 from neurorules.language.config import SettledConfig
 from neurorules.language.rates import rate_schedule
@@ -139,7 +139,9 @@ class CircuitRun:
         total = len(order.samples)
         rest = order.after(self.at.presentation)
         started = time.perf_counter()
-        for scores in self.stream.learn(rest, lambda k: self.currents(chosen[k]), eta[self.at.presentation :]):
+        for scores in self.stream.learn(
+            rest, lambda k: self.currents(chosen[k]), eta[self.at.presentation :], begun=self._goes_on()
+        ):
             now = labels[self.at.learned : self.at.learned + len(scores)]
             self.at.right += int((scores.argmax(1) == now).sum())
             self.at.learned += len(scores)
@@ -151,6 +153,10 @@ class CircuitRun:
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                 self.save()
             started = time.perf_counter()
+
+    def _goes_on(self) -> bool:
+        """Whether the circuit stands in the middle of an epoch, and not at rest."""
+        return self.at.presentation > 0 and bool(self.stream.passing)
 
     def _interrupt(self) -> None:
         self.save()
@@ -188,8 +194,8 @@ class CircuitRun:
         rows, spikes = [], dict.fromkeys(self._spiking(), 0.0)
         for scores in self.stream.scores(len(part), self.currents.of(part)):
             rows.append(scores)
-            for name in spikes:
-                spikes[name] += float(self.stream.machine.read(f"{name}.spikes").sum())
+            for name in spikes:  # They count on from run to run.
+                spikes[name] = float(self.stream.machine.read(f"{name}.spikes").sum())
         return np.concatenate(rows), {name: count / len(part) for name, count in spikes.items()}
 
     def _spiking(self) -> list[str]:
@@ -213,11 +219,9 @@ class CircuitRun:
             folder.truncate_metrics(0)
             return
         state = state_without_data(stored.state, self.data.source, self.config.data)
-        values = to_arrays(stored.tensors)
-        check_arrays(values, self.stream.state(), "checkpoint's numbers")
+        self.stream.restore(to_arrays(stored.tensors))
         order = presented(self.config, self.plan, self.data, 0).order
         self.at = position_from(state, self.config.epochs, order, self.circuit.presentations)
-        self.stream.values |= values
         folder.truncate_metrics(self.at.epoch)
 
     def finish(self, data: Data) -> dict[str, Any]:

@@ -116,34 +116,44 @@ def watching(circuit: Circuit, watched: list[Watched]) -> Circuit:
     return replace(circuit, units=units)
 
 
-def read_watched(
-    machine: Machine, watched: list[Watched], shape: tuple[int, int], dt_ms: float
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Read what the last run recorded, population by population.
+class WatchedReader:
+    """Reads what runs that follow one another have recorded, population by population.
 
     Args:
-        machine: what ran the circuit.
         watched: populations with their recorded variables.
-        shape: number of samples and number of steps T of a sample.
+        steps: number of steps T of a sample.
         dt_ms: length of a step in ms, > 0.
-
-    Returns:
-        The name of each population, and its arrays (T, samples, N) by the variable's name in the trace.
     """
-    many = shape[0] * shape[1]
-    for one in watched:
-        size, arrays = one.units.size, {}
-        for name, variable in one.variables.items():
-            if variable == THIRD_FACTOR:
-                ended = machine.watched(one.units.name, variable)[shape[1] :: shape[1]][: shape[0]]
-                values = np.repeat(ended, shape[1], axis=0)
-            elif variable:
-                values = machine.watched(one.units.name, variable)[:many]
-            else:
-                values = np.zeros((many, size), dtype=bool)
-                spikes = machine.spikes(one.units.name)
-                at = np.rint(spikes.times_ms / dt_ms).astype(np.int64)
-                inside = at < many  # The last step of a run belongs to no presentation.
-                values[at[inside], spikes.units[inside]] = True
-            arrays[name] = values.reshape(*shape, size).transpose(1, 0, 2)
-        yield one.units.name, arrays
+
+    def __init__(self, watched: list[Watched], steps: int, dt_ms: float) -> None:
+        self.watched, self.steps, self.dt_ms = watched, steps, dt_ms
+        self._ahead: dict[tuple[str, str], np.ndarray] = {}
+
+    def read(self, machine: Machine, samples: int) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+        """Read the last run, whose first step may lie in the run before, and whose last one belongs to the next sample.
+
+        Args:
+            machine: what ran the circuit.
+            samples: number of samples of the run.
+
+        Returns:
+            The name of each population, and its arrays (T, samples, N) by the variable's name in the trace.
+        """
+        many = samples * self.steps
+        for one in self.watched:
+            name, arrays = one.units.name, {}
+            for shown, variable in one.variables.items():
+                place = (name, shown)
+                begun = len(self._ahead.get(place, ()))
+                if variable:
+                    values = machine.watched(name, variable)
+                else:
+                    values, spikes = np.zeros((many + 1, one.units.size), dtype=bool), machine.spikes(name)
+                    values[np.rint(spikes.times_ms / self.dt_ms).astype(np.int64), spikes.units] = True
+                    values = values[begun:]
+                values = np.concatenate([self._ahead[place], values]) if begun else values
+                self._ahead[place] = values[many:]
+                if variable == THIRD_FACTOR:
+                    values = np.repeat(values[self.steps :: self.steps], self.steps, axis=0)
+                arrays[shown] = values[:many].reshape(samples, self.steps, -1).transpose(1, 0, 2)
+            yield name, arrays

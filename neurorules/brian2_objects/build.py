@@ -117,7 +117,11 @@ class _Builder:
     def _finish(self, part: Any, spec: GroupSpec | SynapsesSpec) -> None:
         """Set initial values, and add what runs at regular intervals."""
         for name, value in spec.values.items():
-            setattr(part, name, value)
+            # The first is a time that Brian2 moves itself, and the second has the name of a property of a group.
+            if name in ("lastspike", "spikes"):
+                part.variables[name].set_value(value)
+            else:
+                setattr(part, name, value)
         for one in spec.regular:
             part.run_regularly("\n".join(one.lines), when=one.when, order=one.order, name=one.name, **self._pace(one))
 

@@ -28,19 +28,22 @@ LEARNED = "learned"
 
 @dataclass(frozen=True)
 class Rounds:
-    """A part of a script that runs the network several times, from rest each time.
+    """A part of a script that runs the network several times.
 
     Args:
         start: statements before all runs.
         header: the line of the loop, such as "for start in range(0, 100, 50):".
         before: statements before each run, which set tables and values.
         after: statements after each run.
+        goes_on: expression of the length of a run that goes on where the one before has ended; None where each begins
+            at rest and lasts as long as the script says.
     """
 
     start: tuple[str, ...]
     header: str
     before: tuple[str, ...]
     after: tuple[str, ...]
+    goes_on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -237,17 +240,26 @@ def _network(model: ModelSpec) -> Iterator[str]:
 
 
 def _run(script: Script) -> Iterator[str]:
-    run = f"network.run({number(script.duration_ms)}*ms, namespace={{}})"
-    if script.rounds is None:
+    rounds = script.rounds
+    if rounds is None or rounds.goes_on is None:
+        run = f"network.run({number(script.duration_ms)}*ms, namespace={{}})"
+    else:
+        run = f"network.run({rounds.goes_on}, namespace={{}})"
+    if rounds is None:
         yield from _title("The run")
         yield run
         return
-    yield from _title("The runs: each begins at rest, with the weights that the run before has left")
-    yield from script.rounds.start
-    yield "network.store()"
-    yield script.rounds.header
-    again = [] if script.model.seed is None else [f"seed({script.model.seed})"]
-    lines: Sequence[str] = ("network.restore()", *again, *script.rounds.before, run, *script.rounds.after)
+    lines: Sequence[str] = (*rounds.before, run, *rounds.after)
+    if rounds.goes_on is None:
+        yield from _title("The runs: each begins at rest, with the weights that the run before has left")
+        yield from rounds.start
+        yield "network.store()"
+        again = [] if script.model.seed is None else [f"seed({script.model.seed})"]
+        lines = ("network.restore()", *again, *lines)
+    else:
+        yield from _title("The runs: each goes on where the one before has ended, with other rows in the tables")
+        yield from rounds.start
+    yield rounds.header
     yield from (f"    {line}" for line in lines)
 
 

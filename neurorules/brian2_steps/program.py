@@ -32,8 +32,8 @@ from neurorules.language.errors import UserError
 from neurorules.native.compile import processor
 
 PROJECT, PROGRAM = "project.json", "main"
-FORMAT = 2
-"""Version of the content of `PROJECT`; a cached program of another version is compiled again."""
+FORMAT = 3
+"""Version of `PROJECT` and of what a program reads; a cached program of another version is compiled again."""
 ROOM = 4 << 20
 """Bytes that a compiler needs at least. Where fewer are free after it failed, the full disk counts as the cause."""
 EXACT = ("-w", "-O3", "-march=native", "-ffp-contract=off")

@@ -14,6 +14,7 @@ from export_readers import READERS
 from small_circuits import keep_small
 
 from neurorules.api import train
+from neurorules.brian2_continuous import record
 from neurorules.cli import run
 from neurorules.runs.folder import RunFolder
 from neurorules.traces.exporters import export
@@ -76,6 +77,20 @@ def _check_steps(found: dict[str, np.ndarray], bias: np.ndarray, lif: bool) -> N
     sure = np.abs(expected - 1) > 1e-4
     np.testing.assert_array_equal(found["S"][1:][sure], fired[sure])
     np.testing.assert_allclose(v[1:], expected - found["S"][1:], rtol=1e-4, atol=1e-5)
+
+
+def test_it_does_not_matter_how_many_samples_are_recorded_at_a_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces = []
+    for at_once in (2, 5):
+        monkeypatch.setattr(record, "AT_ONCE", at_once)
+        trace = folder / f"{at_once}.h5"
+        assert run(["record", str(folder), "--samples", "5", "--variables", "S,v,m", "--out", str(trace)]) == 0
+        with TraceReader(trace) as reader:
+            traces.append([reader.dense(place, "hidden2", name) for place in range(5) for name in ("S", "v", "m")])
+    for here, there in zip(*traces, strict=True):
+        np.testing.assert_array_equal(here, there)
 
 
 UNITS = {"v": "threshold", "V_m": "volt", "I_m": "amp"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -29,6 +30,10 @@ wires sum their currents.
 """
 Every = Literal["step", "presentation"]
 """How often something runs: at every integration step, or once in a presentation."""
+_STORED = re.compile(r"\s*(?:d(\w+)/dt\s*=.*|(\w+)) : 1(?:$| \()")
+"""A line of equations that declares a variable which holds a pure number from one step to the next."""
+LAST_SPIKE = "lastspike"
+"""Brian2's name of the time, in s, at which a unit that can be refractory has spiked."""
 When = tuple[str, int, Every]
 """When something runs: its slot, its place among all that runs in the slot, and how often."""
 
@@ -191,6 +196,19 @@ class Circuit:
         for part in parts:
             for variable in part.keeps:
                 yield part, variable
+
+    def passing(self) -> Iterator[tuple[Units | Wires, str]]:
+        """Iterate over all other variables that hold a number from step to step, such as membranes and currents.
+
+        They are carried on while presentations follow one another, and are no part of what was learned.
+        """
+        parts: tuple[Units | Wires, ...] = (*self.units, *self.wires)
+        for part in parts:
+            for stored in filter(None, map(_STORED.match, part.equations)):
+                if (name := stored[1] or stored[2]) not in part.keeps:
+                    yield part, name
+            if isinstance(part, Units) and part.refractory_ms:
+                yield part, LAST_SPIKE
 
     def model_hash(self) -> str:
         """Hash all that is compiled: equations, sizes and lengths, but no values of tables, variables or settings."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import Circuit
-from neurorules.brian2_continuous.parts.machine import Machine, Numbers, Spikes
+from neurorules.brian2_continuous.parts.machine import Machine, Numbers, Span, Spikes
 from neurorules.brian2_continuous.parts.objects import RECORDED, SPIKES, WATCHED, objects_of
 from neurorules.brian2_objects.build import Objects, build
 from neurorules.brian2_steps.backend import generating, load_brian2, runtime_device
@@ -27,24 +27,28 @@ class Interpreted(Machine):
     circuit: Circuit
     objects: Objects | None = field(default=None, init=False)
     device: Any = field(default=None, init=False)
+    span: Span = field(default=Span(0), init=False)
 
-    def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
+    def run(self, values: Numbers, tables: Mapping[str, np.ndarray], span: Span | None = None) -> None:
         brian2 = load_brian2()
+        self.span = span = span or Span(self.circuit.presentations)
+        begins, ends = span.times_ms(self.circuit.period_ms, self.circuit.dt_ms)
         self.device = runtime_device()
         with generating(brian2, "numpy", self.device):
             self.objects = objects = build(brian2, objects_of(self.circuit, values, tables))
-            duration = self.circuit.presentations * self.circuit.period_ms + self.circuit.dt_ms
+            objects.network.t_ = begins / 1000
             with np.errstate(all="ignore"):  # As in compiled code, who reads numbers asks whether they are finite.
-                objects.network.run(duration * brian2.ms, namespace={})
+                objects.network.run((ends - begins) * brian2.ms, namespace={})
 
     def read(self, name: str) -> np.ndarray:
         part, variable = name.split(".")
         with self._session() as objects:
-            return np.array(getattr(objects.parts[part], variable)).reshape(-1)
+            # Not by an attribute: `spikes` of a group is a property of Brian2's, and no variable.
+            return np.array(objects.parts[part].state(variable, use_units=False)).reshape(-1)
 
     def recorded(self, units: str, variable: str) -> np.ndarray:
         with self._session() as objects:
-            return np.array(getattr(objects.monitors[f"{units}_{RECORDED}"], variable)).T[1:]
+            return np.array(getattr(objects.monitors[f"{units}_{RECORDED}"], variable)).T[not self.span.begun :]
 
     def watched(self, units: str, variable: str) -> np.ndarray:
         with self._session() as objects:

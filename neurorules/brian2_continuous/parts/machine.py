@@ -24,19 +24,46 @@ class Spikes(NamedTuple):
     times_ms: np.ndarray
 
 
+class Span(NamedTuple):
+    """The steps of one run. It ends with the first step of the presentation behind its last one, in which that one is
+    learned from, so that a run which goes on begins with the second step of its first presentation.
+
+    Args:
+        presentations: number n of presentations, from 1 to the circuit's K.
+        begun: whether the run before has taken the first step of the first of them.
+    """
+
+    presentations: int
+    begun: bool = False
+
+    def times_ms(self, period_ms: float, dt_ms: float) -> tuple[float, float]:
+        """The times at which the first step begins and the last step ends, in ms since the first presentation began.
+
+        Args:
+            period_ms: length of a presentation in ms, > 0.
+            dt_ms: integration step in ms, > 0.
+
+        Returns:
+            Both times.
+        """
+        return self.begun * dt_ms, self.presentations * period_ms + dt_ms
+
+
 class Machine(ABC):
-    """Runs a circuit, K presentations at a time.
+    """Runs a circuit, at most K presentations at a time.
 
     A run begins with the values that it is given, so a caller reads what is to be carried on and hands it to the next.
     """
 
     @abstractmethod
-    def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
-        """Run K presentations of samples, one after the other.
+    def run(self, values: Numbers, tables: Mapping[str, np.ndarray], span: Span | None = None) -> None:
+        """Run presentations of samples, one after the other.
 
         Args:
             values: initial values of variables and settings.
-            tables: what is presented, by name of the table, (K, width) or (K,).
+            tables: what is presented, by name of the table, at most (K + 1, width) or (K + 1,). Rows that are missing
+                are 0.
+            span: the presentations of the run; None for all K of them, from their first step on.
 
         Raises:
             RuntimeError: the compiled program failed.
@@ -56,7 +83,7 @@ class Machine(ABC):
             variable: one of its `Units.record`.
 
         Returns:
-            Values (K, N), one row for the end of each presentation.
+            Values (n, N), one row for the end of each presentation.
         """
 
     @abstractmethod
@@ -68,8 +95,7 @@ class Machine(ABC):
             variable: one of its `Units.watch`.
 
         Returns:
-            Values (steps, N), one row for the end of each step. A run lasts one step longer than its presentations, so
-            that what happens at the end of the last one is recorded too.
+            Values (steps, N), one row for the end of each step of the run's span.
         """
 
     @abstractmethod

@@ -67,6 +67,23 @@ def objects_of(
     return _Lister(circuit, values or {}, tables or {}).model()
 
 
+def whole_table(circuit: Circuit, name: str, rows: np.ndarray) -> np.ndarray:
+    """Give a table all the rows that it has in a run, of which the last one is that of the first step behind it.
+
+    Args:
+        circuit: the equations.
+        name: of the table.
+        rows: its first rows, (n, width) or (n,), at most one more than the circuit has presentations.
+
+    Returns:
+        These rows in float64, and zeros behind them.
+    """
+    width = circuit.tables[name]
+    whole = np.zeros((circuit.presentations + 1, width) if width else circuit.presentations + 1)
+    whole[: len(rows)] = rows
+    return whole
+
+
 class _Lister:
     def __init__(self, circuit: Circuit, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
         self.circuit, self.values, self.tables = circuit, values, tables
@@ -87,8 +104,9 @@ class _Lister:
         )
 
     def _table(self, name: str, width: int) -> TableSpec:
-        zeros = np.zeros((self.circuit.presentations, width) if width else self.circuit.presentations)
-        return TableSpec(f"{name}_table", f"{name}_table", self.tables.get(name, zeros), self.circuit.period_ms)
+        rows = self.tables.get(name, np.zeros((0, width) if width else 0))
+        values = whole_table(self.circuit, name, rows)
+        return TableSpec(f"{name}_table", f"{name}_table", values, self.circuit.period_ms)
 
     def _stream_equations(self, streams: tuple[str, ...]) -> Iterator[str]:
         """Equations that read tables: `NAME` is the present row, `done_NAME` the row before it, and 0 before the first.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import Circuit
-from neurorules.brian2_continuous.parts.machine import Machine, Numbers, Spikes
-from neurorules.brian2_continuous.parts.objects import objects_of
-from neurorules.brian2_objects.build import build
+from neurorules.brian2_continuous.parts.machine import Machine, Numbers, Span, Spikes
+from neurorules.brian2_continuous.parts.objects import objects_of, whole_table
+from neurorules.brian2_objects.build import Objects, build
 from neurorules.brian2_steps.program import Owners, Program, program_of
 
 
@@ -26,16 +27,22 @@ class Compiled(Machine):
 
     circuit: Circuit
     program: Program
+    span: Span = field(default=Span(0), init=False)
 
-    def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
-        targets = dict(self._targets(values))
-        self.program.run(targets | {f"{name}_table.values": rows for name, rows in tables.items()})
+    def run(self, values: Numbers, tables: Mapping[str, np.ndarray], span: Span | None = None) -> None:
+        self.span = span or Span(self.circuit.presentations)
+        targets = dict(self._targets(values)) | {
+            f"span.{name}": float(one) for name, one in self.span._asdict().items()
+        }
+        shown = {f"{name}_table.values": whole_table(self.circuit, name, rows) for name, rows in tables.items()}
+        self.program.run(targets | shown)
 
     def read(self, name: str) -> np.ndarray:
         return self.program.read(name)
 
     def recorded(self, units: str, variable: str) -> np.ndarray:
-        return self._rows(units, f"record.{variable}")[1:]  # The first row was recorded before the first presentation.
+        # What is recorded before the first presentation belongs to none.
+        return self._rows(units, f"record.{variable}")[not self.span.begun :]
 
     def watched(self, units: str, variable: str) -> np.ndarray:
         return self._rows(units, f"watched.{variable}")
@@ -68,9 +75,32 @@ def compile_circuit(circuit: Circuit) -> Compiled:
 
     def make(brian2: ModuleType, started: Callable[[], None]) -> Owners:
         objects = build(brian2, objects_of(circuit))
+        clock = next(iter(objects.parts.values())).clock
+        span = brian2.NeuronGroup(1, "presentations : 1\nbegun : 1", clock=clock, name="span")
+        objects.network.add(span)
         started()
-        duration = circuit.presentations * circuit.period_ms + circuit.dt_ms
-        objects.network.run(duration * brian2.ms, namespace={})
-        return {**objects.parts, **objects.monitors}
+        objects.network.run(0 * brian2.ms, namespace={})  # What runs is now known; for how long, the next lines say.
+        for line in _run(circuit, objects, span, brian2.get_device().get_array_name):
+            brian2.get_device().insert_code("main", line)
+        return {**objects.parts, **objects.monitors, "span": span}
 
     return Compiled(circuit, program_of(f"circuit-{circuit.model_hash()}", make))
+
+
+def _run(circuit: Circuit, objects: Objects, span: Any, array: Callable[[Any], str]) -> Iterator[str]:
+    """Lines of C++ that run a network for the span that the program is given. Brian2 itself fixes the length of a run
+    when it is compiled.
+
+    Args:
+        circuit: the equations.
+        objects: their Brian2 objects.
+        span: the group whose variables are the numbers of a `Span`.
+        array: gives the name of a variable's array in the program.
+    """
+    shown, begun = (f"brian::{array(span.variables[name])}[0]" for name in Span._fields)
+    network, dt_s = f"brian::{objects.network.name}", circuit.dt_ms / 1000
+    for clock in sorted(objects.network._clocks, key=lambda one: str(one.name)):
+        t, dt = (array(clock.variables[name]) for name in ("t", "dt"))
+        yield f"brian::{t}[0] = {begun} * brian::{dt}[0];"
+    yield f"{network}.t = {begun} * {dt_s!r};"
+    yield f"{network}.run({shown} * {circuit.period_ms / 1000!r} + {dt_s!r} - {network}.t, NULL, 10.0);"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurorules.brian2_continuous.parts.circuit import Circuit, Units, Wires, flat
+from neurorules.brian2_continuous.parts.circuit import LAST_SPIKE, Circuit, flat
 from neurorules.brian2_continuous.parts.layers import INPUT_PHASE
-from neurorules.brian2_continuous.parts.machine import Machine
+from neurorules.brian2_continuous.parts.machine import Machine, Span
 from neurorules.brian2_continuous.parts.plan import Order, samples_only
 from neurorules.language.errors import UserError
 from neurorules.torch_path.training.checks import Diverged
@@ -28,25 +29,31 @@ class Stream:
         machine: what runs the circuit.
         circuit: the equations.
         settings: numbers that the equations read by name; they may change between runs.
-        values: values of the variables that are carried on, by "part.variable", flat. Those that are missing here
+        values: values of the variables that are learned, by "part.variable", flat. Those that are missing here
             begin with the circuit's initial values.
+        passing: values of all others, such as membranes, as the last run left them; empty at rest. Time goes on from
+            run to run and from one order of presentations to the next. The time of a last spike counts in steps from
+            the end of the run.
     """
 
     machine: Machine
     circuit: Circuit
     settings: dict[str, float]
     values: dict[str, float | np.ndarray] = field(default_factory=dict)
+    passing: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.values = {**self.circuit.starts(), **self.values}
 
-    def learn(self, order: Order, rows: Rows, eta: np.ndarray) -> Iterator[np.ndarray]:
+    def learn(self, order: Order, rows: Rows, eta: np.ndarray, begun: bool = False) -> Iterator[np.ndarray]:
         """Present samples and learn from them.
 
         Args:
             order: the P presentations.
             rows: gives the currents of samples.
             eta: factor of all learning rates in each presentation, (P,), >= 0.
+            begun: whether these presentations go on with an order in whose middle a run has ended. It took the first
+                step of the next presentation with it.
 
         Returns:
             After each run of K presentations, the scores (n, C) of the samples that it showed in the input phase.
@@ -58,15 +65,22 @@ class Stream:
         """
         whole = self.circuit.presentations
         for start in range(0, len(order.samples), whole):
-            here = Order(*(column[start : start + whole] for column in order))
+            # A run also sees the presentation behind its last one, whose first step it takes.
+            seen = slice(start, start + whole + 1)
+            here = Order(*(column[seen] for column in order))
+            span = Span(min(whole, len(order.samples) - start), begun or start > 0)
+            begins, ends = span.times_ms(self.circuit.period_ms, self.circuit.dt_ms)
+            values = {**self.values, **self.passing, **self.settings}
+            for name in filter(_is_time, self.passing):
+                values[name] = (self.passing[name] * self.circuit.dt_ms + begins) / 1000
             try:
-                self.machine.run({**self.values, **self.settings}, self._tables(here, rows, eta[start : start + whole]))
+                self.machine.run(values, self._tables(here, rows, eta[seen]), span)
             except KeyboardInterrupt:
                 self._carry({})  # A machine that was interrupted, unlike one that failed, has its variables written.
                 raise
-            shown = (here.phases == INPUT_PHASE) & (here.samples >= 0)
+            shown = ((here.phases == INPUT_PHASE) & (here.samples >= 0))[: span.presentations]
             scores = self.machine.recorded(self.circuit.scored, "seen")[: len(shown)][shown]
-            self._carry({"scores": scores})
+            self._carry({"scores": scores}, ends)
             yield scores
 
     def scores(self, samples: int, rows: Rows) -> Iterator[np.ndarray]:
@@ -79,10 +93,19 @@ class Stream:
         Returns:
             After each run of K presentations, the scores (n, C) of its samples.
         """
-        before = dict(self.values)
         order = samples_only(np.zeros(samples, dtype=np.int64), 1)
-        yield from self.learn(order, rows, np.zeros(samples))
-        self.values = before
+        with self.aside():
+            yield from self.learn(order, rows, np.zeros(samples))
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Begin at rest, with what has been learned so far; afterwards the state of the circuit is as before."""
+        before, passing = dict(self.values), self.passing
+        self.passing = {}
+        try:
+            yield
+        finally:
+            self.values, self.passing = before, passing
 
     def load(self, parameters: Mapping[str, np.ndarray]) -> None:
         """Replace parameters by stored ones, with the names and shapes of `parameters`.
@@ -94,32 +117,59 @@ class Stream:
 
     def state(self) -> dict[str, np.ndarray]:
         """The values of all variables that are carried from run to run, by "part.variable", as flat copies."""
-        return state_of(self.circuit, self.values)
+        return state_of(self.circuit, self.values) | {name: value.copy() for name, value in self.passing.items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go back to a state.
+
+        Args:
+            state: as `state` gave it, maybe by a version that kept no more than what is learned. The circuit then
+                begins at rest.
+
+        Raises:
+            UserError: a variable is missing, has another shape, or is not finite.
+        """
+        expected, sizes = state_of(self.circuit, self.values), _sizes(self.circuit)
+        passing = {f"{part.name}.{name}": np.zeros(sizes[part.name]) for part, name in self.circuit.passing()}
+        if passing.keys() & state.keys():
+            expected |= passing
+        check_arrays(state, expected, "checkpoint's numbers")
+        self.passing = {name: values for name, values in state.items() if name in passing}
+        self.values |= {name: values for name, values in state.items() if name not in passing}
 
     def parameters(self) -> dict[str, np.ndarray]:
         """The state by the names of a network's parameters, such as "hidden1.ff.w" (O, I) and "hidden1.b" (O,)."""
         return parameters_of(self.circuit, self.values)
 
     def _tables(self, order: Order, rows: Rows, eta: np.ndarray) -> dict[str, np.ndarray]:
-        whole, width = self.circuit.presentations, self.circuit.tables["x"]
-        x = np.zeros((whole, width))
+        x = np.zeros((len(order.samples), self.circuit.tables["x"]))
         shown = order.samples >= 0
-        x[: len(shown)][shown] = rows(order.samples[shown])
-        return {
-            "x": x,
-            "label": _filled(order.labels, whole),
-            "phase": _filled(order.phases, whole),
-            "eta": _filled(eta, whole),
-        }
+        x[shown] = rows(order.samples[shown])
+        return {"x": x, "label": order.labels, "phase": order.phases, "eta": eta}
 
-    def _carry(self, beside: Mapping[str, np.ndarray]) -> None:
-        """Keep what the last run left, unless it, or a number `beside` it, is not finite."""
-        names = [f"{part.name}.{variable}" for part, variable in self.circuit.state()]
-        left = {name: self.machine.read(name) for name in names}
-        for name, values in {**left, **beside}.items():
+    def _carry(self, beside: Mapping[str, np.ndarray], ends_ms: float | None = None) -> None:
+        """Keep what the last run left, unless it, or a number `beside` it, is not finite.
+
+        Args:
+            beside: further numbers that are checked, by name.
+            ends_ms: end of the run in ms; None for one that was interrupted, of which only what was learned is kept.
+        """
+        left = {f"{part.name}.{name}": self.machine.read(f"{part.name}.{name}") for part, name in self.circuit.state()}
+        passing = {}
+        if ends_ms is not None:
+            names = [f"{part.name}.{name}" for part, name in self.circuit.passing()]
+            passing = {name: self.machine.read(name) for name in names}
+            for name in filter(_is_time, names):
+                passing[name] = np.rint((passing[name] * 1000 - ends_ms) / self.circuit.dt_ms)
+        for name, values in {**left, **beside, **passing}.items():
             if not np.isfinite(values).all():
                 raise Diverged(f"a number in {name} is no longer finite. Use a smaller --lr or --readout-lr")
         self.values |= left
+        self.passing |= passing
+
+
+def _is_time(name: str) -> bool:
+    return name.endswith(f".{LAST_SPIKE}")
 
 
 def state_of(circuit: Circuit, values: Mapping[str, float | np.ndarray]) -> dict[str, np.ndarray]:
@@ -132,12 +182,10 @@ def state_of(circuit: Circuit, values: Mapping[str, float | np.ndarray]) -> dict
     Returns:
         Flat copies by "part.variable", one number for each unit or wire.
     """
-    sizes = {units.name: units.size for units in circuit.units}
-    state = {}
+    sizes, state = _sizes(circuit), {}
     for part, variable in circuit.state():
-        size = part.size if isinstance(part, Units) else _wires_of(part, sizes)
         name = f"{part.name}.{variable}"
-        state[name] = np.broadcast_to(np.asarray(values[name], dtype=np.float64).reshape(-1), (size,)).copy()
+        state[name] = np.broadcast_to(np.asarray(values[name], np.float64).reshape(-1), (sizes[part.name],)).copy()
     return state
 
 
@@ -209,10 +257,10 @@ def check_arrays(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.nda
             raise UserError(f"the {what} are damaged: '{name}' holds what is no finite number. Restore the file")
 
 
-def _wires_of(wires: Wires, sizes: Mapping[str, int]) -> int:
-    return sizes[wires.source] * sizes[wires.target] if wires.pairs is None else len(wires.pairs)
-
-
-def _filled(values: np.ndarray, length: int) -> np.ndarray:
-    """The values in float64, followed by zeros: a run is K presentations long, and those left over teach nothing."""
-    return np.concatenate([np.asarray(values, dtype=np.float64), np.zeros(length - len(values))])
+def _sizes(circuit: Circuit) -> dict[str, int]:
+    """The number of units of each population, and of wires of each connection, by name."""
+    sizes = {units.name: units.size for units in circuit.units}
+    return sizes | {
+        one.name: sizes[one.source] * sizes[one.target] if one.pairs is None else len(one.pairs)
+        for one in circuit.wires
+    }
