@@ -103,8 +103,7 @@ def test_a_rate_of_change_is_told_for_each_millisecond() -> None:
     ("rule", "said"),
     [
         ("clopath", "its texts are about neurons of kind 'adex'"),
-        ("dfa", "its signal 'dfa' has no circuit"),
-        ("reward_stdp", "its signal 'reward' has no circuit"),
+        ("fa", "its signal 'fa' goes back through all steps"),
     ],
 )
 def test_a_rule_that_cannot_be_honoured_is_refused_with_the_reason(rule: str, said: str) -> None:

@@ -77,8 +77,8 @@ def test_weights_that_are_set_are_those_that_run() -> None:
 
 
 def test_a_rule_without_a_circuit_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match="dfa.*no equations in continuous time"):
-        neurorules.brian2_circuit("dfa", **SMALL)
+    with pytest.raises(UserError, match="bptt.*no equations in continuous time"):
+        neurorules.brian2_circuit("bptt", **SMALL)
 
 
 def examples() -> list[str]:

@@ -28,8 +28,8 @@ Four of them act between two presentations: in `judge` errors and third factors 
 in `tell` errors are sent back and running averages move, and in `begin` the next presentation starts. In `arrive`,
 wires sum their currents.
 """
-Every = Literal["step", "presentation"]
-"""How often something runs: at every integration step, or once in a presentation."""
+Every = Literal["step", "presentation", "millisecond"]
+"""How often something runs: at every integration step, once in a presentation, or once in a step of a rule's texts."""
 _STORED = re.compile(r"\s*(?:d(\w+)/dt\s*=.*|(\w+)) : 1(?:$| \()")
 """A line of equations that declares a variable which holds a pure number from one step to the next."""
 LAST_SPIKE = "lastspike"
@@ -46,7 +46,7 @@ class Act:
         lines: the statements in their order, in Brian2's syntax.
         slot: one of `SLOTS`.
         order: place among all that runs in the slot; lower numbers run first.
-        every: whether they run at every integration step, or once in a presentation.
+        every: how often they run.
     """
 
     lines: tuple[str, ...]

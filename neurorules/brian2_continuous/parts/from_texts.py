@@ -41,7 +41,7 @@ def from_texts(net: Net, rule: Rule, settings: Settings, random: np.random.Gener
     traces = unit_traces(rule, net.neuron.dt_ms)
     changes = lower_events(rule, GATE, traces, net.neuron.dt_ms)
     circuit = make_circuit(net, rule, (Teaching(phases={}),) * len(net.hidden), settings, random)
-    units = [_spiking_input(net, traces, random)]
+    units = [spiking_input(net, traces, random)]
     units += [with_traces(one, traces) if one.threshold is not None else one for one in circuit.units[1:]]
     hidden = {one.name for one in units if one.threshold is not None}
     equations, delivery, _ = net.neuron.carries(True, False)
@@ -97,8 +97,17 @@ def with_changes(wires: Wires, changes: AtSpikes) -> Wires:
     )
 
 
-def _spiking_input(net: Net, traces: tuple[UnitTrace, ...], random: np.random.Generator) -> Units:
-    """Input units that integrate their current I > 0 in `q`: they spike I times within the slowest time constant."""
+def spiking_input(net: Net, traces: tuple[UnitTrace, ...], random: np.random.Generator) -> Units:
+    """Make input units that integrate their current I > 0 in `q`: they spike I times within the slowest time constant.
+
+    Args:
+        net: sizes and neurons.
+        traces: of a rule.
+        random: generator of the initial state.
+
+    Returns:
+        The units, which count their spikes.
+    """
     plain = Units(
         "input",
         net.inputs,
@@ -113,7 +122,7 @@ def _spiking_input(net: Net, traces: tuple[UnitTrace, ...], random: np.random.Ge
 
 
 def plan_from_texts(rule: Rule) -> Plan:
-    """The plan of a rule that has no circuit of its own.
+    """The plan of a rule that has neither a signal nor a circuit of its own.
 
     Args:
         rule: with its options.
@@ -122,12 +131,8 @@ def plan_from_texts(rule: Rule) -> Plan:
         A plan that presents each sample once, to `lif` units.
 
     Raises:
-        UserError: the rule has a signal, or neurons or texts that have no form in continuous time.
+        UserError: it has neurons or texts that have no form in continuous time.
     """
-    if rule.signal is not None:
-        raise UserError(
-            f"rule '{rule.name}' has no equations in continuous time: its signal '{rule.signal.name}' has no circuit"
-        )
     neuron = parse_named(rule.defaults.neuron)[0]
     if neuron not in ("if", *NEURONS):
         raise UserError(

@@ -30,6 +30,7 @@ from neurorules.brian2_objects.specs import (
     SynapsesSpec,
     TableSpec,
 )
+from neurorules.brian2_steps.scale import STEP_MS
 
 LATE = ("late_pre", "late_post")
 """Names of the pathways that run behind the resets of a step, in their order."""
@@ -94,6 +95,7 @@ class _Lister:
             clocks={
                 "step": ClockSpec(circuit.dt_ms, "step_clock"),
                 "presentation": ClockSpec(circuit.period_ms, "presentation_clock"),
+                **({"millisecond": ClockSpec(STEP_MS, "text_clock")} if _in_steps_of_texts(circuit) else {}),
             },
             tables=tuple(self._table(name, width) for name, width in circuit.tables.items()),
             groups=tuple(self._group(units) for units in circuit.units),
@@ -172,6 +174,11 @@ class _Lister:
             pairs=None if wires.pairs is None else (wires.pairs.pre, wires.pairs.post),
             values=self._values(wires.name),
         )
+
+
+def _in_steps_of_texts(circuit: Circuit) -> bool:
+    parts: tuple[Units | Wires, ...] = (*circuit.units, *circuit.wires)
+    return any(act.every == "millisecond" for part in parts for act in part.acts)
 
 
 def _regular(name: str, acts: tuple[Act, ...]) -> tuple[RegularSpec, ...]:

@@ -1,0 +1,181 @@
+"""Write a rule's texts as statements that run at every step of the texts: for rules whose third factor is of the step.
+
+A step of a text lasts a millisecond, `STEP_MS`, whatever the step of the integration is. In it `S` is the number of
+spikes of a unit since the step before, and `v` the membrane before a reset.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from neurorules.brian2_continuous.parts.circuit import Act
+from neurorules.brian2_steps.expression_texts import Place, Writer
+from neurorules.brian2_steps.history import DELAYED, variable_of
+from neurorules.brian2_steps.lowering import Lowered, lower_neuronal, lower_synaptic
+from neurorules.language.errors import UserError
+from neurorules.language.expressions import Call, Name, Number, parse
+from neurorules.language.neuron_trace import MEMBRANE, SPIKES, made_of_spikes
+from neurorules.language.rules import Rule
+
+TRACES, SCORES, TOTAL, ERROR, BROADCAST, ELIGIBLE, WEIGHTS, READ_OUT, CLEAR = range(0, 90, 10)
+"""Places in the slot `record` of what runs at a step of the texts: traces of units, scores of the read-out, their
+softmax, its error, third factors, eligibilities, weights, and the read-out's own; then spikes are counted anew."""
+SEEN = "v_seen"
+"""The membrane as texts read it: before a reset, and less the rise of a threshold."""
+
+
+class StepTexts(NamedTuple):
+    """What a rule adds to the units and wires of hidden layers.
+
+    Args:
+        units: further equations of hidden units.
+        inputs: further equations of input units, which have no membrane.
+        unit_acts, input_acts: their statements.
+        wires: further equations of wires.
+        wire_acts: their statements.
+    """
+
+    units: tuple[str, ...]
+    inputs: tuple[str, ...]
+    unit_acts: tuple[Act, ...]
+    input_acts: tuple[Act, ...]
+    wires: tuple[str, ...]
+    wire_acts: tuple[Act, ...]
+
+
+def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTexts:
+    """Write what changes the weights and biases of hidden layers at each step of the texts.
+
+    Args:
+        rule: whose texts of the phase "input" are written.
+        gate: factor of each change, as an expression.
+        psi: derivative of the activity by the membrane, with {v} for the membrane.
+        membrane: expression of the membrane that texts read.
+
+    Returns:
+        The equations and statements.
+
+    Raises:
+        UserError: a text or a trace has no form here.
+    """
+    place = Place(None, normalised=False, psi=psi)
+    weights, biases = Lowered(), Lowered()
+    for plasticity in rule.plasticity:
+        if (plasticity.role, plasticity.phase) == ("hidden", "input"):
+            if "dv_dw" in plasticity.text:
+                raise refused(rule, f"'{plasticity.text}' reads dv_dw, a derivative through steps of a membrane")
+            equation = rule.equation(plasticity)
+            if plasticity.parameter == "w":
+                weights += lower_synaptic(equation, place)
+            elif plasticity.parameter == "b":
+                biases += lower_neuronal(equation, Place(None, normalised=False, parameter="b", psi=psi))
+    traced, inputs = (_traces(rule, place, membrane_too) for membrane_too in (True, False))
+    bound = () if rule.bounds is None else (f"w = clip(w, {rule.bounds[0]!r}, {rule.bounds[1]!r})",)
+    bias = tuple(_rate(line, "b", gate) for line in biases.every_step)
+    moved = _in_order(weights)
+    changes = _rate(" + ".join(_values(weights)), "w", gate)
+    return StepTexts(
+        ("S : 1", f"{SEEN} : 1", *traced.equations),
+        ("S : 1", *inputs.equations),
+        (
+            Act((f"{SEEN} = {membrane}",), "thresholds", 1, "step"),
+            *_acts(traced.moves, TRACES),
+            *_acts(bias, READ_OUT),
+            *_acts((*traced.keeps, "S = 0"), CLEAR),
+        ),
+        (*_acts(inputs.moves, TRACES), *_acts((*inputs.keeps, "S = 0"), CLEAR)),
+        tuple(f"{name} : 1" for name in moved),
+        (*_acts(tuple(map(_of_units, moved.values())), ELIGIBLE), *_acts((changes, *bound), WEIGHTS)),
+    )
+
+
+def _acts(lines: tuple[str, ...], order: int) -> Iterator[Act]:
+    if lines:
+        yield Act(lines, "record", order, "millisecond")
+
+
+def _values(weights: Lowered) -> Iterator[str]:
+    for line in (*weights.on_pre, *weights.on_post, *weights.every_step):
+        yield line.removeprefix("w_change += ")
+
+
+def _in_order(weights: Lowered) -> dict[str, str]:
+    """Statements of eligibilities; what holds the value of the step before is copied before anything moves."""
+    return dict(sorted(weights.traces.items(), key=lambda one: not one[0].endswith("_late")))
+
+
+def _rate(value: str, parameter: str, gate: str) -> str:
+    return f"{parameter} += {gate}*({_of_units(value.removeprefix(f'{parameter}_change += '))})"
+
+
+def _of_units(text: str) -> str:
+    """A statement with the names that units have: texts read the membrane `v` as it was before a reset."""
+    return re.sub(r"\bv(_post|_pre|)\b", rf"{SEEN}\1", text)
+
+
+class _Traces(NamedTuple):
+    """What units hold of the past: equations, statements that move traces, and those that keep values for later."""
+
+    equations: tuple[str, ...]
+    moves: tuple[str, ...]
+    keeps: tuple[str, ...]
+
+
+def _traces(rule: Rule, place: Place, membrane: bool) -> _Traces:
+    """Write the traces and the past of units.
+
+    Args:
+        rule: the rule.
+        place: the units, whose psi traces may read.
+        membrane: whether the units have a membrane. Inputs have none, and the traces of spikes alone.
+
+    Returns:
+        Their equations and statements.
+
+    Raises:
+        UserError: a trace is of a kind that has no form here.
+    """
+    declared = rule.declared_traces
+    own = [one for name, one in declared.items() if membrane or made_of_spikes(name, declared)]
+    lines = []
+    for trace in own:
+        if trace.spikes == "nearest" or trace.across_trials:
+            raise refused(rule, f"its trace '{trace.name}' is one of nearest spikes or lives across trials")
+        equation, name = rule.trace_equation(trace), variable_of(trace.name)
+        brought = Writer(equation, place, "", 0).text(parse(equation.text))
+        lines.append(f"{name} = {float(trace.decay)!r}*{name} + {_of_units(brought)}")
+    names, keeps = [variable_of(one.name) for one in own], []
+    for stem, longest in _delays(rule).items():
+        if stem in (SPIKES, *(one.name for one in own)) or (membrane and stem == MEMBRANE):
+            chain = [_of_units(variable_of(stem)), *(f"{variable_of(stem)}{DELAYED}{n + 1}" for n in range(longest))]
+            names += chain[1:]
+            keeps += [f"{chain[n]} = 1.0*{chain[n - 1]}" for n in range(longest, 0, -1)]
+    return _Traces(tuple(f"{name} : 1" for name in names), tuple(lines), tuple(keeps))
+
+
+def _delays(rule: Rule) -> dict[str, int]:
+    """The longest delay in steps that texts, eligibilities and traces read of each variable, without its suffix."""
+    longest: dict[str, int] = {}
+    texts = [rule.equation(one) for one in rule.plasticity if one.role == "hidden"]
+    texts += [rule.trace_equation(one) for one in rule.declared_traces.values()]
+    for call in (call for text in texts for call in text.past):
+        match call:
+            case Call("delay", (Name(name), Number(ago))):
+                stem = name.removesuffix("_pre").removesuffix("_post")
+                longest[stem] = max(longest.get(stem, 0), int(ago))
+    return longest
+
+
+def refused(rule: Rule, why: str) -> UserError:
+    """The error that a rule has no circuit.
+
+    Args:
+        rule: the rule.
+        why: it has none, as a clause.
+
+    Returns:
+        The error.
+    """
+    return UserError(f"rule '{rule.name}' has no equations in continuous time: {why}. Use --path torch")
