@@ -80,7 +80,7 @@ class Recordings:
         indices = np.arange(len(self))[indices]  # checks the range and resolves negative indices
         counts = np.diff(self.offsets)[indices]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        picked = np.arange(offsets[-1]) + np.repeat(self.offsets[indices] - offsets[:-1], counts)
+        picked = self._events_of(indices, offsets)
         return Recordings(
             x=self.x[picked],
             y=self.y[picked],
@@ -90,6 +90,16 @@ class Recordings:
             sensor=self.sensor,
             checksum=hashlib.sha256(self.checksum.encode() + indices.tobytes()).hexdigest(),
         )
+
+    def _events_of(self, indices: Shaped[np.ndarray, "N"], offsets: Shaped[np.ndarray, "N_plus_1"]) -> np.ndarray:
+        """Which events a subset with these offsets has: of recordings in their own order, whether each event is among
+        them, which takes an eighth of the memory; or else their places.
+        """
+        if (np.diff(indices) > 0).all():
+            chosen = np.zeros(len(self), bool)
+            chosen[indices] = True
+            return np.repeat(chosen, np.diff(self.offsets))
+        return np.arange(offsets[-1]) + np.repeat(self.offsets[indices] - offsets[:-1], np.diff(offsets))
 
 
 Samples = Shaped[np.ndarray, "_ C H W"] | Shaped[np.ndarray, "_ T C H W"] | Recordings

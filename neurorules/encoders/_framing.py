@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,62 @@ from neurorules.disk.failures import FULL
 from neurorules.disk.kept import kept
 from neurorules.disk.space import gigabytes, mapped_array
 from neurorules.language.errors import UserError
+from neurorules.native import frames as native
 
-CHUNK_CELLS = 1 << 22  # cells per chunk: 32 MB of counters
-COUNTERS = (np.uint8, np.int16, np.int32)  # the smallest type that holds every count is used; torch reads all three
+FOREVER = np.iinfo(np.int64).max - 1
+LATEST_US = 1 << 32  # times are int32, so none is that far behind another
+CHUNK_CELLS = 1 << 22  # cells that are counted at a time: 32 MB of counters
+COUNTERS = (np.uint8, np.int16, np.int32)  # the narrowest type that holds every count is stored; torch reads all three
 
 log = logging.getLogger(__name__)
 
-Binning = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""A function that returns the bin of each event, 0 .. T - 1, given the time since the first event of its recording and
-the length of the recording, both (E,) in microseconds."""
+
+@dataclass(frozen=True)
+class Bins:
+    """The steps that time is divided into.
+
+    Args:
+        steps: T, >= 1.
+        width_us: length of a step in microseconds, the last of which takes what comes after; 0 for T equal steps from
+            each recording's first event to its last.
+        keep_us: events later than this after the first one of their recording are left out, microseconds; infinite
+            for none.
+    """
+
+    steps: int
+    width_us: float
+    keep_us: float
+
+    @property
+    def last_us(self) -> int:
+        """The last whole microsecond at which an event counts."""
+        return FOREVER if self.keep_us >= FOREVER else math.floor(self.keep_us)
+
+    @property
+    def longest_us(self) -> int:
+        """Length of what equal steps are made of, at most, in microseconds."""
+        return self.last_us + 1
+
+    def of(self, elapsed: Shaped[np.ndarray, "E"], length: Shaped[np.ndarray, "E"]) -> Shaped[np.ndarray, "E"]:
+        """The steps of events, 0 .. T - 1, int64.
+
+        Args:
+            elapsed: time since the first event of each one's recording, (E,) int64, microseconds.
+            length: of its recording, (E,) int64, microseconds.
+        """
+        if self.width_us:
+            return np.minimum(elapsed // self.width_us, self.steps - 1).astype(np.int64)
+        # elapsed < length, so the quotient is below T; np.minimum only meets events that are left out
+        return np.minimum(elapsed * self.steps // np.minimum(length, self.longest_us), self.steps - 1)
+
+    def edges(self) -> Shaped[np.ndarray, "T"] | None:
+        """The first microsecond of each step, int64; None where steps are those of each recording."""
+        if not self.width_us:
+            return None
+        numbers = np.arange(self.steps)
+        edges = np.minimum(np.ceil(numbers * self.width_us), LATEST_US).astype(np.int64)
+        return edges + ((edges < LATEST_US) & (edges // self.width_us < numbers))  # where the product was rounded down
+
 
 MakeArray = Callable[[np.dtype], np.ndarray]
 """A function that returns an array of a given type; its shape is known to the caller."""
@@ -56,48 +104,47 @@ def elapsed_us(
     return owner, time - earliest[owner], (latest - earliest + 1)[owner]
 
 
-def count_events(
-    events: EventArrays, steps: int, binning: Binning, keep_us: float, out: Shaped[np.ndarray, "N T P H W"]
-) -> bool:
-    """Count the events of all recordings.
+def count_events(events: EventArrays, bins: Bins, out: Shaped[np.ndarray, "N T P H W"]) -> bool:
+    """Count the events of all recordings: in one compiled pass, or by NumPy, with the same counts.
 
     Args:
         events: the recordings.
-        steps: number of time steps T.
-        binning: the function that assigns events to steps.
-        keep_us: events later than this after the first event of their recording are ignored, microseconds.
+        bins: the steps.
         out: the array to write the counts to, (N, T, P, H, W), of any integer type.
 
     Returns:
         Whether the type of `out` can hold every count; counting stops at the first count that is too large.
     """
+    if native.serves(events, out):
+        return native.count(events, out, bins.edges(), bins.longest_us, bins.last_us)
+    return count_in_chunks(events, bins, out)
+
+
+def count_in_chunks(events: EventArrays, bins: Bins, out: Shaped[np.ndarray, "N T P H W"]) -> bool:
+    """Count as `count_events` does, by NumPy, some recordings after the others."""
     polarities, height, width = events.sensor
-    cells = steps * polarities * height * width
+    cells = bins.steps * polarities * height * width
     most = np.iinfo(out.dtype).max
     chunk = max(1, CHUNK_CELLS // cells)
     for first in range(0, len(events), chunk):
         last = min(first + chunk, len(events))
         part = slice(int(events.offsets[first]), int(events.offsets[last]))
         owner, elapsed, length = elapsed_us(events, first, last)
-        row = owner * steps + binning(elapsed, length)
+        row = owner * bins.steps + bins.of(elapsed, length)
         cell = ((row * polarities + events.polarity[part]) * height + events.y[part]) * width + events.x[part]
-        counts = np.bincount(cell[elapsed <= keep_us], minlength=(last - first) * cells)
+        counts = np.bincount(cell[elapsed <= bins.last_us], minlength=(last - first) * cells)
         if counts.size and counts.max() > most:
             return False
         out[first:last] = counts.reshape(out[first:last].shape)
     return True
 
 
-def build_frames(
-    events: EventArrays, steps: int, binning: Binning, keep_us: float, make: MakeArray
-) -> Shaped[np.ndarray, "N T P H W"]:
-    """Count the events of all recordings in the smallest integer type that holds every count.
+def build_frames(events: EventArrays, bins: Bins, make: MakeArray) -> Shaped[np.ndarray, "N T P H W"]:
+    """Count the events of all recordings in the narrowest integer type that holds every count.
 
     Args:
         events: the recordings.
-        steps: number of time steps T.
-        binning: the function that assigns events to steps.
-        keep_us: events later than this after the first event of their recording are ignored, microseconds.
+        bins: the steps.
         make: a function that creates the array for the counts, given its type.
 
     Returns:
@@ -108,7 +155,7 @@ def build_frames(
     """
     for counter in COUNTERS:
         frames = make(np.dtype(counter))
-        if count_events(events, steps, binning, keep_us, frames):
+        if count_events(events, bins, frames):
             return frames
     raise UserError("frames: a pixel has more than 2,147,483,647 events in one step. Use more --steps")
 

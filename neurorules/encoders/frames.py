@@ -18,7 +18,7 @@ from jaxtyping import Shaped
 from neurorules.contracts.encoder import EventArrays
 from neurorules.contracts.series import Series
 from neurorules.encoders._denoise import denoised
-from neurorules.encoders._framing import Binning, MakeArray, build_frames, elapsed_us, kept_on_disk
+from neurorules.encoders._framing import Bins, MakeArray, build_frames, elapsed_us, kept_on_disk
 from neurorules.encoders._shared import with_statistics
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import NonNegative, Whole, ranged
@@ -93,7 +93,7 @@ class Frames:
 
         def counts(make: MakeArray) -> np.ndarray:
             source = denoised(events, self.denoise_us) if self.denoise_us else events
-            return build_frames(source, steps, self._binning(steps), self._keep_us, make)
+            return build_frames(source, Bins(steps, self.bin_ms * 1000.0, self._keep_us), make)
 
         if cache is None:
             return counts(lambda dtype: np.empty(shape, dtype))
@@ -122,14 +122,6 @@ class Frames:
     def _keep_us(self) -> float:
         """The latest time after a recording's first event at which events are counted, in microseconds."""
         return self.first_ms * 1000.0 if self.first_ms else math.inf
-
-    def _binning(self, steps: int) -> Binning:
-        """The function that assigns each event to one of T = `steps` bins."""
-        if self.bin_ms:
-            return lambda elapsed, length: np.minimum(elapsed // (self.bin_ms * 1000.0), steps - 1).astype(np.int64)
-        longest = math.floor(self._keep_us) + 1 if self.first_ms else np.iinfo(np.int64).max
-        # elapsed < length, so the quotient is below `steps`; np.minimum only affects events that first_ms ignores
-        return lambda elapsed, length: np.minimum(elapsed * steps // np.minimum(length, longest), steps - 1)
 
     def _key(self, events: EventArrays, steps: int) -> str:
         """A hash of everything that the frames depend on, for the name of their file. `clip` is not included, because

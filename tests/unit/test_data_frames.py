@@ -6,6 +6,7 @@ import builtins
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurorules.contracts.data_set import Recordings, content_checksum
+from neurorules.contracts.data_set import DataSet, Recordings, content_checksum
 from neurorules.datasets import open_dataset
 from neurorules.encoders import _framing as framing
 from neurorules.encoders import open_encoder
+from neurorules.language.config import TrainConfig
 from neurorules.language.errors import MissingExtra, UserError
+from neurorules.rules import RULES
+from neurorules.torch_path.training.batches import load_training_data
 
 BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -113,6 +117,7 @@ def test_frames_made_in_pieces_are_those_made_at_once(monkeypatch):
     samples = [[tuple(event) for event in random.integers(0, [4, 3, 2, 1000], (9, 4)).tolist()] for _ in range(7)]
     whole = frames("frames", recordings(*samples), 5)
     monkeypatch.setattr(framing, "CHUNK_CELLS", 2 * 5 * 24)
+    monkeypatch.setattr(framing.native, "serves", lambda *given: False)
     assert np.array_equal(frames("frames", recordings(*samples), 5), whole)
 
 
@@ -129,7 +134,62 @@ def test_a_batch_of_frames_goes_time_first_and_may_be_clipped():
         encoder.encode(batch, 6, generator)
 
 
+@pytest.mark.parametrize("coordinate", [np.uint8, np.uint16])
+@given(
+    samples=SAMPLES, steps=st.integers(1, 40), bin_ms=st.sampled_from([0, 0.001, 0.07, 0.7, 1e3, 1e300]),
+    first_ms=st.sampled_from([0, 0.5, 4194.304, 1e300]),
+)  # fmt: skip
+def test_the_compiled_counts_are_those_of_numpy(coordinate, samples, steps, bin_ms, first_ms):
+    events = recordings(*samples)
+    events = replace(events, x=events.x.astype(coordinate), y=events.y.astype(coordinate))
+    bins = framing.Bins(steps, bin_ms * 1000.0, first_ms * 1000.0 or np.inf)
+    for counter in framing.COUNTERS:
+        compiled, plain = (np.full((len(samples), steps, 2, 3, 4), 7, counter) for _ in range(2))
+        assert framing.native.serves(events, compiled), "needs a C compiler"
+        assert framing.count_events(events, bins, compiled) and framing.count_in_chunks(events, bins, plain)
+        assert np.array_equal(compiled, plain)
+
+
+def test_the_first_microsecond_of_a_step_is_exact_where_its_product_was_rounded():
+    for width_us in (0.1 * 3 * 1000.0, 70.00000000000001, 33.3, 1e3 / 7):
+        edges = framing.Bins(5000, width_us, np.inf).edges()
+        assert np.array_equal(edges // width_us, np.arange(5000)) and (edges[1:] - 1) // width_us == pytest.approx(
+            np.arange(4999), abs=0
+        )
+
+
+def test_an_event_beyond_the_sensor_is_never_counted_into_another_pixel():
+    for wrong in ((4, 0, 0, 0), (0, 3, 0, 0), (0, 0, 2, 0)):
+        with pytest.raises(IndexError, match="outside the sensor"):
+            frames("frames", recordings([(0, 0, 0, 0)], [wrong]), 2)
+
+
 # --- the file in the cache
+
+
+def test_one_file_serves_all_recordings_that_are_used_whatever_is_held_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEURORULES_CACHE", str(tmp_path))
+    events = recordings(*([(n % 4, n // 4 % 3, n % 2, t) for t in range(n % 3 + 1)] for n in range(40)))
+    source = DataSet("own", "events", events.sensor, 4, events, np.arange(40) % 4, events, np.arange(40), "c", "frames")
+    config = TrainConfig("sigprop", data="own", steps=2, limit=30)
+    for held_out in (3, 12):
+        settled = RULES.make("sigprop").settle(replace(config, validation=held_out))
+        data = load_training_data(settled, source)
+        assert len(data.validation) == held_out and len(data.train) == 30 - held_out
+        for part in (data.train, data.validation):
+            drive, labels = part.batch(np.arange(len(part)), torch.Generator())
+            column, polarity = drive.values.sum((0, 2, 3)).argmax(1), drive.values.sum((0, 3, 4)).argmax(1)
+            assert torch.equal(column, labels) and torch.equal(polarity, labels % 2)
+    assert len(list((tmp_path / "frames").glob("frames-*.npy"))) == 1
+
+
+def test_recordings_in_their_own_order_are_cut_like_those_in_any_order():
+    events = recordings(*([(n, 0, 0, t) for t in range(n)] for n in (2, 0, 3, 1)))
+    for places in ([0, 2], [1, 3], [0, 1, 2, 3], [], [2, 0, 2], [2, 2]):
+        part = events.subset(np.array(places, dtype=np.int64))
+        assert [part.recording(i).x.tolist() for i in range(len(places))] == [
+            events.recording(place).x.tolist() for place in places
+        ]
 
 
 def test_frames_are_kept_in_one_file_and_read_from_it_again(tmp_path, monkeypatch):

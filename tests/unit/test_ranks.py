@@ -3,7 +3,9 @@ has a gloo group of its own, through which they speak as processes do."""
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +24,7 @@ from neurorules.language.errors import OwnRankError, UserError
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.launch import after_restart, launch
+from neurorules.torch_path.process import ranks as ranks_of_process
 from neurorules.torch_path.process.ranks import OtherRankFailed, RankLost, Ranks, over_ranks
 from neurorules.torch_path.training import training_run
 from neurorules.torch_path.training.checks import Diverged
@@ -205,6 +208,50 @@ def test_a_rank_that_has_ended_is_told_in_one_line() -> None:
 
     lost = side_by_side(2, work)[0]
     assert isinstance(lost, RankLost) and "rank 0 of 2 stops: another rank has ended" in str(lost)
+
+
+def in_the_environment(monkeypatch: pytest.MonkeyPatch, rank: int, count: int) -> int:
+    """What torchrun would say to a rank; the free port at which ranks are to meet."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port: int = free.getsockname()[1]
+    said = {"RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "localhost", "MASTER_PORT": port, "LOCAL_RANK": rank}
+    for name, value in said.items():
+        monkeypatch.setenv(name, str(value))
+    return port
+
+
+@pytest.mark.parametrize("dies", ["before it meets the others", "once it has met them"])
+def test_a_rank_that_ends_while_ranks_meet_is_waited_for_less_than_a_minute(
+    dies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ranks_of_process.MEETING.total_seconds() < 60
+    monkeypatch.setattr(ranks_of_process, "MEETING", timedelta(seconds=1))
+    port = in_the_environment(monkeypatch, 0, 2)
+    if dies == "once it has met them":
+        store = ("localhost", port, 2, False, timedelta(seconds=20))
+        threading.Thread(target=lambda: distributed.TCPStore(*store)).start()
+    began = time.monotonic()
+    with pytest.raises(OwnRankError, match="rank 0 of 2 cannot reach the others .* has ended") as raised, over_ranks():
+        pass
+    assert time.monotonic() - began < 15 and "\n" not in str(raised.value)
+
+
+def test_a_rank_that_is_busy_is_waited_for_longer_than_ranks_wait_to_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = distributed.HashStore()
+
+    def one(rank: int) -> None:
+        ranks = Ranks(rank, 2, distributed.ProcessGroupGloo(store, rank, 2, timedelta(seconds=0.2)))
+        time.sleep(0.5 * rank)
+        sums[rank] = float(ranks.sums([torch.ones(1)])[0])
+
+    sums = [0.0, 0.0]
+    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sums == [2.0, 2.0]
 
 
 def test_errors_of_values_are_summed_over_ranks() -> None:

@@ -20,8 +20,11 @@ from torch import Tensor
 from neurorules.language.errors import OwnRankError, UserError
 from neurorules.runs.launch import Launch, launch
 
+MEETING = timedelta(seconds=40)
+"""How long ranks wait for each other to begin. Nothing else tells that one has ended before it met the others."""
 PATIENCE = timedelta(minutes=5)
-"""How long a rank waits for one that is there and says nothing. One whose process has ended is noticed at once."""
+"""How long a rank that has met the others waits for one that says nothing. One whose process has ended is noticed at
+once, since its connections are closed."""
 
 
 class RankLost(OwnRankError):
@@ -71,7 +74,7 @@ class Ranks:
         """
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         self.sent_bytes += flat.numel() * flat.element_size()
-        self._speak(lambda: self.group.allreduce([flat]).wait())
+        self._sum(flat)
         pieces = flat.split([tensor.numel() for tensor in tensors])
         return [piece.view(tensor.shape) for piece, tensor in zip(pieces, tensors, strict=True)]
 
@@ -88,12 +91,12 @@ class Ranks:
             RankLost: another rank does not answer.
         """
         size = torch.tensor([len(message or b"")])
-        self._speak(lambda: self.group.broadcast(size, 0).wait())
+        self._spread(size)
         content = torch.zeros(int(size), dtype=torch.uint8)
         if self.first and message:
             content = torch.frombuffer(bytearray(message), dtype=torch.uint8)
         if len(content):
-            self._speak(lambda: self.group.broadcast(content, 0).wait())
+            self._spread(content)
         return content.numpy().tobytes()
 
     @contextmanager
@@ -110,7 +113,7 @@ class Ranks:
             error = raised
         failed = torch.zeros(self.count, dtype=torch.int64)
         failed[self.rank] = error is not None
-        self._speak(lambda: self.group.allreduce([failed]).wait())
+        self._sum(failed)
         if not failed.any():
             return
         lowest = int(failed.argmax())
@@ -118,6 +121,16 @@ class Ranks:
             raise OtherRankFailed(f"rank {lowest} of {self.count} could not begin, and its own line says why")
         assert error is not None
         raise error if self.first else OwnRankError(f"rank {self.rank} of {self.count}: {error}") from None
+
+    def _sum(self, tensor: Tensor) -> None:
+        options = torch.distributed.AllreduceOptions()
+        options.timeout = PATIENCE  # that of the group is the patience with which it met
+        self._speak(lambda: self.group.allreduce([tensor], options).wait())
+
+    def _spread(self, tensor: Tensor) -> None:
+        options = torch.distributed.BroadcastOptions()
+        options.rootRank, options.timeout = 0, PATIENCE
+        self._speak(lambda: self.group.broadcast([tensor], options).wait())
 
     def _speak(self, call: Callable[[], object]) -> None:
         try:
@@ -189,13 +202,14 @@ def _make_group(distributed: Any, started: Launch) -> None:
     if on_gpus:  # "cuda" then is a GPU of this rank's own
         torch.cuda.set_device(started.local_rank % torch.cuda.device_count())
     try:
-        store, rank, count = next(distributed.rendezvous("env://", timeout=PATIENCE))
+        store, rank, count = next(distributed.rendezvous("env://", timeout=MEETING))
         # The store outlives ranks that are started anew: they must not look for each other where dead ones were.
         store = distributed.PrefixStore(f"start {started.restarts}", store)
         kind = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
-        distributed.init_process_group(kind, store=store, rank=rank, world_size=count, timeout=PATIENCE)
+        distributed.init_process_group(kind, store=store, rank=rank, world_size=count, timeout=MEETING)
     except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
         raise OwnRankError(
-            f"rank {started.rank} of {started.ranks} cannot reach the others ({' '.join(str(error).split()):.100}). "
-            f"Start with torchrun, and see that the machines can reach MASTER_ADDR and MASTER_PORT"
+            f"rank {started.rank} of {started.ranks} cannot reach the others ({reason:.100}): one has ended, or "
+            f"cannot be reached. Start with torchrun, and see that all machines reach MASTER_ADDR and MASTER_PORT"
         ) from None

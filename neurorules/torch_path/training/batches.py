@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.data_set import DataPlace, DataSet
-from neurorules.contracts.rows import rows_of
+from neurorules.contracts.rows import Rows, rows_of
 from neurorules.contracts.series import Series
 from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets import open_dataset, steps_of
@@ -206,11 +206,18 @@ def load_training_data(config: SettledConfig, data_dir: DataPlace) -> TrainingDa
     chosen, held_out = np.sort(order[: len(order) - count]), np.sort(order[len(order) - count :])
     encoder = open_encoder(complete.encode or source.default_encoder, source.kind)
     encoder = encoder.fit(rows_of(source.train, chosen))
-    train = _part(encoder, config.steps, rows_of(source.train, chosen), source.train_labels[chosen])
-    validation = None
-    if count:
-        validation = _part(encoder, config.steps, rows_of(source.train, held_out), source.train_labels[held_out])
-    return TrainingData(source, train, validation)
+    used = np.sort(order)
+    together: Any = None
+    if source.kind == "events":  # one file in the cache serves whatever is held out
+        together = encoder.prepare(rows_of(source.train, used), config.steps, cache_folder() / "frames")
+
+    def part(places: np.ndarray) -> Part:
+        labels = source.train_labels[places]
+        if together is None:
+            return _part(encoder, config.steps, rows_of(source.train, places), labels)
+        return Part(Rows(together, np.searchsorted(used, places)), labels, encoder, config.steps)
+
+    return TrainingData(source, part(chosen), part(held_out) if count else None)
 
 
 def _part(encoder: Any, steps: int, samples: Any, labels: np.ndarray) -> Part:
