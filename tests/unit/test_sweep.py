@@ -250,7 +250,7 @@ def test_settings_that_do_not_go_together_are_refused_trials_and_the_others_go_o
         (f"{TRAIN.replace('validation = 40', 'validation = 0')}{SPACE}", ["held out"]),
         (f"{TRAIN}neuron = [1]\n{SPACE}", ["neuron in [train]"]),
         (f"{TRAIN.replace('steps', 'stepz')}{SPACE}", ["'stepz'", "'steps'"]),
-        ("train = 1\n", ["train is no table"]),
+        ("train = 1\n", ["train is not a table"]),
         (
             f'way = "grid"\n{TRAIN.replace("steps = 3", "steps = 1000000").replace("net", "#")}'
             '[space]\nnet = ["9000"]\n',
