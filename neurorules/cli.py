@@ -180,4 +180,4 @@ def _wrong_value(error: Any) -> str | None:
     wanted, begins = first["msg"].removeprefix("Value error, ").rstrip("."), "Input should be "
     if not wanted.startswith(begins):
         return f"{name}: {wanted}"
-    return f"{name} is '{first['input']}', and has to be {wanted.removeprefix(begins).partition(',')[0]}"
+    return f"{name} is '{first['input']}', and must be {wanted.removeprefix(begins).partition(',')[0]}"

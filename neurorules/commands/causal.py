@@ -79,7 +79,7 @@ def _system(text: str, layers: int, weight: float) -> tuple[CoupledSystem, str |
 
         neuron = NEURONS.make(text)
         if not isinstance(neuron, FiveElement):
-            raise UserError(f"neuron '{text}' is no system of coupled variables. Use five_element, or a .json file")
+            raise UserError(f"neuron '{text}' is not a system of coupled variables. Use five_element, or a .json file")
         regime = "asymptotically stable, a propagator" if neuron.system.k2 > 0 else "self-excited, an oscillator"
         return ring_chain(neuron.system.k2, neuron.system.k3, np.ones(5), layers, weight), regime
     try:

@@ -73,7 +73,7 @@ def _list_fits(kind: str, hardware: str, json: bool) -> None:
     from neurorules.runner.fit import fits
 
     if kind != "rules":
-        raise UserError(f"--hardware asks which rules fit a device, and '{kind}' are no rules. Use: list rules")
+        raise UserError(f"--hardware asks which rules fit a device, and '{kind}' are not rules. Use: list rules")
     rows = fits(hardware)
     if json:
         print_json({"hardware": hardware, "rules": rows})

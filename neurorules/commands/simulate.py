@@ -57,7 +57,7 @@ def simulate(
 
     if path != "brian2":
         raise UserError(
-            f"--path {path} is no stepped simulator: simulate runs the net of torch step by step in Brian2. Leave "
+            f"--path {path} is not a stepped simulator: simulate runs the net of torch step by step in Brian2. Leave "
             f"--path out"
         )
     own = {"steps": steps, "rate": rate, "seed": seed, "encode": encode}
@@ -170,7 +170,7 @@ def _is_graph(run: str, options: dict[str, Any], learn: int | None) -> bool:
 
     if is_nir(run):
         if learn is not None:
-            raise UserError("--learn goes on with a run, and a file of NIR is none. Train it: train --net net.nir")
+            raise UserError("--learn continues a run, and a NIR file is not a run. Train it: train --net net.nir")
         return True
     if options:
         raise UserError(f"--{next(iter(options))} is for a file of NIR, and a run has its own. Leave it out")

@@ -55,7 +55,7 @@ def train(
 
     first = launch().rank == 0
     if out is None and resume:
-        raise UserError("--resume needs the folder of the run to go on with. Give --out DIR")
+        raise UserError("--resume needs the folder of the run to continue. Give --out DIR")
     after_restart(out, resume, force)  # this check comes before a folder is chosen
     folder = out or free_folder(Path("runs") / config.rule.replace(":", "_"))
     with ExitStack() as open_files:

@@ -62,11 +62,11 @@ def window(
 
         check_format(out)
     if not 0 < step_ms < float("inf"):
-        raise UserError(f"--step-ms is {step_ms}, and has to be a number above 0")
+        raise UserError(f"--step-ms is {step_ms}, and must be a number above 0")
     lags = _numbers("--dt", dt)
     wanted = None if rates is None else _numbers("--rates", rates)
     if wanted is not None and min(wanted) <= 0:
-        raise UserError(f"--rates holds {min(wanted):g}, and each has to be above 0")
+        raise UserError(f"--rates holds {min(wanted):g}, and each must be above 0")
     own, machine = RULES.make(rule), _machine(path)
     if clamp is None:
         points = measure(own, lags, wanted, pairs=pairs, weight=weight, m=m, step_ms=step_ms, machine=machine)
@@ -120,7 +120,7 @@ def _numbers(option: str, text: str) -> list[float]:
     except ValueError:
         parts = []
     if not parts or any(abs(part) > 1e9 or part != part for part in parts):
-        raise UserError(f"{option} is '{text:.80}', which is no list of numbers. Write 1,10,20 or first:last:step")
+        raise UserError(f"{option} is '{text:.80}', which is not a list of numbers. Write 1,10,20 or first:last:step")
     if ":" not in text:
         return parts
     if len(parts) != 3 or "," in text or parts[2] <= 0 or parts[1] < parts[0]:
@@ -128,5 +128,5 @@ def _numbers(option: str, text: str) -> list[float]:
     first, last, step = parts
     count = int((last - first) / step + 1e-9) + 1
     if count > MOST:
-        raise UserError(f"{option} asks for {count} numbers; the most is {MOST}. Use a longer step")
+        raise UserError(f"{option} asks for {count} numbers; the maximum is {MOST}. Use a longer step")
     return [first + number * step for number in range(count)]

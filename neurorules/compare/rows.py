@@ -57,13 +57,13 @@ def parse_row(text: str, shared: TrainConfig) -> TrainConfig:
         key, equals, value = (part.strip() for part in piece.partition("="))
         name = key.replace("-", "_")
         if not equals or not name or not value:
-            raise UserError(f"'@{piece}' in '{text}' is no setting. Write @setting=value, for example @lr=0.001")
+            raise UserError(f"'@{piece}' in '{text}' is not a setting. Write @setting=value, for example @lr=0.001")
         if name in SHARED:
             raise UserError(f"'@{piece}' in '{text}': all rows share {name}. Give it to the whole comparison")
         if name not in OWN:
             raise unknown(f"setting in '{text}'", key, OWN)
         if name in own:
-            raise UserError(f"setting '{name}' stands twice in '{text}'. Keep one of them")
+            raise UserError(f"setting '{name}' is given twice in '{text}'. Keep one of them")
         own[name] = value
     settings = config_from(with_own_parts(own), f"'{text}'")
     return replace(shared, rule=rule, **{name: getattr(settings, name) for name in own})

@@ -60,7 +60,7 @@ class Trace:
         if not is_readable(self.name, (MEMBRANE, "m", "p", "y")):
             raise UserError(
                 f"trace '{self.name}' has no name that a text can read. Use lower-case letters, without _pre or _post "
-                f"at the end, and no name that stands for something else"
+                f"at the end, and no name with another meaning"
             )
         if self.spikes not in ("summed", "nearest"):
             raise unknown(f"way to gather spikes in trace '{self.name}':", self.spikes, ("summed", "nearest"))
@@ -127,7 +127,7 @@ def check_traces(owner: str, traces: Iterable[Trace], constants: Mapping[str, fl
             legal = sorted({*ACTIVITY, *constants, *before})
             if name not in legal:
                 raise UserError(
-                    f"{owner}, trace '{trace.name}': its text reads `{name}`, which is no variable of its neuron. "
+                    f"{owner}, trace '{trace.name}': its text reads `{name}`, which is not a variable of its neuron. "
                     f"It may read {', '.join(legal)}"
                 )
         for call in calls_in(trace.expression):

@@ -49,4 +49,6 @@ def check_number(owner: str, text: str, expression: Expression, constants: Mappi
     except (ArithmeticError, ValueError):
         finite = False
     if not finite:
-        raise UserError(f"{owner}: `{show(expression)}` in the text '{text:.80}' is no finite number. Use a finite one")
+        raise UserError(
+            f"{owner}: `{show(expression)}` in the text '{text:.80}' is not a finite number. Use a finite one"
+        )

@@ -37,7 +37,7 @@ def parse_named(text: str) -> tuple[str, dict[str, str]]:
         if not equals or not key or not value:
             raise UserError(f"'{piece}' in '{text}' is not an option. Write key=value, for example form=voltage")
         if key in options:
-            raise UserError(f"option '{key}' stands twice in '{text}'. Keep one of them")
+            raise UserError(f"option '{key}' is given twice in '{text}'. Keep one of them")
         options[key] = value.strip()
     return name.strip(), options
 

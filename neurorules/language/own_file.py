@@ -163,7 +163,9 @@ def load(path: Path, offer: Offer | None = None) -> ModuleType:
     if printed.getvalue().strip():
         sys.modules.pop(name, None)
         first = printed.getvalue().strip().splitlines()[0]
-        raise UserError(f"{path} prints '{first:.60}' when it is run, and output is for results. Take the print out")
+        raise UserError(
+            f"{path} prints '{first:.60}' when it is run, but standard output is reserved for results. Remove the print"
+        )
     _check_entry(path, module, offer or _offer(text))
     _modules[path] = (digest, module)
     return module

@@ -96,7 +96,9 @@ def _files_of(place: Path) -> list[Path]:
     if place.suffix == ".py":
         return [checked_path(str(place), f"{VARIABLE}: ")]
     if not place.is_dir():
-        raise UserError(f"{VARIABLE} names the folder {place}, which is not there. Make it, or correct the variable")
+        raise UserError(
+            f"{VARIABLE} names the folder {place}, which does not exist. Create it, or correct the variable"
+        )
     files = sorted(place.resolve().glob("*.py"))
     return [path for path in files if not path.stem.startswith("_") and offer_of(path).kinds]
 

@@ -74,7 +74,7 @@ def clopath(
     taus_ms = {"x": c.tau_x_ms, "u_minus": c.tau_minus_ms, "u_plus": c.tau_plus_ms}
     if span <= 0 or dt_ms >= min(taus_ms.values()):
         raise UserError(
-            f"rule 'clopath': threshold_mV={threshold_mV:g} has to be above rest_mV={rest_mV:g}, and dt_ms={dt_ms:g} "
+            f"rule 'clopath': threshold_mV={threshold_mV:g} must be above rest_mV={rest_mV:g}, and dt_ms={dt_ms:g} "
             f"below the shortest time constant, {min(taus_ms.values()):g} ms"
         )
     text = TEXT.format(late=round(delay_ms / dt_ms) + 1)

@@ -55,7 +55,7 @@ def urbanczik_senn(
         UserError: e_exc is not above e_inh.
     """
     if not e_inh < e_exc:
-        raise UserError(f"rule 'urbanczik_senn': e_exc={e_exc:g} has to be above e_inh={e_inh:g}")
+        raise UserError(f"rule 'urbanczik_senn': e_exc={e_exc:g} must be above e_inh={e_inh:g}")
     mem, syn = math.exp(-dt_ms / tau_mem_ms), math.exp(-dt_ms / tau_syn_ms)
     return Rule(
         name="urbanczik_senn",

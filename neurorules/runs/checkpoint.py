@@ -84,7 +84,7 @@ def load(folder: Path, config: Mapping[str, Any] | None = None) -> Checkpoint | 
         if not path.exists():
             continue
         if not path.is_file():
-            raise UserError(f"{path} is no file. Remove it; the checkpoint before it is then used")
+            raise UserError(f"{path} is not a file. Remove it; the checkpoint before it is then used")
         try:
             stored, belongs = _read(path)
             break

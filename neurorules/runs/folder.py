@@ -84,7 +84,7 @@ class RunFolder:
         folder = cls(path)
         if any((path / name).exists() for name in RUN_FILES):
             if not force:
-                raise UserError(f"{path} holds another run. Add --force to replace it, --resume to go on with it")
+                raise UserError(f"{path} holds another run. Add --force to replace it, --resume to continue it")
             folder.remove()
         path.mkdir(parents=True, exist_ok=True)
         write_text(path / CONFIG, to_json(config, indent=2) + "\n")
@@ -143,7 +143,7 @@ class RunFolder:
         folder = cls(path)
         config = folder.config()
         if not ((path / RESULT).exists() and (path / WEIGHTS).exists()):
-            raise UserError(f"the run in {path} has not finished. Go on with it first: train ... --resume")
+            raise UserError(f"the run in {path} has not finished. Finish it first: train ... --resume")
         check_seal(path, folder.read_result(), config, WEIGHTS)
         return folder
 
@@ -187,7 +187,7 @@ class RunFolder:
         for number, row in enumerate(rows, 1):
             if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
                 raise UserError(
-                    f"{path} is damaged: line {number} is no row of an epoch. Remove it, or begin again with --force"
+                    f"{path} is damaged: line {number} is not a row of an epoch. Remove it, or begin again with --force"
                 )
         return rows
 

@@ -38,7 +38,9 @@ def launch() -> Launch:
     values = [os.environ.get(name, "0") for name in NAMES]
     if not all(value.isdecimal() for value in values):
         named = ", ".join(f"{name}={value}" for name, value in zip(NAMES, values, strict=True))
-        raise UserError(f"the environment says {named}, which are no whole numbers. Start with torchrun, or unset them")
+        raise UserError(
+            f"the environment says {named}, which are not whole numbers. Start with torchrun, or unset them"
+        )
     return Launch(*map(int, values))
 
 

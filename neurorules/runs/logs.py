@@ -64,7 +64,7 @@ class CsvLog(Log):
         except (OSError, ValueError, csv.Error):
             whole = False
         if not whole:
-            raise UserError(f"{self.path} is no CSV file of epochs, and a log would replace it. Name another file")
+            raise UserError(f"{self.path} is not a CSV file of epochs, and a log would replace it. Name another file")
         return rows
 
     def __call__(self, row: Mapping[str, Any]) -> None:

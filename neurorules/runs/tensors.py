@@ -51,4 +51,4 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged, it is no whole safetensors file ({error})") from None
+        raise UserError(f"{path} is damaged, it is not a complete safetensors file ({error})") from None

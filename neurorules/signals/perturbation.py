@@ -129,7 +129,7 @@ class InputPerturbation(Signal):
             )
         by_matrix = "init=normal" if self.init == "normal" else "mirror=layers" if self.mirror == "layers" else None
         if by_matrix and not is_dense_chain(net):
-            raise UserError(f"{by_matrix} has one matrix a layer, and the net is no chain of dense layers. Use "
+            raise UserError(f"{by_matrix} has one matrix a layer, and the net is not a chain of dense layers. Use "
                             f"{'init=uniform' if self.init == 'normal' else 'mirror=running'}")  # fmt: skip
         if self.mirror == "layers" and net.layers[0].neuron.spiking:
             raise UserError("mirror=layers sends noise through rate neurons, and these spike. Use mirror=running")

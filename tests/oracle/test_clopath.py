@@ -130,10 +130,10 @@ def test_a_linear_neuron_of_random_spikes_learns_as_bcm() -> None:
     ("words", "message"),
     [
         (["stdp", "--clamp", "-60"], "whose membrane is in no mV"),
-        (["clopath", "--clamp", "high"], "--clamp is 'high', which is no list of numbers"),
+        (["clopath", "--clamp", "high"], "--clamp is 'high', which is not a list of numbers"),
         (["clopath", "--rates", "1000"], "cannot spike as often as asked"),
         (["clopath:dt_ms=7", "--step-ms", "7"], "below the shortest time constant, 7 ms"),
-        (["clopath:threshold_mV=-80"], "threshold_mV=-80 has to be above rest_mV=-70.6"),
+        (["clopath:threshold_mV=-80"], "threshold_mV=-80 must be above rest_mV=-70.6"),
     ],
 )
 def test_what_no_membrane_can_do_is_refused_in_one_line(

@@ -70,7 +70,7 @@ def test_causal_distance_takes_any_system_from_a_file(tmp_path: Path, capsys: py
         (["--target", "Q"], "unknown variable 'Q'"),
         (["--layers", "0"], "--layers is 0"),
         (["--time", "0"], "--time is 0"),
-        (["lif"], "no system of coupled variables"),
+        (["lif"], "not a system of coupled variables"),
         (["five_element:k3=0"], "k3 is 0.0. Give a number above 0"),
         (["--out", "graph.gif"], "unknown picture format 'gif'"),
     ],

@@ -81,7 +81,7 @@ def test_logs_are_callbacks_and_go_on_where_they_are(tmp_path: Path) -> None:
     assert float(table(tmp_path / "log.csv")[2]["accuracy"]) == more[0]["accuracy"]
     for content in ("a letter, and no table", "name,age\nx,3\n"):
         (tmp_path / "other.csv").write_text(content)
-        with pytest.raises(UserError, match="is no CSV file of epochs"):
+        with pytest.raises(UserError, match="is not a CSV file of epochs"):
             CsvLog(tmp_path / "other.csv")
         assert (tmp_path / "other.csv").read_text() == content
 

@@ -77,7 +77,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["compare", "--seeds", "0"], ["--seeds is 0"]),
         (["compare", "--controls", "shalow"], ["unknown control 'shalow'", "shallow"]),
         (["compare", "--rules", "sigprop@lrr=0.1"], ["setting", "'lrr'", "'lr'"]),
-        (["compare", "--rules", "sigprop@lr=0.1@lr=0.2"], ["'lr' stands twice"]),
+        (["compare", "--rules", "sigprop@lr=0.1@lr=0.2"], ["'lr' is given twice"]),
         (["compare", "--rules", "sigprop@lr"], ["'@lr'", "@setting=value"]),
         (["compare", "--rules", "sigprop@lr="], ["'@lr='", "@setting=value"]),
         (["compare", "--rules", "sigprop@=1"], ["'@=1'", "@setting=value"]),

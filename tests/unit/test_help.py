@@ -199,9 +199,9 @@ _neurorules_completion {tmp_path}/neurorules; echo "${{COMPREPLY[@]}}"
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("train --epochs foo", "--epochs is 'foo', and has to be a valid integer. See: neurorules train --help"),
-        ("train --lr abc", "--lr is 'abc', and has to be a valid number. See: neurorules train --help"),
-        ("window stdp --pairs 0", "--pairs is '0', and has to be greater than or equal to 1. See: neurorules window"),
+        ("train --epochs foo", "--epochs is 'foo', and must be a valid integer. See: neurorules train --help"),
+        ("train --lr abc", "--lr is 'abc', and must be a valid number. See: neurorules train --help"),
+        ("window stdp --pairs 0", "--pairs is '0', and must be greater than or equal to 1. See: neurorules window"),
         ("record run --part foo", "--part: 'foo' is not one of 'test', 'validation', 'train'. See: neurorules record"),
     ],
 )

@@ -301,8 +301,8 @@ def test_nearest_finds_small_mistakes_and_nothing_in_the_dark() -> None:
     ("traces", "words"),
     [
         ([Trace("u", 0.9), Trace("u", 0.8)], "the name 'u'|trace 'u', but that name is taken"),
-        ([Trace("late", 0.9, "early"), Trace("early", 0.9)], "reads `early`, which is no variable of its neuron"),
-        ([Trace("u", 0.9, "S_post")], "reads `S_post`, which is no variable of its neuron. It may read"),
+        ([Trace("late", 0.9, "early"), Trace("early", 0.9)], "reads `early`, which is not a variable of its neuron"),
+        ([Trace("u", 0.9, "S_post")], "reads `S_post`, which is not a variable of its neuron. It may read"),
         ([Trace("u", 0.9, "before(S)")], r"before\(\) takes a trace, found S"),
         ([Trace("kept", 0.9)], "declares the trace 'kept', but that name is taken"),
     ],

@@ -118,5 +118,5 @@ def test_other_devices_and_other_lists_are_refused_by_name() -> None:
         fits("fixed_point")
     from neurorules.commands.inspect import list_entries
 
-    with pytest.raises(UserError, match="'neurons' are no rules"):
+    with pytest.raises(UserError, match="'neurons' are not rules"):
         list_entries("neurons", "loihi")

@@ -312,8 +312,8 @@ def test_two_files_of_one_name_and_folders_that_are_wrong_are_told(
     assert "has the same name. Rename one of them" in refused(capsys, *rows)
     own_files.take_all({})
     for value, words in (
-        (f".{os.pathsep}more", "have one name"), ("nowhere", "the folder nowhere, which is not there"),
-        ("mine", "the folder mine, which is not there"), ("more/other.py", "there is no Python file more/other.py"),
+        (f".{os.pathsep}more", "have one name"), ("nowhere", "the folder nowhere, which does not exist"),
+        ("mine", "the folder mine, which does not exist"), ("more/other.py", "there is no Python file more/other.py"),
     ):  # fmt: skip
         monkeypatch.setenv(own_files.VARIABLE, value)
         assert words in refused(capsys, "train", "--rule", "mine", *SMALL, "--out", "out")

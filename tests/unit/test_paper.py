@@ -368,9 +368,9 @@ def test_the_command_writes_the_kit_and_replaces_it_only_when_asked(
         (["--charts", "pdv"], ["unknown format of charts 'pdv'", "pdf"]),
         (["--tables", "latex"], ["unknown format of tables 'latex'", "tex"]),
         (["--only", "acuracy"], ["unknown table or chart 'acuracy'", "accuracy"]),
-        (["--out", "."], ["holds other things"]),
-        (["--out", ".", "--force"], ["holds other things"]),
-        (["--out", "compare.json"], ["compare.json", "holds other things"]),
+        (["--out", "."], ["contains other files"]),
+        (["--out", ".", "--force"], ["contains other files"]),
+        (["--out", "compare.json"], ["compare.json", "contains other files"]),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing_behind(

@@ -205,7 +205,7 @@ def test_weights_are_the_image(shape: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(np.asarray(image.get_array()), w.reshape(len(w), -1))
     low, high = image.get_clim()
     assert low == -high < 0
-    with pytest.raises(UserError, match="are no matrix"):
+    with pytest.raises(UserError, match="are not a matrix"):
         weights(axis(), w[0])
 
 
@@ -248,7 +248,7 @@ def test_a_dense_first_layer_takes_the_inputs_shape(tmp_path: Path) -> None:
         folder.write_result(dict.fromkeys(RESULT_KEYS) | folder.config())
         figure = PLOTS.make(f"fields{option}").figure([folder.path], None)
         assert figure.axes[0].get_title(loc="left") == f"hidden1: 2 fields, {expected}"
-    with pytest.raises(UserError, match="the 45 inputs are no square maps. Say what they are"):
+    with pytest.raises(UserError, match="the 45 inputs are not square maps. Give their shape"):
         Fields().figure([folder.path], None)
     with pytest.raises(UserError, match="shape=9x9 is no CxHxW of 45 inputs"):
         Fields(shape="9x9").figure([folder.path], None)

@@ -288,5 +288,5 @@ def test_what_torchrun_says_is_read_from_the_environment(monkeypatch: pytest.Mon
     (tmp_path / "config.json").write_text("{}")
     assert after_restart(tmp_path, False, True) == (True, False)
     monkeypatch.setenv("WORLD_SIZE", "two")
-    with pytest.raises(UserError, match="no whole numbers"):
+    with pytest.raises(UserError, match="not whole numbers"):
         launch()

@@ -183,7 +183,7 @@ def test_a_folder_in_the_place_of_a_checkpoint_is_told_in_one_line(folder: Path)
     begun(folder)
     (folder / checkpoint.CURRENT).unlink()
     (folder / checkpoint.CURRENT).mkdir()
-    with pytest.raises(UserError, match="is no file"):
+    with pytest.raises(UserError, match="is not a file"):
         resumed(folder)
 
 

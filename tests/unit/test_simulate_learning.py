@@ -126,7 +126,7 @@ def test_the_command_gives_one_json_object(folder: Path, capsys: pytest.CaptureF
     [
         (["--learn", "0"], "--learn is 0"),
         (["--learn", "100"], "Ask for fewer"),
-        (["--path", "continuous"], "no stepped simulator"),
+        (["--path", "continuous"], "not a stepped simulator"),
     ],
 )
 def test_mistakes_are_told_in_one_line(

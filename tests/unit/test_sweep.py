@@ -239,7 +239,7 @@ def test_settings_that_do_not_go_together_are_refused_trials_and_the_others_go_o
         (f"{TRAIN}[space]\nlr.fast = [1, 2]\n", ["lr in [space]", "no options"]),
         (f'{TRAIN}[space]\nrule.frm = ["voltage"]\n', ["'frm'", "'form'"]),
         (f'{TRAIN}[space]\nrule.form = ["voltag"]\n', ["voltag", "'voltage'"]),
-        (f"{TRAIN}[space]\nhardware.bits = [4]\n", ["no hardware is named"]),
+        (f"{TRAIN}[space]\nhardware.bits = [4]\n", ["no hardware is given"]),
         (f'{TRAIN}[space]\nrule = ["sigprp"]\n', ["sigprp", "sigprop"]),
         (f'{TRAIN.replace("net", "#")}[space]\nnet = ["m:f"]\n', ["m:f", "sweep"]),
         (f'{TRAIN}optimizer = "none"\n[space]\nlr = "1e-3..1e-2"\n', ["lr changes nothing"]),
@@ -250,7 +250,7 @@ def test_settings_that_do_not_go_together_are_refused_trials_and_the_others_go_o
         (f"{TRAIN.replace('validation = 40', 'validation = 0')}{SPACE}", ["held out"]),
         (f"{TRAIN}neuron = [1]\n{SPACE}", ["neuron in [train]"]),
         (f"{TRAIN.replace('steps', 'stepz')}{SPACE}", ["'stepz'", "'steps'"]),
-        ("train = 1\n", ["train is no table"]),
+        ("train = 1\n", ["train is not a table"]),
         (
             f'way = "grid"\n{TRAIN.replace("steps = 3", "steps = 1000000").replace("net", "#")}'
             '[space]\nnet = ["9000"]\n',

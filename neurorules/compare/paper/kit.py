@@ -119,7 +119,7 @@ def _check_place(out: Path, force: bool) -> None:
     if not out.exists() and not out.is_symlink():
         return
     if not out.is_dir() or any(child.name not in FILES for child in out.iterdir()):
-        raise UserError(f"--out {out} holds other things than tables and charts for a paper. Name another folder")
+        raise UserError(f"--out {out} contains other files than tables and charts for a paper. Name another folder")
     if any(out.iterdir()) and not force:
         raise UserError(f"{out} is there already. Replace it with --force, or name another folder with --out")
 

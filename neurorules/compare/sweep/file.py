@@ -93,7 +93,7 @@ def _read(content: Mapping[str, Any]) -> SweepFile:
     train = _table(content, "train")
     for name, value in train.items():
         if not isinstance(value, str | int | float):
-            raise UserError(f"{name} in [train] is no text, number, true or false. What is searched stands in [space]")
+            raise UserError(f"{name} in [train] is not a text, number, true or false. Put searched settings in [space]")
     config = config_from(with_own_parts(train), "[train]")
     table = _table(content, "space")
     space = _space(config, table, {name.replace("-", "_") for name in train})
@@ -109,7 +109,7 @@ def _read(content: Mapping[str, Any]) -> SweepFile:
 def _table(content: Mapping[str, Any], name: str) -> dict[str, Any]:
     table = content.get(name, {})
     if not isinstance(table, dict):
-        raise UserError(f"{name} is no table. Write [{name}], and names and values below it")
+        raise UserError(f"{name} is not a table. Write [{name}], and names and values below it")
     return table
 
 

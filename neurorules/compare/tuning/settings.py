@@ -124,7 +124,7 @@ def _part_of(config: TrainConfig, setting: str) -> tuple[str, Callable[..., Any]
     """The name of the part that a setting names, and what makes it."""
     text = getattr(settle(config), setting)
     if text in (None, "none"):
-        raise UserError(f"no {setting} is named whose options could be searched. Name one in [train]")
+        raise UserError(f"no {setting} is given whose options could be searched. Give one in [train]")
     if "+" in text:
         raise UserError(f"{setting} '{text}' names several parts. Search whole texts: {setting} = ['...', '...']")
     name = parse_named(text)[0]

@@ -121,11 +121,13 @@ def parse_space(text: str) -> Space:
         key, equals, values = (part.strip() for part in piece.partition("="))
         name = key.replace("-", "_")
         if not equals or not values:
-            raise UserError(f"'{piece}' in --space is no setting. Write name=low..high:log, such as lr=1e-4..1e-1:log")
+            raise UserError(
+                f"'{piece}' in --space is not a setting. Write name=low..high:log, such as lr=1e-4..1e-1:log"
+            )
         if name not in OWN:
             raise unknown("setting in --space", key, OWN)
         if name in space:
-            raise UserError(f"setting '{name}' stands twice in --space. Keep one of them")
+            raise UserError(f"setting '{name}' is given twice in --space. Keep one of them")
         where = f"'{piece}' in --space" if ".." in values else "--space"
         space[name] = read_dimension(setting_target(name, "--space"), values, where)
     if not space:
@@ -163,11 +165,11 @@ def _range(target: Target, text: str, where: str) -> Dimension:
         raise unknown(f"scale in {where}:", ":".join(scales), ["log"])
     number = declared(target.kind)
     if number is None:
-        raise UserError(f"{where}: {target.name} is no number. Write a choice, for example one|two")
+        raise UserError(f"{where}: {target.name} is not a number. Write a choice, for example one|two")
     try:
         low, high = (float(bound) for bound in bounds.split(".."))
     except ValueError:
-        raise UserError(f"{where} is no range. Write low..high, for example 1e-4..1e-1") from None
+        raise UserError(f"{where} is not a range. Write low..high, for example 1e-4..1e-1") from None
     bounded = Range(low, high, scales == ["log"], whole=number[0] is int)
     if not (math.isfinite(low) and math.isfinite(high) and low < high) or (bounded.log and low <= 0):
         above = " from above 0" if bounded.log else ""

@@ -68,15 +68,15 @@ def read_search(out: Path, form: Form) -> dict[str, Any]:
         What the file holds, without its digest.
 
     Raises:
-        UserError: the file is no search of this version, or not what was written.
+        UserError: the file is not a search of this version, or not what was written.
     """
     path = out / form.file
     if not path.is_file():
-        raise UserError(f"{path} is no file. Remove it, or give another --out")
+        raise UserError(f"{path} is not a file. Remove it, or give another --out")
     stored = read_json(path)
     expected = (form.format, form.version)
     if not isinstance(stored, dict) or (stored.get("format"), stored.get("format_version")) != expected:
-        raise UserError(f"{path} is no search of this version. Begin again with --force, or give another --out")
+        raise UserError(f"{path} is not a search of this version. Begin again with --force, or give another --out")
     if stored.pop(SEAL, None) != digest_of_config(stored):
         raise UserError(f"{path} was changed after it was written. Restore it, or begin again with --force")
     return stored
@@ -108,7 +108,7 @@ def open_search(
     if not (out / form.file).exists() or (force and not resume):
         return {}
     if not resume:
-        raise UserError(f"{out} holds another search. Add --force to replace it, --resume to go on with it")
+        raise UserError(f"{out} holds another search. Add --force to replace it, --resume to continue it")
     stored = read_search(out, form)
     before = stored["asked"]
     pairs = [(name, before.get(name), content[name]) for name in content if name != "settings"]

@@ -79,7 +79,7 @@ class Fields(RunPicture):
             side = isqrt(inputs // channels)
             if channels * side**2 == inputs:
                 return (channels, side, side)
-        raise UserError(f"the {inputs} inputs are no square maps. Say what they are: --kind fields:shape=CxHxW")
+        raise UserError(f"the {inputs} inputs are not square maps. Give their shape: --kind fields:shape=CxHxW")
 
 
 def strongest(w: np.ndarray, count: int) -> np.ndarray:

@@ -66,7 +66,7 @@ def weights(axis: Axes, w: Any) -> Axes:
     """
     matrix = plain_array(w)
     if matrix.ndim not in (2, 4):
-        raise UserError(f"weights of shape {matrix.shape} are no matrix. Give (O, I), or a kernel (O, C, k, k)")
+        raise UserError(f"weights of shape {matrix.shape} are not a matrix. Give (O, I), or a kernel (O, C, k, k)")
     kernel = matrix.ndim == 4
     inputs = "x".join(map(str, matrix.shape[1:])) + " kernel" if kernel else counted(matrix.shape[1], "input")
     matrix = matrix.reshape(len(matrix), -1)
