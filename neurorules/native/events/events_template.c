@@ -21,6 +21,14 @@ INLINE uint64_t NAME(bits)(const REAL *value, int n)
 {
     uint8_t flag[64] = {0};
     uint64_t bits = 0, bytes[8];
+#ifdef MASK
+    if (n == 64) {
+#pragma GCC unroll 16
+        for (int i = 0; i < 64; i += LANES)
+            bits |= (uint64_t)MASK(*(const NAME(Vector) *)(value + i)) << i;
+        return bits;
+    }
+#endif
     if (n == 64)
         for (int i = 0; i < 64; i++)
             flag[i] = value[i] != 0;
