@@ -6,6 +6,10 @@ always multiplied in the same way, with any number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -19,7 +23,26 @@ ADDITION, EVENT, LOOK, MOVE, CALL = 2.9, 80, 40, 25, 4_000_000
 value, copying a weight into a table or out of a sum, and the call itself. Source: measured, and rounded up in favour of
 the dense product (python benchmarks/events.py --costs; float32, one thread of a Zen 4 core, against oneDNN)."""
 
+SMALL = 1 << 18
+"""Numbers of a matrix that is listed again each time, since looking at them costs less than holding them."""
+
 _allowed = [True]
+_Key = tuple[object, ...]
+_listed: ContextVar[dict[_Key, tuple[Tensor, events.Lists | None]] | None] = ContextVar("listed", default=None)
+
+
+@contextmanager
+def listing_once() -> Iterator[None]:
+    """Inside the block a large matrix is listed once, however many products read it.
+
+    The block holds every such matrix, and nothing in it may change one in place: a trial does not, which runs all steps
+    of its layers and then learns from the same activity.
+    """
+    token = _listed.set({})
+    try:
+        yield
+    finally:
+        _listed.reset(token)
 
 
 def only_dense() -> None:
@@ -81,7 +104,13 @@ def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
         return None
     if _is_rounded() or not events.serves(pre):
         return None
-    return events.listed(pre, limit)
+    known = _listed.get()
+    if known is None or pre.numel() < SMALL:
+        return events.listed(pre, limit)
+    key = pre.data_ptr(), pre.shape, pre.stride(), pre.dtype, limit
+    if key not in known:
+        known[key] = pre, events.listed(pre, limit)  # while it is held, no other matrix has its address
+    return known[key][1]
 
 
 def _is_rounded() -> bool:

@@ -63,6 +63,17 @@ class PostForm:
         own = psi_of(neuron)
         return None if own is None else own._replace(scale=self.inner * own.scale)
 
+    def stays(self, neuron: Neuron, back: bool) -> bool:
+        """Whether a third factor that is the same at each step makes such a post factor, where nothing normalises.
+
+        Args:
+            neuron: of the layer.
+            back: whether the factor goes backwards through the membrane.
+        """
+        dynamics = backwards(neuron)
+        forgets = dynamics is not None and isinstance(dynamics.beta, float) and dynamics.beta == 0.0
+        return self.factor == "one" and (forgets or not back)
+
 
 def recognise(expression: Expression, constants: Mapping[str, float]) -> PostForm | None:
     """Recognise the form of a post factor.

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from neurorules.connections._matrix import Matrix
 from neurorules.contracts.series import Series
 from neurorules.language.expressions import parse
 from neurorules.native.scans import build, dispatch
@@ -98,6 +99,20 @@ def test_every_neuron_and_normalisation_does(general: Callable[..., Found], neur
     model = model_of(rule, "dense", neuron, norm, torch.float64)
     args = (model, torch.float64, False)
     assert_same(two_trials(*args), general(two_trials, *args), torch.float64)
+
+
+@pytest.mark.parametrize(("beta", "rows"), [(0.0, SAMPLES), (0.9, STEPS * SAMPLES)])
+def test_a_read_out_without_memory_sums_what_it_reads_before_it_multiplies(
+    general: Callable[..., Found], monkeypatch: pytest.MonkeyPatch, beta: float, rows: int
+) -> None:
+    net = build_network("13", (6,), CLASSES, norm="streaming", readout_neuron=f"leaky_readout:beta={beta}")
+    model = build_model(net.on(torch.device("cpu"), torch.float64), RULES.make("dfa"))
+    wanted = general(two_trials, model, torch.float64, False)
+    multiplied: list[int] = []
+    plain = Matrix.correlate
+    monkeypatch.setattr(Matrix, "correlate", lambda *a: (multiplied.append(len(a[2])), plain(*a))[1])
+    assert_same(two_trials(model, torch.float64, False), wanted, torch.float64)
+    assert multiplied[0] == rows
 
 
 @pytest.mark.parametrize(

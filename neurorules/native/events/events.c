@@ -63,6 +63,20 @@ int omp_get_thread_num(void);
 static int omp_get_thread_num(void) { return 0; }
 #endif
 
+/* One bit for each number of a vector: whether it is not 0, as is one that is no number. */
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define MASK(vector)                                                                           \
+    (sizeof(REAL) == 4 ? _mm512_cmp_ps_mask((__m512)(vector), _mm512_setzero_ps(), _CMP_NEQ_UQ) \
+                       : _mm512_cmp_pd_mask((__m512d)(vector), _mm512_setzero_pd(), _CMP_NEQ_UQ))
+#elif defined(__AVX__)
+#include <immintrin.h>
+#define MASK(vector)                                                                                           \
+    (sizeof(REAL) == 4                                                                                          \
+         ? _mm256_movemask_ps(_mm256_cmp_ps((__m256)(vector), _mm256_setzero_ps(), _CMP_NEQ_UQ))                \
+         : _mm256_movemask_pd(_mm256_cmp_pd((__m256d)(vector), _mm256_setzero_pd(), _CMP_NEQ_UQ)))
+#endif
+
 #define REAL float
 #define NAME(x) x##_float32
 #include "events_template.c"

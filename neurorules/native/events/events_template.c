@@ -21,6 +21,14 @@ INLINE uint64_t NAME(bits)(const REAL *value, int n)
 {
     uint8_t flag[64] = {0};
     uint64_t bits = 0, bytes[8];
+#ifdef MASK
+    if (n == 64) {
+#pragma GCC unroll 16
+        for (int i = 0; i < 64; i += LANES)
+            bits |= (uint64_t)MASK(*(const NAME(Vector) *)(value + i)) << i;
+        return bits;
+    }
+#endif
     if (n == 64)
         for (int i = 0; i < 64; i++)
             flag[i] = value[i] != 0;
@@ -193,14 +201,15 @@ static void NAME(fill)(REAL *table, const Product *k, int64_t source, int64_t so
         memcpy(table + s * width, factor + (source + s) * k->columns + column, n * sizeof(REAL));
 }
 
-/* Adds to a sum the rows of a table that a list names; row 0 is `source`. `vectors` is a constant of the compiler. */
+/* Adds to a sum, which `begins` at zero, the rows of a table that a list names; row 0 is `source`. `vectors` is a
+ * constant of the compiler. */
 INLINE void NAME(gather)(REAL *sum, const REAL *table, int64_t source, const NAME(Active) *active,
-                         const NAME(Active) *end, int vectors)
+                         const NAME(Active) *end, int vectors, int begins)
 {
     NAME(Vector) held[VECTORS], *at = (NAME(Vector) *)sum;
 #pragma GCC unroll 16
     for (int v = 0; v < vectors; v++)
-        held[v] = at[v];
+        held[v] = begins ? (NAME(Vector)){0} : at[v];
     for (; active < end; active++) {
         const NAME(Vector) *row = (const NAME(Vector) *)(table + (active->index - source) * (vectors * LANES));
         REAL value = active->value;
@@ -213,9 +222,10 @@ INLINE void NAME(gather)(REAL *sum, const REAL *table, int64_t source, const NAM
         at[v] = held[v];
 }
 
-/* Adds the rows of a table that begins with `source` to the sums of targets first <= t < last, part by part. */
-INLINE void NAME(gather_all)(const Product *k, REAL *sums, const REAL *table, int64_t source, int64_t first,
-                             int64_t last, int vectors)
+/* Adds the rows of a table that begins with `source` to the sums of targets first <= t < last, which lie `step` apart,
+ * part by part. */
+INLINE void NAME(gather_all)(const Product *k, REAL *sums, int64_t step, const REAL *table, int64_t source,
+                             int64_t first, int64_t last, int vectors)
 {
     const NAME(Active) *active = k->active;
     int64_t to = source + k->length < k->sources ? source + k->length : k->sources;
@@ -224,33 +234,34 @@ INLINE void NAME(gather_all)(const Product *k, REAL *sums, const REAL *table, in
         const int64_t *from = k->starts + c * k->chunk_step;
         const int64_t *end = k->starts + ((c + k->span < chunks ? c + k->span : chunks) - 1) * k->chunk_step + 1;
         for (int64_t t = first; t < last; t++)
-            NAME(gather)(sums + (t - first) * vectors * LANES, table, source, active + from[t * k->target_step],
-                         active + end[t * k->target_step], vectors);
+            NAME(gather)(sums + (t - first) * step, table, source, active + from[t * k->target_step],
+                         active + end[t * k->target_step], vectors, c == 0);
     }
 }
 
-/* The sums of targets first <= t < last for a block of n columns. */
+/* The sums of targets first <= t < last for a block of n columns: where they belong, or in room for whole vectors. */
 INLINE void NAME(block)(const Product *k, int64_t first, int64_t last, int64_t column, int n, int vectors)
 {
     int width = vectors * LANES, thread = omp_get_thread_num();
     REAL *table = (REAL *)k->tables + thread * k->length * VECTORS * LANES, here[TOGETHER * VECTORS * LANES];
     REAL *sums = (REAL *)k->sums + thread * k->targets * VECTORS * LANES;
-    if (k->transposed_out)
-        memset(sums, 0, (last - first) * width * sizeof(REAL));
     for (int64_t source = 0; source < k->sources; source += k->length) {
         int64_t sources = k->sources - source < k->length ? k->sources - source : k->length;
         NAME(fill)(table, k, source, sources, column, n, width);
         for (int64_t t = first; t < last; t += TOGETHER) {
             int64_t end = last - t < TOGETHER ? last : t + TOGETHER;
+            REAL *out = (REAL *)k->out + t * k->columns + column;
             if (k->transposed_out) {
-                NAME(gather_all)(k, sums + (t - first) * width, table, source, t, end, vectors);
+                NAME(gather_all)(k, sums + (t - first) * width, width, table, source, t, end, vectors);
                 continue;
             }
-            REAL *out = (REAL *)k->out + t * k->columns + column;
-            memset(here, 0, (end - t) * width * sizeof(REAL));
+            if (n == width) {
+                NAME(gather_all)(k, out, k->columns, table, source, t, end, vectors);
+                continue;
+            }
             for (int64_t i = 0; source > 0 && i < end - t; i++)
                 memcpy(here + i * width, out + i * k->columns, n * sizeof(REAL));
-            NAME(gather_all)(k, here, table, source, t, end, vectors);
+            NAME(gather_all)(k, here, width, table, source, t, end, vectors);
             for (int64_t i = 0; i < end - t; i++)
                 memcpy(out + i * k->columns, here + i * width, n * sizeof(REAL));
         }

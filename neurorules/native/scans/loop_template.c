@@ -139,16 +139,12 @@ static void NAME(join)(REAL *restrict drive, const REAL *restrict current, const
 static void NAME(loop_panel)(const LoopTask *k, const NAME(Panel) *p, int64_t t, int64_t row, int64_t first, int n,
                              const int32_t *active, int64_t count)
 {
-    REAL drive[WIDTH], shifted[WIDTH], late[WIDTH];
+    REAL drive[WIDTH], late[WIDTH];
     int64_t at = row * k->neurons + first, now = t * k->rows * k->neurons + at, plane = k->rows * k->neurons;
     REAL *spikes = (REAL *)k->spikes + now + plane; /* the first plane is that of the step before */
     const REAL *current = (const REAL *)k->current + t * k->current_stride + at;
-    current = NAME(shift)(shifted, current, &p->affine, n);
-    if (k->current_sum) {
-        NAME(add)((REAL *)k->current_sum + at, current, n);
-        NAME(add_square)((REAL *)k->square_sum + at, current, n);
-    }
-    current = NAME(affine)(drive, current, &p->affine, n);
+    REAL *sum = k->current_sum ? (REAL *)k->current_sum + at : 0, *square = sum ? (REAL *)k->square_sum + at : 0;
+    current = NAME(affine)(drive, current, &p->affine, sum, square, n);
     if (k->weights) {
         const REAL *weights = (const REAL *)k->weights + first * k->neurons; /* of this panel */
         NAME(gather_for)(late, weights, active, count, n);

@@ -75,38 +75,35 @@ static void NAME(cut)(REAL *gate, const REAL *beta, const REAL *threshold, const
     }
 }
 
-static void NAME(accumulate)(REAL *restrict adjoint, const REAL *restrict gate,
-                             const REAL *restrict gradient, int n)
+/* Sums over time of a block. */
+typedef struct {
+    REAL adjoint[BLOCK], product[BLOCK], every[BLOCK];
+} NAME(Sums);
+
+/* One step back, and what is asked of it: out = outer * adjoint, or outer * (adjoint - E[d] - I^ E[d I^]) * gain. */
+INLINE void NAME(step_back)(REAL *restrict adjoint, REAL *restrict out, NAME(Sums) *restrict sums,
+                            const REAL *restrict gate, const REAL *restrict gradient, const REAL *restrict normalised,
+                            const REAL *restrict mean_d, const REAL *restrict mean_product,
+                            const REAL *restrict gain, REAL outer, int n, int through)
 {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         adjoint[i] = gradient[i] + gate[i] * adjoint[i];
-}
-
-static void NAME(add_product)(REAL *restrict sum, const REAL *restrict a, const REAL *restrict b, int n)
-{
-    for (int i = 0; i < n; i++)
-        sum[i] += a[i] * b[i];
-}
-
-/* out = outer * adjoint, or outer * (adjoint - E[d] - I^ E[d I^]) * gain. */
-static void NAME(finish)(REAL *restrict out, const REAL *restrict adjoint, const REAL *restrict normalised,
-                         const REAL *restrict mean_d, const REAL *restrict mean_product,
-                         const REAL *restrict gain, REAL outer, int n, int through)
-{
-    if (through)
-        for (int i = 0; i < n; i++)
+        sums->adjoint[i] += adjoint[i];
+        if (through) {
+            sums->product[i] += adjoint[i] * normalised[i];
             out[i] = outer * ((adjoint[i] - mean_d[i] - normalised[i] * mean_product[i]) * gain[i]);
-    else
-        for (int i = 0; i < n; i++)
+        } else {
             out[i] = outer * adjoint[i];
+        }
+        sums->every[i] += out[i];
+    }
 }
 
 static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
 {
     REAL beta[BLOCK], threshold[BLOCK], gate_here[BLOCK], weighed[BLOCK], normalised_here[BLOCK];
-    REAL mean_d[BLOCK], mean_product[BLOCK], every_here[BLOCK];
-    REAL adjoint[BLOCK] = {0}, sum[BLOCK] = {0}, product[BLOCK] = {0}, every_sum[BLOCK] = {0};
-    const REAL *normalised = normalised_here;
+    REAL mean_d[BLOCK], mean_product[BLOCK], every_here[BLOCK], adjoint[BLOCK] = {0};
+    NAME(Sums) sums = {0};
     NAME(AffineBlock) affine;
     int through = k->mean_d != 0;
     NAME(spread)(beta, k->beta, k->beta_size, start, n);
@@ -136,29 +133,22 @@ static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
             NAME(cut)(gate_here, beta, threshold, k, at, n);
             gate = gate_here;
         }
-        NAME(accumulate)(adjoint, gate, gradient, n);
-        if (k->current) {
+        REAL *out = k->every_step ? (REAL *)k->every_step + at : every_here;
+        if (through) {
             const REAL *current = (const REAL *)k->current + t * k->current_stride + start;
-            current = NAME(shift)(normalised_here, current, &affine, n);
-            normalised = NAME(affine)(normalised_here, current, &affine, n);
+            const REAL *normalised = NAME(affine)(normalised_here, current, &affine, 0, 0, n);
+            NAME(step_back)(adjoint, out, &sums, gate, gradient, normalised, mean_d, mean_product, affine.gain,
+                            (REAL)k->outer, n, 1);
+        } else {
+            NAME(step_back)(adjoint, out, &sums, gate, gradient, 0, 0, 0, 0, (REAL)k->outer, n, 0);
         }
-        if (k->every_step || k->every_total) {
-            REAL *every = k->every_step ? (REAL *)k->every_step + at : every_here;
-            NAME(finish)(every, adjoint, normalised, mean_d, mean_product, affine.gain, (REAL)k->outer, n, through);
-            if (k->every_total)
-                NAME(add)(every_sum, every, n);
-        }
-        if (k->total)
-            NAME(add)(sum, adjoint, n);
-        if (k->product)
-            NAME(add_product)(product, adjoint, normalised, n);
     }
     if (k->every_total)
-        memcpy((REAL *)k->every_total + start, every_sum, n * sizeof(REAL));
+        memcpy((REAL *)k->every_total + start, sums.every, n * sizeof(REAL));
     if (k->total)
-        memcpy((REAL *)k->total + start, sum, n * sizeof(REAL));
+        memcpy((REAL *)k->total + start, sums.adjoint, n * sizeof(REAL));
     if (k->product)
-        memcpy((REAL *)k->product + start, product, n * sizeof(REAL));
+        memcpy((REAL *)k->product + start, sums.product, n * sizeof(REAL));
 }
 
 void NAME(reverse)(const ReverseTask *k)

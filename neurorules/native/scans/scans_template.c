@@ -32,55 +32,47 @@ static void NAME(add)(REAL *restrict sum, const REAL *restrict x, int n)
         sum[i] += x[i];
 }
 
-static void NAME(add_square)(REAL *restrict sum, const REAL *restrict x, int n)
-{
-    for (int i = 0; i < n; i++)
-        sum[i] += x[i] * x[i];
-}
-
-/* (current - shift - mean) * gain + bias, each part where there is one, each rounded as torch rounds it. */
+/* (current - shift - mean) * gain + bias, each rounded as torch rounds it; a part that is not there changes nothing. */
 typedef struct {
     REAL shift[BLOCK], mean[BLOCK], gain[BLOCK], bias[BLOCK];
-    int shifted, scaled, biased;
+    int any;
 } NAME(AffineBlock);
+
+static void NAME(part)(REAL *to, const void *from, int64_t length, REAL otherwise, int64_t start, int n)
+{
+    NAME(spread)(to, from ? from : &otherwise, from ? length : 1, start, n);
+}
 
 static void NAME(affine_load)(NAME(AffineBlock) *a, const Affine *k, int64_t start, int n)
 {
-    a->shifted = k->shift != 0;
-    a->scaled = k->gain != 0;
-    a->biased = k->bias != 0;
-    if (a->shifted)
-        NAME(spread)(a->shift, k->shift, k->shift_size, start, n);
-    if (a->scaled) {
-        NAME(spread)(a->mean, k->mean, k->mean_size, start, n);
-        NAME(spread)(a->gain, k->gain, k->gain_size, start, n);
+    a->any = k->shift || k->gain || k->bias;
+    NAME(part)(a->shift, k->shift, k->shift_size, 0, start, n);
+    NAME(part)(a->mean, k->mean, k->mean_size, 0, start, n);
+    NAME(part)(a->gain, k->gain, k->gain_size, 1, start, n);
+    NAME(part)(a->bias, k->bias, k->bias_size, 0, start, n);
+}
+
+INLINE void NAME(affine_loop)(REAL *restrict to, const REAL *restrict current, const NAME(AffineBlock) *restrict a,
+                              REAL *restrict sum, REAL *restrict square, int n, int moments)
+{
+    for (int i = 0; i < n; i++) {
+        REAL shifted = current[i] - a->shift[i];
+        if (moments) {
+            sum[i] += shifted;
+            square[i] += shifted * shifted;
+        }
+        to[i] = (shifted - a->mean[i]) * a->gain[i] + a->bias[i];
     }
-    if (a->biased)
-        NAME(spread)(a->bias, k->bias, k->bias_size, start, n);
 }
 
-static const REAL *NAME(shift)(REAL *restrict to, const REAL *restrict current,
-                               const NAME(AffineBlock) *restrict a, int n)
+/* The map of a current, whose shifted values and their squares are added to sums where there are some. */
+static const REAL *NAME(affine)(REAL *to, const REAL *current, const NAME(AffineBlock) *a, REAL *sum, REAL *square,
+                                int n)
 {
-    if (!a->shifted)
-        return current;
-    for (int i = 0; i < n; i++)
-        to[i] = current[i] - a->shift[i];
-    return to;
-}
-
-/* The rest of it, for a current that is shifted already. */
-static const REAL *NAME(affine)(REAL *to, const REAL *current, const NAME(AffineBlock) *a, int n)
-{
-    if (a->scaled && a->biased)
-        for (int i = 0; i < n; i++)
-            to[i] = (current[i] - a->mean[i]) * a->gain[i] + a->bias[i];
-    else if (a->scaled)
-        for (int i = 0; i < n; i++)
-            to[i] = (current[i] - a->mean[i]) * a->gain[i];
-    else if (a->biased)
-        for (int i = 0; i < n; i++)
-            to[i] = current[i] + a->bias[i];
+    if (sum)
+        NAME(affine_loop)(to, current, a, sum, square, n, 1);
+    else if (a->any)
+        NAME(affine_loop)(to, current, a, 0, 0, n, 0);
     else
         return current;
     return to;
@@ -181,12 +173,7 @@ INLINE void NAME(scan_block)(const ScanTask *k, int64_t start, int n, int reset,
             if (in_place)
                 fetch_to_write(spikes + k->size, n * sizeof(REAL));
         }
-        current = NAME(shift)(drive, current, &affine, n);
-        if (k->current_sum) {
-            NAME(add)(current_sum, current, n);
-            NAME(add_square)(square_sum, current, n);
-        }
-        current = NAME(affine)(drive, current, &affine, n);
+        current = NAME(affine)(drive, current, &affine, k->current_sum ? current_sum : 0, square_sum, n);
         NAME(advance)(u, current, beta, threshold, v, spikes, n, reset, delay);
         if (k->spikes && !in_place)
             NAME(store_spikes)(k->spikes, at, spikes, n, k->storage);

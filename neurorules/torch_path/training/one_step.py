@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from neurorules.connections._sparse import listing_once
 from neurorules.contracts.running_mean import share_of
 from neurorules.language.config import window_of
 from neurorules.language.ranges import NonNegative, check_range
@@ -49,11 +50,12 @@ def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> 
             )
             return read
 
-        before = learner.seen()
-        with nullcontext() if share is None else share_of(share.samples):
+        before, window = learner.seen(), window_of(learner.schedule, steps)
+        kept = listing_once() if window >= steps else nullcontext()  # in shorter windows nothing is held
+        with nullcontext() if share is None else share_of(share.samples), kept:
             trial = learn_trial(
-                learner.store.on_hardware(learner.model), before, drive, steps, labels, learner.generator,
-                window_of(learner.schedule, steps), apply, learner.probe, share,
+                learner.store.on_hardware(learner.model), before, drive, steps, labels, learner.generator, window,
+                apply, learner.probe, share,
             )  # fmt: skip
         if share is not None:
             trial = of_whole_batch(learner.model, share, before, trial, labels)

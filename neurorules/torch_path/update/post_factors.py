@@ -131,6 +131,8 @@ class PostFactors:
             through = way_through(self.view, self.statistics.get(name), group.statistics)
             if through is None:
                 return None
+        if through is None and self.view.m is not None and self.view.m.constant and form.stays(layer.neuron, back):
+            every = False
         scan = self._scan(group, every, through)
         if scan is None or scan.every_total is None or scan.total is None:
             return None
