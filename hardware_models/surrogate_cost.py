@@ -50,11 +50,11 @@ class SurrogateCost(NamedTuple):
     @property
     def pJ(self) -> float:
         """The energy of a neuron in a step, psi and its product, in pJ (estimated)."""
-        made = (self.comparisons + self.additions) * MEMBRANE_BITS * ADD_PJ_A_BIT + self.read_bits * READ_PJ_A_BIT
+        evaluation = (self.comparisons + self.additions) * MEMBRANE_BITS * ADD_PJ_A_BIT + self.read_bits * READ_PJ_A_BIT
         if self.applied == "nothing":
-            return made
+            return evaluation
         each = PRODUCT_PJ_A_BIT * self.bits if self.applied == "product" else ADD_PJ_A_BIT
-        return made + FACTOR_BITS * each
+        return evaluation + FACTOR_BITS * each
 
 
 VOLTAGE = SurrogateCost(0, 0, 1, 0, 0, "gate", "the membrane's sign, form=voltage of sigprop")
