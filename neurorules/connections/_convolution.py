@@ -43,7 +43,7 @@ class Convolution(Connection):
     @property
     @abstractmethod
     def sides(self) -> Pair:
-        """Sides of the kernel."""
+        """Height and width of the kernel."""
 
     @property
     @abstractmethod

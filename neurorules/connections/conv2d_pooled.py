@@ -28,7 +28,7 @@ class Conv2dPooled(SquareConvolution):
 
     @property
     def pools(self) -> Pair:  # type: ignore[override]
-        """Sides of the windows."""
+        """Height and width of the windows, which are squares."""
         return self.pool, self.pool
 
 

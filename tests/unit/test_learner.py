@@ -49,7 +49,7 @@ WRONG_DRIVES = {
 WRONG_LABELS = {
     "too high": (torch.full((SAMPLES,), CLASSES), "0..2"),
     "negative": (torch.full((SAMPLES,), -1), "0..2"),
-    "floating point": (torch.zeros(SAMPLES), "whole numbers"),
+    "floating point": (torch.full((SAMPLES,), 0.5), "whole numbers"),
     "boolean": (torch.zeros(SAMPLES, dtype=torch.bool), "whole numbers"),
     "too few": (torch.zeros(SAMPLES - 1, dtype=torch.int64), "9 samples"),
     "one-hot": (torch.zeros(SAMPLES, CLASSES, dtype=torch.int64), "9 samples"),

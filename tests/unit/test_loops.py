@@ -128,7 +128,7 @@ def test_frames_are_read_time_first_or_batch_first() -> None:
         ((torch.ones(7, 3, *SHAPE), torch.zeros(4, dtype=torch.long)), "there are 4 labels"),
         ((torch.ones(4, *SHAPE), torch.zeros(3, dtype=torch.long)), "holds 4 samples"),
         ((torch.ones(4, *SHAPE), 3), "labels are a int"),
-        ((torch.ones(4, *SHAPE), torch.zeros(4)), "whole numbers"),
+        ((torch.ones(4, *SHAPE), torch.full((4,), 0.5)), "whole numbers"),
         ((torch.ones(4, *SHAPE), torch.zeros(4, dtype=torch.long), 0), "is 3 things"),
         (torch.ones(4, *SHAPE), "is a Tensor"),
         ((torch.ones(0, *SHAPE), torch.zeros(0, dtype=torch.long)), "no step or no sample"),

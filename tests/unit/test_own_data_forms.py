@@ -62,6 +62,11 @@ FORMS: dict[str, Any] = {
     "a stream": Stream(),
     "a loader of a stream": DataLoader(Stream(), batch_size=7),
     "samples": list(SET),
+    "dicts": [{"image": x, "label": int(y)} for x, y in SET],
+    "dicts with other fields": [{"id": 7, "x": x, "y": y} for x, y in SET],
+    "dicts of which one name is known": [{"my_sample": x, "label": y} for x, y in SET],
+    "a loader of dicts": DataLoader([{"image": x, "label": y} for x, y in SET], batch_size=7),  # type: ignore[arg-type]
+    "batches of dicts": [{"input": X[n : n + 7], "target": Y[n : n + 7]} for n in range(0, COUNT, 7)],
     "batches": [(X[n : n + 7], Y[n : n + 7]) for n in range(0, COUNT, 7)],
 }  # fmt: skip
 
@@ -74,6 +79,38 @@ def test_every_form_is_the_same_data(form: str) -> None:
     read = own_data((FORMS[form], test))
     assert read.name == plain.name and read.checksum == plain.checksum and read.classes == 3
     assert np.array_equal(np.asarray(read.train), X.numpy()) and read.train_labels.tolist() == Y.tolist()
+
+
+class Rows:
+    """A data set with the interface of Hugging Face's: rows are dicts, and the label's field knows its names."""
+
+    class Names:
+        names = ("cat", "dog", "emu")
+
+    features: Any = {"image": None, "label": Names()}  # noqa: RUF012
+
+    def __len__(self) -> int:
+        return 12
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        pixels = np.full((9, 8, 3), 20 * index, dtype=np.uint8)
+        return {"image": Image.fromarray(pixels).quantize(4), "label": index % 3}
+
+
+def test_rows_of_hugging_face_have_pictures_and_names_of_classes() -> None:
+    read = own_data({"train": Rows(), "test": Rows(), "unsupervised": None})
+    assert read.class_names == ("cat", "dog", "emu") and read.shape == (3, 9, 8)
+    assert np.asarray(read.train)[5].ravel().tolist() == [100] * 216
+
+
+@pytest.mark.parametrize("fields", [("image", "picture", "label", "tag"), ("a", "b"), ("image", "x", "label"), ()])
+def test_fields_that_do_not_say_what_they_are_end_in_one_line(fields: tuple[str, ...]) -> None:
+    rows = [dict.fromkeys(fields, 1.0)] * 3
+    if fields[:2] == ("image", "picture"):
+        rows = [{**row, "y": 0} for row in rows]
+    with pytest.raises(UserError, match=r"is a dict of .*, and no two of its names say.*Give pairs") as told:
+        own_data((rows, rows))
+    assert "\n" not in str(told.value)
 
 
 def test_a_generator_is_gone_through_once_and_the_users_generator_is_not_drawn_from() -> None:

@@ -56,7 +56,7 @@ class OfDicts:
         return 2
 
     def __getitem__(self, index: int) -> Any:
-        return {"image": torch.ones(4), "label": index}
+        return {"picture": torch.ones(4), "tag": index}
 
 
 def loader(**options: Any) -> DataLoader[Any]:
@@ -92,7 +92,7 @@ PARTS: list[tuple[Any, str]] = [
     ([(X[:6], Y[:6], 0)], "is 3 things"),
     ([(X[0], 0), (X[0, :, :2], 1)], r"sample 1 has the shape \(1, 2, 4\), and sample 0 has the shape \(1, 4, 4\)"),
     (Failing(), r"sample 2 cannot be read \(OSError: no such file: 2.png\)"),
-    (OfDicts(), r"is a dict of image, label. Let it be \(sample, label\)"),
+    (OfDicts(), "is a dict of picture, tag, and no two of its names say"),
     ((np.array([np.ones(3), None], dtype=object), [0, 1]), "sample 1 is a NoneType"),
     ((np.array([np.ones(3), np.ones(4)], dtype=object), [0, 1]), r"sample 1 has the shape \(4,\)"),
     (TensorDataset(X.to(torch.complex64), Y), "is a complex tensor"),
@@ -130,7 +130,7 @@ def test_times_that_are_whole_floats_are_read_and_others_are_refused() -> None:
         (FINE, {}, "the training data are a Tensor alone"),
         ((X, Y, X, Y), {}, r"data is 4 things. Give two parts, data=\(train, test\)"),
         (TensorDataset(X, Y), {}, "data is a TensorDataset. Give two parts"),
-        ({"train": FINE, "test": FINE}, {}, "data is a dict"),
+        ({"train": FINE, "validation": FINE}, {}, "data is a dict"),
         ((FINE, (X[:, :, :3], Y)), {}, "training and test samples differ"),
         ((FINE, ((X * 255).byte(), Y)), {}, "training and test samples differ"),
         (((X[Y < 2], Y[Y < 2]), FINE), {}, "label 2 is out of range"),

@@ -29,7 +29,7 @@ def learner(task: str, rule: str = "dfa", **more: Any) -> Learner:
 
 BATCHES: list[tuple[str, Any, str]] = [
     ("classes", VALUES, r"labels have shape \(6, 3\)"),
-    ("classes", torch.zeros(SAMPLES), "labels are torch.float32, must be whole numbers"),
+    ("classes", torch.full((SAMPLES,), 0.5), "labels are torch.float32, must be whole numbers"),
     ("regression", CLASSES, r"targets have shape \(6,\), and 6 samples need \(6, 3\) values.*looks like classes"),
     ("regression", VALUES[:, :2], r"shape \(6, 2\), and 6 samples need \(6, 3\) values"),
     ("regression", VALUES[:5], r"shape \(5, 3\), and 6 samples need"),

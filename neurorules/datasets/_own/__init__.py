@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,8 +42,9 @@ def own_data(
     """Read what a user has.
 
     Args:
-        data: (train, test). Each is a pair (x, y) of arrays or tensors, or of lists; a map-style or iterable data set
-            of torch or tonic; a DataLoader; or anything that yields (sample, label) or (samples, labels).
+        data: (train, test), or a dict of both. Each is a pair (x, y) of arrays or tensors, or of lists; a map-style or
+            iterable data set of torch or tonic; a DataLoader; or anything that yields (sample, label) or (samples,
+            labels), also as dicts whose names say which is which.
         batch_first: says that samples have a time axis, and whether arrays and batches are (N, T, ...) or (T, N, ...).
             None reads images, and finds a time axis where there are five axes, or four in a single sample.
         sensor_size: columns, rows and polarities of the sensor of events; None takes what the data set says, or else
@@ -85,6 +87,8 @@ def _two_parts(data: Any) -> tuple[Any, Any]:
     Raises:
         UserError: there are not two of them.
     """
+    if isinstance(data, Mapping) and {"train", "test"} <= data.keys():
+        return data["train"], data["test"]
     if not isinstance(data, list | tuple):
         what = f"a {type(data).__name__}"
     elif len(data) != 2:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from neurorules.datasets._arrays import time_hint
+from neurorules.datasets._own.fields import without_names
 from neurorules.datasets._own.loaders import in_own_order
 from neurorules.datasets._own.values import as_array, as_label_array, is_events, is_many, is_scalar, is_single
 from neurorules.language.errors import UserError
@@ -261,9 +262,9 @@ def _not_empty(count: int, where: str) -> None:
 
 
 def _two(thing: Any, where: str) -> tuple[Any, Any]:
+    thing = without_names(thing, where)
     if not isinstance(thing, list | tuple) or len(thing) != 2:
         what = f"{len(thing)} things" if isinstance(thing, list | tuple) else f"a {type(thing).__name__}"
-        what += f" of {', '.join(map(str, list(thing)[:6]))}" if isinstance(thing, dict) else ""
         raise UserError(f"{where} is {what}. Let it be (sample, label)")
     return thing[0], thing[1]
 

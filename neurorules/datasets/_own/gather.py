@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from neurorules.contracts.data_set import Recordings
 from neurorules.datasets._own.batches import FORMS, Batch, batches_of, is_pair
 from neurorules.datasets._own.events import Gathering
+from neurorules.datasets._own.fields import LABELS
 from neurorules.datasets._own.growing import Growing
 from neurorules.language.errors import UserError
 
@@ -44,6 +45,13 @@ class HasClasses(Protocol):
     """A data set of torchvision or tonic, which knows the names of its classes."""
 
     classes: Any
+
+
+@runtime_checkable
+class HasFeatures(Protocol):
+    """A data set of Hugging Face, whose label field knows the names of its classes."""
+
+    features: Any
 
 
 @runtime_checkable
@@ -135,6 +143,10 @@ def class_names_of(part: Any) -> tuple[str, ...]:
     for layer in _layers(part):
         if isinstance(layer, HasClasses) and isinstance(layer.classes, list | tuple | np.ndarray):
             return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in layer.classes)
+        if isinstance(layer, HasFeatures) and isinstance(layer.features, Mapping):
+            fields = [one for name, one in layer.features.items() if str(name).lower() in LABELS]
+            names = getattr(fields[0], "names", None) if len(fields) == 1 else None
+            return tuple(map(str, names)) if isinstance(names, list | tuple) else ()
     return ()
 
 

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from neurorules.language.errors import UserError
 
+COLOURED = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
+"""Modes of Pillow whose numbers are no brightness of red, green and blue."""
+
 
 def as_array(value: Any, where: str) -> np.ndarray:
     """One sample, or many in one array, as numbers or as a structured array of events.
@@ -34,6 +37,8 @@ def as_array(value: Any, where: str) -> np.ndarray:
         raise UserError(f"{where} is a dict of {keys}. Let the data set give (sample, label), one array and one class")
     if not isinstance(value, np.ndarray | np.generic | Image.Image | list | tuple | int | float):
         raise UserError(f"{where} is a {type(value).__name__}. Give a tensor, an array or an array of events")
+    if isinstance(value, Image.Image) and value.mode in COLOURED:
+        value = value.convert("RGB")  # the numbers of a palette, for one, are names of colours and no brightness
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError):

@@ -27,7 +27,7 @@ from neurorules.normalisations.batch import Batch
 from neurorules.torch_path.snntorch.blocks import blocks_of
 from neurorules.torch_path.snntorch.module_checks import RECURRENT, unwrapped
 from neurorules.torch_path.snntorch.modules import shape_after, to_connection, to_transforms
-from neurorules.torch_path.snntorch.neuron_options import number
+from neurorules.torch_path.snntorch.neuron_options import learns, number
 from neurorules.torch_path.snntorch.numbers import read_numbers
 from neurorules.torch_path.snntorch.populations import to_neuron, to_reader
 from neurorules.torch_path.snntorch.values import Arrival, Block, Placed
@@ -176,7 +176,7 @@ def _loop(module: nn.Module, at: str, shape: Shape) -> Connection:
     if not isinstance(recurrent, nn.Linear):
         own = module.V
         assert isinstance(own, Tensor)
-        if own.numel() == 1 and own.requires_grad:
+        if own.numel() == 1 and learns(module, "V"):
             raise UserError(
                 f"{at} learns one V that all its neurons share, and here each learns its own. Give V=torch.ones(N), "
                 f"or learn_recurrent=False"

@@ -44,7 +44,7 @@ class Lines(nn.Module):
     """Lines (B, C, L) as maps of one row, (B, C, 1, L)."""
 
     def forward(self, lines: Tensor) -> Tensor:
-        """The same values, (B, C, 1, L)."""
+        """Lines (B, C, L) with an axis of one row, (B, C, 1, L)."""
         return lines.unsqueeze(2)
 
 

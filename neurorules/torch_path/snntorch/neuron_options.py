@@ -82,5 +82,13 @@ def number(value: Tensor, where: str, name: str, shape: Shape) -> float | Tensor
 
 
 def over_rows(value: Tensor, shape: Shape) -> Tensor:
-    """Numbers of a population of lines (C, L) as those of maps of one row, (C, 1, L); others as they are."""
+    """Numbers of a population of lines (C, L) as those of maps of one row.
+
+    Args:
+        value: the numbers, (C, L) or of another shape.
+        shape: of the population, which for lines is (C, 1, L).
+
+    Returns:
+        Those of lines as (C, 1, L), others as they are.
+    """
     return value[:, None, :] if value.ndim == 2 and len(shape) == 3 else value

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import LARGEST
 
 Spikes = Any
 """What drives a network: `Series`, or (T, B, *input) numbers as `to_series` reads them."""
@@ -30,7 +31,8 @@ def to_series(spikes: Spikes) -> Series:
 
 
 def to_labels(labels: Labels, samples: int, classes: int) -> Tensor:
-    """The labels as a tensor. Class indices may be a list of whole numbers, a column (B, 1) or one-hot rows.
+    """The labels as a tensor. Class indices may be a list of whole numbers, a column (B, 1) or one-hot rows; whole
+    numbers may be stored as floats, as in the labels of a data set.
 
     Args:
         labels: what the user gave.
@@ -50,11 +52,14 @@ def to_labels(labels: Labels, samples: int, classes: int) -> Tensor:
         except (ValueError, TypeError, RuntimeError):
             raise UserError(f"labels are a {type(labels).__name__} of different things. {advice}") from None
     values = to_tensor(labels, "the labels", advice)
-    if tuple(values.shape) == (samples, 1) and not values.is_floating_point():
-        return values[:, 0]
     if tuple(values.shape) == (samples, classes) and _is_one_hot(values):
         return values.to(torch.float64).argmax(1)
-    return values
+    values = values[:, 0] if tuple(values.shape) == (samples, 1) else values
+    return values.to(torch.int64) if values.is_floating_point() and _is_whole(values) else values
+
+
+def _is_whole(values: Tensor) -> bool:
+    return bool(((values.frac() == 0) & (values.abs() <= LARGEST)).all())
 
 
 def _is_one_hot(values: Tensor) -> bool:

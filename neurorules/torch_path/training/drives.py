@@ -188,7 +188,10 @@ def _given_batches(loader: Any) -> Iterator[tuple[Any, Labels]]:
             f"the loader is a {type(loader).__name__}. Give something that yields batches (samples, labels), such as a "
             f"torch.utils.data.DataLoader, a data set, or a pair (x, y); or step() one batch"
         )
-    for number, batch in enumerate(_stacked(loader)):
+    from neurorules.datasets._own.fields import without_names
+
+    for number, thing in enumerate(_stacked(loader)):
+        batch = without_names(thing, f"batch {number} of the loader")
         if not isinstance(batch, list | tuple) or len(batch) != 2:
             what = f"{len(batch)} things" if isinstance(batch, list | tuple) else f"a {type(batch).__name__}"
             raise UserError(f"batch {number} of the loader is {what}. Let it yield (samples, labels)")
