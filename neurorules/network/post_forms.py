@@ -64,11 +64,15 @@ class PostForm:
         return None if own is None else own._replace(scale=self.inner * own.scale)
 
     def stays(self, neuron: Neuron, back: bool) -> bool:
-        """Whether a third factor that is the same at each step makes such a post factor, where nothing normalises.
+        """Whether a third factor that is constant in time gives a post factor that is constant too, if the layer has no
+        normalisation.
 
         Args:
-            neuron: of the layer.
-            back: whether the factor goes backwards through the membrane.
+            neuron: the neuron of the layer.
+            back: whether the factor is carried backwards through the membrane.
+
+        Returns:
+            True if it does.
         """
         dynamics = backwards(neuron)
         forgets = dynamics is not None and isinstance(dynamics.beta, float) and dynamics.beta == 0.0

@@ -1,4 +1,4 @@
-"""What brings a third factor to hidden units where the signal is local in time: wires, and what they come from."""
+"""Circuits of signals that are local in time: the wires that bring a third factor to hidden units, from its source."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Broadcast:
-    """What brings a third factor `m` to hidden units.
+    """The circuit that brings a third factor `m` to hidden units.
 
     Args:
         units: populations that it is made in.
@@ -137,7 +137,7 @@ LOCAL: Mapping[type[Signal], Make] = {
     SpatialBackpropagation: _spatial,
     Reward: _reward,
 }
-"""What makes the third factor of each signal that is local in time."""
+"""The function that builds the circuit of each signal that is local in time, by the class of the signal."""
 
 
 def _feedback(net: Net, source: str, sent: str, moment: Moment, random: np.random.Generator) -> tuple[Wires, ...]:
