@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from neurorules.contracts.chip import Chip
+from neurorules.contracts.device_chain import chain
 from neurorules.encoders import ENCODERS
 from neurorules.language.config import SETTINGS, SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import UserError, unknown
@@ -134,8 +136,8 @@ def check_words(config: SettledConfig) -> None:
     """Check that the parts in a row exist, so that a typing error is reported before any row is trained.
 
     Raises:
-        UserError: a signal, neuron, normalisation, encoder or optimizer is unknown or does not take an option, or the
-            rule's text cannot be read.
+        UserError: a signal, neuron, normalisation, encoder, optimizer or device is unknown or does not take an option,
+            the device refuses the rule, or the rule's text cannot be read.
     """
     if config.path != "torch":
         return  # settled by a plan, which has looked at all of it
@@ -146,8 +148,11 @@ def check_words(config: SettledConfig) -> None:
             registry.make(text)
     for kind in (config.optimizer, config.readout_optimizer):
         update_of(kind)
+    rule = RULES.make(config.rule)
     if config.dw is not None:
-        RULES.make(config.rule).equation(Plasticity("w", config.dw))
+        rule.equation(Plasticity("w", config.dw))
+    if config.hardware != "none":
+        Chip(chain(config.hardware), {}).check_rule(rule)
 
 
 def name_of(run: Mapping[str, Any], shared: TrainConfig) -> str:

@@ -8,12 +8,15 @@ import pytest
 from comparisons import made
 from vl_convert import vegalite_to_vega
 
+from neurorules.compare.comparison import plan
 from neurorules.compare.measures.on_devices import on_devices
 from neurorules.compare.report.page import page_of
 from neurorules.compare.report.reading import read
 from neurorules.compare.report.sections import sections_of
 from neurorules.compare.report.style import looks_of
 from neurorules.compare.table import by_device, energy_by_device
+from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
 
 MEANS = {
     "dfa": 0.95, "dfa @ loihi": 0.9375, "dfa @ fixed_point:bits=4": 0.80,
@@ -112,3 +115,13 @@ def test_energies_stand_beside_accuracies_for_the_devices_that_say_them() -> Non
     shown = {row.rule: [cell.text for cell in row.cells] for row in section.tables[2].rows}
     assert shown == {"dfa": ["38,000"], "drtp": ["38,000"]}
     assert [column.title for column in section.tables[1].columns] == ["loihi"]
+
+
+@pytest.mark.parametrize(
+    ("hardware", "words"),
+    [("none,xilo", "'xylo'"), ("none,loihi:bitz=4", "'bits'"), ("none,loihi:bits=12", "at most 8"),
+     ("none,loihi:rules=engine", "running mean")],
+)  # fmt: skip
+def test_a_device_that_cannot_serve_is_refused_before_another_row_is_trained(hardware: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        plan(TrainConfig(), "dfa", 1, hardware)
