@@ -19,10 +19,8 @@ LEAD = (
 )
 
 COLUMNS = (
-    Column("rate", "learning rate of the hidden layers; none where they stay as they were drawn", True),
-    Column(
-        "read-out rate", "learning rate of the read-out, which a control takes from the rule it stands beside", True
-    ),
+    Column("rate", "learning rate of the hidden layers; none for frozen layers", True),
+    Column("read-out rate", "learning rate of the read-out, which a control copies from its rule", True),
     Column("test %", "mean over seeds, last epoch", True, 100),
     Column("95 % interval", "Student's t over seeds"),
     Column("spread", "standard deviation over seeds (n - 1), points", True, 100),

@@ -25,14 +25,15 @@ from neurorules.compare.report.style import Look
 
 TITLE = "Agreement with the gradient"
 LEAD = (
-    "At each epoch's weights, the update a rule asks for beside the exact gradient of the loss on one batch, before "
-    "the optimiser; running averages of a normalisation are constants there. BPTT's own update is centred and "
-    "decorrelated as every rule's is, and stands at an angle to the gradient under streaming normalisation; the angle "
-    "of the signal is to that update, both sides normalised alike. Epoch 0 is before training. Following the gradient "
-    "is one way to learn, not the only one: a rule may stand at a wide angle and learn well."
+    "The update of a rule is compared with the exact gradient of the loss on one batch, at the weights of each epoch "
+    "and before the optimiser; the running averages of a normalisation are held constant. Under streaming "
+    "normalisation the update of BPTT itself is centred and decorrelated, as for every rule, and has an angle to the "
+    "gradient. The angle of the signal is measured to that update, with the same normalisation on both sides. Epoch 0"
+    " is before training. A rule can learn well at a large angle, because following the gradient is not the only way "
+    "to learn."
 )
 ABSENT = (
-    "Not measured in this comparison: it needs the torch path, and nets that a gradient can be carried back through."
+    "Not measured in this comparison, because it needs the torch path and nets through which a gradient can be carried."
 )
 COLUMNS = (
     Column("angle at first °", "to the exact gradient before training, mean over seeds", True),

@@ -14,7 +14,7 @@ from neurorules.compare.report.reading import Comparison, Row, is_global
 from neurorules.compare.report.sections._shared import Section, by_accuracy, measured, offered
 from neurorules.compare.report.style import Look
 
-LEAD = "Counts hold on any machine; seconds and memory are those of this machine, libraries included."
+LEAD = "Counts are the same on any machine; seconds and memory were measured on this machine, and include libraries."
 
 
 def cost_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:

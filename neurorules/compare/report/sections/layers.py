@@ -23,7 +23,7 @@ from neurorules.compare.report.reading import Comparison, layer_order
 from neurorules.compare.report.sections._shared import Section, at_epoch, by_rule_and_layer, measured, offered
 from neurorules.compare.report.style import Look
 
-LEAD = "Firing, dead and saturated neurons, movement of the weights, likeness to BPTT's net, and a linear probe."
+LEAD = "Firing, dead and saturated neurons, change of the weights, similarity to BPTT's net, and a linear probe."
 
 
 def layers_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:

@@ -12,10 +12,10 @@ from neurorules.compare.report.sections._shared import Section, by_accuracy
 from neurorules.compare.report.style import Look
 
 LEAD = (
-    "Each matrix is a measurement: one thing was changed, and a square is filled where the layer's update changed by "
-    "any bit while the forward run was held as it was. Blue lies at or below the layer, where a synapse sees it; red "
-    "lies above it, or in another sample, and reached the layer by whichever way; violet comes later in the trial. The "
-    "layers are those of a small net that is audited in place of yours, named below."
+    "Each matrix was measured by changing one thing at a time, with the forward pass held fixed. A square is filled if "
+    "any bit of the layer's update changed. Blue: the thing is at or below the layer, where synapses can read it. Red: "
+    "it is above the layer or in another sample. Violet: it comes later in the trial. The audited net, which is named "
+    "below, is a small one and not the net of this comparison."
 )
 LEGEND = (
     '<p class="legend"><span><i class="own"></i>depends, at or below the layer</span>'

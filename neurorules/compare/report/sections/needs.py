@@ -13,14 +13,15 @@ from neurorules.compare.report.style import Look
 from neurorules.contracts.view import NEEDS
 
 LEAD = (
-    "What a chip or a brain must bring for a rule to work, and which of the four problems of backpropagation "
-    "(Dellaferrera and Kreiman, 2022) it keeps. Measured where it says so, else derived from what its signal declares."
+    "The information that a chip or a brain must provide for each rule, and the problems of backpropagation "
+    "(Dellaferrera and Kreiman, 2022) that the rule has. Entries are measured if they say so, and otherwise derived "
+    "from the declaration of the signal."
 )
 HINTS = {
     "weight_symmetry": "Errors travel back through the forward weights, or a copy of them.",
-    "non_local_signals": "An update reads what does not stand at its own synapse.",
-    "frozen_activity": "Activity has to be held, or stored, until an error arrives.",
-    "update_locking": "A layer cannot learn before later layers have answered.",
+    "non_local_signals": "An update depends on more than its own synapse.",
+    "frozen_activity": "Activity has to be stored until an error arrives.",
+    "update_locking": "A layer cannot learn before later layers have processed the batch.",
 }
 
 
