@@ -72,7 +72,7 @@ class PostForm:
             back: whether the factor is carried backwards through the membrane.
 
         Returns:
-            True if it does.
+            True if the post factor is constant in time; it is for a membrane with beta = 0.
         """
         dynamics = backwards(neuron)
         forgets = dynamics is not None and isinstance(dynamics.beta, float) and dynamics.beta == 0.0
