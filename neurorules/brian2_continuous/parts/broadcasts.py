@@ -1,4 +1,4 @@
-"""What brings a third factor to hidden units where the signal is local in time: wires, and what they come from."""
+"""Wires that bring a third factor to hidden units where the signal is local in time, and the units they come from."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Broadcast:
-    """What brings a third factor `m` to hidden units.
+    """The parts of a circuit that bring a third factor `m` to hidden units.
 
     Args:
         units: populations that it is made in.
@@ -137,7 +137,7 @@ LOCAL: Mapping[type[Signal], Make] = {
     SpatialBackpropagation: _spatial,
     Reward: _reward,
 }
-"""What makes the third factor of each signal that is local in time."""
+"""Functions that make the parts of a third factor, by the class of its signal: those that are local in time."""
 
 
 def _feedback(net: Net, source: str, sent: str, moment: Moment, random: np.random.Generator) -> tuple[Wires, ...]:
