@@ -52,6 +52,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NOT_HERE: "clopath",
     },
+    "test_circuits_of_signals.py::test_a_weight_and_a_bias_move_as_step_by_step": {
+        NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp",
+        "learns where a presentation ends": "dfa drtp bsp pepita sigprop",
+        "is refused by name in continuous time": "bptt espp fa forward_forward lls local_readout sign_symmetry "
+        "weight_mirroring spela spiking_bsp stsf tess traces_propagation urbanczik_senn",
+    },
     "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
     "test_circuits.py::test_it_is_a_rule_of_the_same_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
     "test_audit.py::test_an_audit_finds_what_a_rules_equations_read": {

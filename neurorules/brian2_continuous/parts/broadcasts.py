@@ -1,4 +1,4 @@
-"""Circuits of signals that are local in time: the wires that bring a third factor to hidden units, from its source."""
+"""Wires that bring a third factor to hidden units where the signal is local in time, and the units they come from."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Broadcast:
-    """The circuit that brings a third factor `m` to hidden units.
+    """The parts of a circuit that bring a third factor `m` to hidden units.
 
     Args:
         units: populations that it is made in.
@@ -137,7 +137,7 @@ LOCAL: Mapping[type[Signal], Make] = {
     SpatialBackpropagation: _spatial,
     Reward: _reward,
 }
-"""The function that builds the circuit of each signal that is local in time, by the class of the signal."""
+"""Functions that make the parts of a third factor, by the class of its signal: those that are local in time."""
 
 
 def _feedback(net: Net, source: str, sent: str, moment: Moment, random: np.random.Generator) -> tuple[Wires, ...]:

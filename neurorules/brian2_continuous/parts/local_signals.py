@@ -30,11 +30,14 @@ from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.signals.dfa import DirectFeedback
+from neurorules.signals.drtp import TargetProjection
 from neurorules.signals.spatial import SpatialBackpropagation
 
-STEP_LR = 0.005
-"""Default learning rate of rules that learn at each step, for rate units. Source: 300 validation samples of the digits,
-seed 0, `eprop` with 60 units at 0.001, 0.01, 0.03, 0.06 and 0.1, over `neurons.LIF_LR`."""
+PRESENTATION_LR, STEP_LR, SMALL_STEP_LR = 0.01, 0.04, 0.005
+"""Default learning rates for rate units, of rules that learn where a presentation ends, and at each step; the small one
+is of rules that filter psi in an eligibility, or are told labels. Source: 300 validation samples of the digits,
+seed 0, two epochs, rates from 0.003 to 0.3 of `dfa`, `eprop`, `erbp`, `ottt`, `ostl`, `otpe`, `s_tller`,
+`superspike`, `etlp`."""
 GATE = f"eta*int(phase == {INPUT_PHASE})"
 
 
@@ -188,6 +191,11 @@ def plan_of_signal(rule: Rule) -> Plan:
         raise refused(rule, "its texts are about membranes without a reset")
     if in_steps:
         lower_steps(rule, "1", "1.0")
-        lr = rule.defaults.lr / LIF_LR if rule.defaults.optimizer == "sgd" else STEP_LR
+        small = isinstance(signal, TargetProjection) or (
+            bool(rule.eligibilities)
+            and not any("psi(" in one.text for one in rule.plasticity if (one.parameter, one.role) == ("w", "hidden"))
+        )
+        lr = SMALL_STEP_LR if small else STEP_LR
+        lr = rule.defaults.lr / LIF_LR if rule.defaults.optimizer == "sgd" else lr
         return Plan(by_step, samples_only, needs=signal.needs, neuron="lif", lr=lr)
-    return Plan(by_presentation, samples_only, needs=signal.needs, lr=0.003)
+    return Plan(by_presentation, samples_only, needs=signal.needs, lr=PRESENTATION_LR)

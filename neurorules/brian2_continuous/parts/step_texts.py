@@ -27,7 +27,7 @@ SEEN = "v_seen"
 
 
 class StepTexts(NamedTuple):
-    """The equations and statements that a rule adds to the units and wires of hidden layers.
+    """Equations and statements that a rule adds to the units and wires of hidden layers.
 
     Args:
         units: further equations of hidden units.
@@ -116,7 +116,7 @@ def _of_units(text: str) -> str:
 
 
 class _Traces(NamedTuple):
-    """The traces that units hold: equations, statements that move traces, and those that keep values for later."""
+    """The past that units hold: equations, statements that move traces, and those that keep values for later."""
 
     equations: tuple[str, ...]
     moves: tuple[str, ...]
