@@ -1,9 +1,10 @@
 """`python docs/figures/energies.py FILE ... NAME` counts energy and memory of stored comparisons on device models.
 
-FILE names stored runs with rules on devices, such as mnist-devices. Nothing is trained: spikes of a sample are those
-that the stored runs had on the test samples, and everything else follows from the net, the rule's texts and the
-device's figures, as `neurorules deploy` counts it. Kept are docs/results/data/NAME.json, a row for each rule on each
-device, and NAME-figures.json, each device's figures with their sources.
+FILE names stored runs with rules on devices, such as mnist-devices; of a row that stands in several files the last one
+counts. Nothing is trained: spikes of a sample are those that the stored runs had on the test samples, and everything
+else follows from the net, the rule's texts and the device's figures, as `neurorules deploy` counts it. Kept are
+docs/results/data/NAME.json, a row for each rule on each device, and NAME-figures.json, each device's figures with
+their sources.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ def main() -> None:
     parser.add_argument("name", help="of the stored files")
     parser.add_argument("--net", default="400", help="hidden layers of the runs")
     asked = parser.parse_args()
-    runs = [run for file in asked.files for run in json.loads((FOLDER / f"{file}.json").read_text("utf-8"))["runs"]]
     groups: dict[str, list[Run]] = {}
-    for run in runs:
-        if " @ " in run["rule"]:
-            groups.setdefault(run["rule"], []).append(run)
+    for file in asked.files:
+        runs = json.loads((FOLDER / f"{file}.json").read_text("utf-8"))["runs"]
+        names = dict.fromkeys(run["rule"] for run in runs if " @ " in run["rule"])
+        groups |= {name: [run for run in runs if run["rule"] == name] for name in names}
     data, idle = _counted(runs[0], asked.net)
     energies = {name: _energy(name, own, asked.net, data, idle) for name, own in groups.items()}
     kept = {
