@@ -64,11 +64,14 @@ class PostForm:
         return None if own is None else own._replace(scale=self.inner * own.scale)
 
     def stays(self, neuron: Neuron, back: bool) -> bool:
-        """Whether a third factor that is the same at each step makes such a post factor, where nothing normalises.
+        """Tell whether a third factor that is the same at each step makes such a post factor, where nothing normalises.
 
         Args:
             neuron: of the layer.
             back: whether the factor goes backwards through the membrane.
+
+        Returns:
+            True where the post factor is the same at each step too; it is for a membrane that forgets at once.
         """
         dynamics = backwards(neuron)
         forgets = dynamics is not None and isinstance(dynamics.beta, float) and dynamics.beta == 0.0
