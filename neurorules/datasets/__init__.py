@@ -98,6 +98,8 @@ def source_of(text: str) -> Any:
         raise unknown("dataset", text, DATASETS.names())
     if name.replace("-", "_") in DATASETS.modules:
         return DATASETS.make(_with_first_option(name, rest))
+    if ".npz:" in text.lower():  # options stand behind the file, whose kind its name says
+        return DATASETS.make(_with_first_option("npz", text.strip()))
     if name == IN_MEMORY:
         raise UserError(
             f"data '{text}' lay in the memory of a Python program, and are kept nowhere. Hand the same over again: "
@@ -123,7 +125,7 @@ def _with_first_option(name: str, rest: str) -> str:
 
 def _looks_like_path(text: str) -> bool:
     """Whether a user means a path, though nothing lies there."""
-    return any(sign in text for sign in ("/", "\\", "~")) or text.strip().lower().endswith(".npz")
+    return any(sign in text for sign in ("/", "\\", "~")) or ".npz:" in f"{text.strip().lower()}:"
 
 
 def _format_of(path: Path) -> str:

@@ -144,6 +144,14 @@ def test_a_batch_that_cannot_be_read_is_refused_in_one_line_and_changes_nothing(
     assert all(torch.equal(value, one.state()[name]) for name, value in before.items())
 
 
+def test_grey_pictures_of_a_loader_get_the_axis_of_their_channel_as_those_of_a_pair_do() -> None:
+    one, other = learner(), learner()
+    images, labels = samples(8)
+    one.fit([(images, labels)])
+    other.fit([{"image": images[:, 0].numpy(), "label": labels.float()}])
+    assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
+
+
 def test_a_second_batch_of_another_shape_is_refused_and_what_was_learned_stays() -> None:
     one, other = learner(), learner()
     images, labels = samples(8)

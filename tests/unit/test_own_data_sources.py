@@ -335,7 +335,7 @@ def test_an_npz_file_with_a_time_axis_is_found_or_told(tmp_path: Path) -> None:
     one, other = timed(tmp_path / "a.npz"), timed(tmp_path / "b.npz", swap=True)
     data = [
         open_dataset(text)
-        for text in (str(one), str(other), f"npz:{one}:batch_first=true", f"npz:{other}:batch_first=false")
+        for text in (str(one), str(other), f"{one}:batch_first=true", f"npz:{other}:batch_first=false")
     ]
     for read in data:
         assert read.kind == "sequences" and read.steps == 5 and read.shape == (2, 3, 4)

@@ -60,6 +60,8 @@ class Drives:
         draws = torch.Generator().manual_seed(self.reading.seed + ENCODING)
         if self.samples is None:
             for samples, labels in _given_batches(self.data):
+                if isinstance(samples, Tensor | np.ndarray):
+                    samples = _with_axes(samples, self.reading.shape, 1)
                 yield drive_of(samples, _count(labels), self.reading, draws), labels
             return
         places, size = self.order(self.samples.length), self.reading.batch_size
@@ -72,14 +74,15 @@ class Drives:
             yield drive_of(samples, len(batch.labels), reading, draws), batch.labels
 
 
-def _with_axes(samples: np.ndarray, shape: tuple[int, ...], lead: int) -> np.ndarray:
-    """Samples with the axes of one channel or one row that training adds, and with channels first, where that fits."""
+def _with_axes(samples: Any, shape: tuple[int, ...], lead: int) -> Any:
+    """Samples, an array or a tensor, with the axes of one channel or one row that training adds, and with channels
+    first, where that fits."""
     inner = samples.shape[lead:]
     missing = len(shape) - len(inner)
     if missing > 0 and shape == (1,) * missing + inner:
         return samples.reshape(*samples.shape[:lead], *shape)
     if len(inner) == len(shape) == 3 and inner != shape == (inner[2], *inner[:2]):
-        return np.moveaxis(samples, -1, lead)
+        return samples.movedim(-1, lead) if isinstance(samples, Tensor) else np.moveaxis(samples, -1, lead)
     return samples
 
 
