@@ -162,8 +162,11 @@ def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes
         masks: dropout masks of the trial.
 
     Returns:
-        The factor with respect to the source's spikes, constant where `post` is.
+        The factor with respect to the source's spikes. It is constant in time where `post` is, unless the way back
+        depends on the spikes of each step, as through the position of a maximum.
     """
+    if post.constant and not (spikes.constant or _same_for_all_rows(entry)):
+        post = Series(post.over_time(len(spikes.values)), False)
     steps = [spikes.rows()]
     run = entry.transforms[:-1] if entry.connection.linear else entry.transforms
     for position, transform in enumerate(run):
@@ -180,6 +183,11 @@ def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes
             rows = rows[: gradient.shape[0]]
         gradient = entry.transforms[position].adjoint(rows, mask, gradient)
     return post.with_rows(gradient)
+
+
+def _same_for_all_rows(entry: Input) -> bool:
+    """Whether the map from the source's spikes to the current is one linear map."""
+    return entry.connection.linear and all(transform.linear for transform in entry.transforms)
 
 
 def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator) -> Masks:
