@@ -153,7 +153,12 @@ def test_rules_that_need_what_brian2_lacks_stay_in_torch() -> None:
     ("net", "shape", "options", "words"),
     [
         ("8", (5,), {"neuron": "five_element", "connection": "ring"}, "'FiveElement' has no Brian2 text"),
-        ("8", (5,), {"connection": "ring"}, "'hidden1' is a Ring; the Brian2 path runs dense, recurrent and convolutional connections"),
+        (
+            "8",
+            (5,),
+            {"connection": "ring"},
+            "'hidden1' is a Ring; the Brian2 path runs dense, recurrent and convolutional connections",
+        ),
         ("8", (5,), {"neuron": "rate:unit=true"}, "which no Brian2 text can read"),
         ("c4k3-p2-8", (1, 6, 6), {"neuron": "rate"}, "takes the maximum of what is no spike"),
         ("c4k3-a2-p2-8", (1, 6, 6), {}, "takes the maximum of what is no spike"),
