@@ -78,8 +78,8 @@ def learner_of(settings: Settings, **how: Any) -> RecordingLearner:
         settings: the audited settings, without the schedule.
         how: further options of `Learner`; without them it learns layer by layer, all steps at once.
 
-        Returns:
-            The learner before any training.
+    Returns:
+        The learner before any training.
     """
     return RecordingLearner(
         rule=settings.rule, input_shape=SHAPE, classes=CLASSES, steps=settings.time_steps(), seed=1, device="cpu",
@@ -95,8 +95,8 @@ def run(learner: RecordingLearner, steps: int, arm: Arm) -> Read:
         steps: T of each trial.
         arm: the disturbance of the first trial.
 
-        Returns:
-            The gradients of the trials.
+    Returns:
+        The gradients of the trials.
     """
     before, memory = learner.before(), declared_memory(learner)
     drive, labels = batch(steps, 0)

@@ -32,7 +32,7 @@ def facts_of(rig: Rig, entries: Sequence[Entry]) -> dict[str, Any]:
         rig: the rule on its small net.
         entries: the result of `entries_of` for the same rig.
 
-        Returns:
+    Returns:
         A dictionary with backward_pass and backward_through (layers that a signal travels back through), memory_growth
         (a ratio; None for neurons with a single step), schedule_used, error_from_above, activity_held and
         waits_for_above.

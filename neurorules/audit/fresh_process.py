@@ -89,8 +89,8 @@ def read_question(registries: Mapping[str, Registry]) -> dict[str, Any]:
     Args:
         registries: registries by kind.
 
-        Returns:
-            The question that was passed to `ask`.
+    Returns:
+        The question that was passed to `ask`.
     """
     question: dict[str, Any] = json.load(sys.stdin)
     take_all(question[FILES])

@@ -29,8 +29,8 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
         entries: the result of `entries_of`.
         facts: the result of `facts_of`.
 
-        Returns:
-            Words of `NEEDS`.
+    Returns:
+        Words of `NEEDS`.
     """
     probe = Quiet()
     clean = run(rig, probe)
@@ -64,8 +64,8 @@ def needs_over_time(dependences: OverTime, rows: Sequence[str]) -> frozenset[str
         dependences: the result of `over_time`.
         rows: names of all layers, the read-out last.
 
-        Returns:
-            Words of `NEEDS`.
+    Returns:
+        Words of `NEEDS`.
     """
 
     def depends(entries: Sequence[Entry], kind: str) -> set[str]:
@@ -101,8 +101,8 @@ def hears_above(rig: Rig, entries: Sequence[Entry]) -> bool:
         rig: the rule on its small net.
         entries: the result of `entries_of`.
 
-        Returns:
-            False if only the activity of the read-out reaches the layers below it.
+    Returns:
+        False if only the activity of the read-out reaches the layers below it.
     """
     return any(
         e["depends"] and e["kind"] == "activity" and e["perturbed"] != rig.rows[-1] and is_above(rig.rows, e)
@@ -119,8 +119,8 @@ def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str], stayed: Sequ
         moved: names of tensors that changed in earlier trials, and so are not fixed.
         stayed: names of tensors that are declared to move but never changed; these count as fixed.
 
-        Returns:
-            True if noise on the fixed tensors changes the update of a hidden layer.
+    Returns:
+        True if noise on the fixed tensors changes the update of a hidden layer.
     """
     moves = {} if rig.model.signal is None else rig.model.signal.moves
     fixed = {
@@ -142,8 +142,8 @@ def drives_by_output(rig: Rig, clean: Mapping[str, PhaseDrive]) -> bool:
         rig: the trial.
         clean: the undisturbed drives of its phases, by phase.
 
-        Returns:
-            True if the drive of a phase changes when learning reads another activity of the read-out.
+    Returns:
+        True if the drive of a phase changes when learning reads another activity of the read-out.
     """
     for seed in SEEDS:
         probe = activity(rig, len(rig.rows) - 1, seed)
@@ -176,8 +176,8 @@ def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
         rig: the trial.
         clean: its undisturbed outcome.
 
-        Returns:
-            True if, for each hidden layer, noise on the signal's parameters for that layer changes its update.
+    Returns:
+        True if, for each hidden layer, noise on the signal's parameters for that layer changes its update.
     """
     signal = rig.model.signal
     if signal is None:
@@ -200,8 +200,8 @@ def pools(rig: Rig, clean: Outcome, index: int) -> bool:
         clean: its undisturbed outcome.
         index: position of the layer, 0 for the first.
 
-        Returns:
-            True if it does; False for recurrent layers, whose neurons are connected.
+    Returns:
+        True if it does; False for recurrent layers, whose neurons are connected.
     """
     layer, name = rig.model.network.layers[index], f"{rig.rows[index]}.ff.w"
     recurrent = any(afferent.connection.recurrent for afferent in layer.inputs)

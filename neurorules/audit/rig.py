@@ -99,8 +99,8 @@ def build(rule: str, net: str = NET, norm: str | None = None, signal: str | None
     Args:
         rule, net, norm, signal, dw: as in `Settings`.
 
-        Returns:
-            The rig after some training (see `rig_of`).
+    Returns:
+        The rig after some training (see `rig_of`).
     """
     return rig_of(Settings(rule, net=net, norm=norm, signal=signal, dw=dw))
 

@@ -26,8 +26,8 @@ def rounded(
         a: weights, or rows of a post factor.
         rows: the maps, whose number decides whether rounding saves time, (R, C, H, W).
 
-        Returns:
-            Both factors in bfloat16, or both unchanged.
+    Returns:
+        Both factors in bfloat16, or both unchanged.
     """
     fast = torch.get_float32_matmul_precision() == "medium"
     serves = rows.device.type == "cpu" and rows.dtype == torch.float32 and rows.shape[1] >= MAPS_THAT_REPAY

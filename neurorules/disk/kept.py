@@ -32,8 +32,8 @@ def kept(folder: Path, stem: str, suffix: str, make: Callable[[Path], None]) -> 
         make: a function that builds the file or folder at the given path; other files next to it are removed
             afterwards.
 
-        Returns:
-            The path of the intact file or folder.
+    Returns:
+        The path of the intact file or folder.
 
     Raises:
         OSError: the cache cannot be written. Errors of `make` pass through.
@@ -66,8 +66,8 @@ def find(folder: Path, stem: str, suffix: str) -> Path | None:
         stem: the beginning of the name.
         suffix: the end of the name.
 
-        Returns:
-            The path of the intact file or folder, or None.
+    Returns:
+        The path of the intact file or folder, or None.
     """
     for path in sorted(folder.glob(f"{stem}-*{suffix}")):
         digits = path.name.removeprefix(f"{stem}-").removesuffix(suffix)

@@ -174,7 +174,7 @@ def ranged(owner: str) -> Callable[[F], F]:
     Args:
         owner: how errors name the part, such as "neuron 'lif'".
 
-        Raises:
+    Raises:
         UserError: when the function is called with a number outside its range.
     """
 

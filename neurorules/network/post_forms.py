@@ -139,8 +139,8 @@ def backwards(neuron: Neuron[Any]) -> Dynamics | None:
     Args:
         neuron: any neuron.
 
-        Returns:
-            The numbers of the integrator; None if there is none.
+    Returns:
+        The numbers of the integrator; None if there is none.
     """
     if type(neuron) is AdaptiveIntegrator:
         return Dynamics(neuron.beta, neuron.v_threshold, neuron.reset, neuron.reset_delay)

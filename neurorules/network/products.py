@@ -69,7 +69,7 @@ def group_products(equation: Equation, statistics: Statistics = "moving") -> tup
         equation: the text, as a sum of products.
         statistics: how post factors are carried back through the normalisation (`Plasticity.statistics`).
 
-        Returns:
+    Returns:
         The groups, in the order of their first products.
 
     Raises:

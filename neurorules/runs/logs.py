@@ -196,8 +196,8 @@ def flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         row: figures by name, some of which may be dictionaries of figures.
         before: a prefix of every name.
 
-        Returns:
-            Figures by name; nested figures are named with a dot, `outer.inner`.
+    Returns:
+        Figures by name; nested figures are named with a dot, `outer.inner`.
     """
     figures: dict[str, Any] = {}
     for name, value in row.items():

@@ -57,8 +57,8 @@ class NotebookDisplay:
             total: number of steps; None if it is not known.
             note: a short text after the bar.
 
-            Returns:
-                The number of the line.
+        Returns:
+            The number of the line.
         """
         number = max(self._tasks, default=-1) + 1
         self._tasks[number] = Task(name, total, note)

@@ -63,8 +63,8 @@ def progress(task: str, total: int | None = None, quiet: bool = False) -> Iterat
         total: number of steps, or None if it is not known.
         quiet: whether to show nothing at all.
 
-        Returns:
-            A context manager that returns the bar; the block calls its `advance`.
+    Returns:
+        A context manager that returns the bar; the block calls its `advance`.
     """
     outer = _display.get()
     display = None if quiet else outer or _new_display()

@@ -48,7 +48,7 @@ def check_config(path: Path, digest: str | None, config: Mapping[str, Any]) -> N
             which is accepted.
         config: the configuration in the same folder.
 
-        Raises:
+    Raises:
         UserError: the file belongs to another configuration.
     """
     if digest is not None and digest != digest_of_config(config):

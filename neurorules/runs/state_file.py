@@ -19,7 +19,7 @@ def save_state(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
         path: the path of the file.
         tensors: tensors of any shape, type and device, by name.
 
-        Raises:
+    Raises:
         UserError: the file cannot be written; an older file is unchanged.
     """
     check_output(path)

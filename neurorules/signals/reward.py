@@ -82,8 +82,8 @@ def reward_trace(reward: Float[Tensor, "T B"], decay: float) -> Float[Tensor, "T
         reward: the reward of each step and sample.
         decay: decay of the trace per step, in [0, 1).
 
-        Returns:
-            The trace d for each step and sample.
+    Returns:
+        The trace d for each step and sample.
     """
     return traces(reward[..., None], decay)[..., 0] if decay else reward
 

@@ -65,6 +65,18 @@ def test_everything_public_says_what_it_is() -> None:
     assert not silent, silent
 
 
+def test_sections_of_a_docstring_begin_at_its_margin_and_what_they_hold_is_indented() -> None:
+    """A section that stands inside another one is read, and shown in the reference, as part of it."""
+    wrong = []
+    for source in sources():
+        for node in ast.walk(source.tree):
+            lines = (ast.get_docstring(node) or "").splitlines() if isinstance(node, Function | ast.ClassDef) else []
+            for line, after in pairwise([*lines, ""]):
+                if line.strip() in ("Args:", "Returns:", "Raises:") and (line != line.strip() or after[:1].strip()):
+                    wrong.append(f"{source.name}:{node.lineno} {node.name}: {line.strip()}")
+    assert not wrong, wrong
+
+
 def test_no_docstring_is_longer_than_a_reader_wants() -> None:
     long = [
         f"{source.name}:{node.lineno} {node.name}: {count} lines"

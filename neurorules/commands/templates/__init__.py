@@ -93,8 +93,8 @@ def filled(template: str, name: str, year: int = 2026) -> str:
         name: the name of the part.
         year: the year of a citation in the file.
 
-        Returns:
-            The filled-in text.
+    Returns:
+        The filled-in text.
     """
     words = {"name": name, "title": name.replace("_", " ").capitalize(), "year": str(year)}
     words["type_name"] = "".join(part.capitalize() for part in name.split("_"))

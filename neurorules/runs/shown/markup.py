@@ -31,8 +31,8 @@ def picture(png: bytes, says: str) -> str:
         png: the bytes of a PNG file.
         says: a description for readers who do not see the figure.
 
-        Returns:
-            HTML that contains the image data.
+    Returns:
+        HTML that contains the image data.
     """
     return f'<img alt="{escape(says, quote=True)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
