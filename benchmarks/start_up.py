@@ -8,6 +8,7 @@ Both take turns, each in a process of its own; the first trial is the first call
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,42 +16,13 @@ from pathlib import Path
 from statistics import median
 
 TORCH = "import gc, time; gc.disable(); import torch; print(time.process_time())"
-TRAIN = """
-import sys, time
-import neurorules.cli
+TRAIN = Path(__file__).with_name("first_trial.py")
 
 
-class Reached(BaseException):
-    pass
-
-
-def first_trial(self, *given, **named):
-    print(time.process_time(), flush=True)
-    raise Reached
-
-
-class AtTheTrainer:
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        if name == "neurorules.torch_path.training.trainer":
-            sys.meta_path.remove(cls)
-            from neurorules.torch_path.training.learner import Learner
-
-            Learner.learn = first_trial
-
-
-sys.meta_path.insert(0, AtTheTrainer)
-try:
-    neurorules.cli.main(["train", "--data", "digits", "--net", "100", "--out", sys.argv[1]])
-except Reached:
-    pass
-"""
-
-
-def seconds(program: str, *arguments: str) -> float:
-    """What a program prints, run in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
-    return float(done.stdout.splitlines()[-1])
+def printed(*arguments: str) -> str:
+    """The last line that Python prints with these arguments, in a process of its own."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
 
 
 def main() -> None:
@@ -59,7 +31,13 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=7)
     turns = parser.parse_args().turns
     with tempfile.TemporaryDirectory() as place:
-        both = [(seconds(TORCH), seconds(TRAIN, str(Path(place, str(turn))))) for turn in range(turns)]
+        both = [
+            (
+                float(printed("-c", TORCH)),
+                float(json.loads(printed(str(TRAIN), str(Path(place, str(turn)))))["seconds"]),
+            )
+            for turn in range(turns)
+        ]
     torch, train = (median(column) for column in zip(*both, strict=True))
     print(f"import torch {torch:.2f} s, first trial of train {train:.2f} s, least {min(row[1] for row in both):.2f} s")
 

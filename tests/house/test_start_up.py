@@ -24,44 +24,16 @@ NOT_BEFORE = {
     "neurorules.torch_path.snntorch",
 }  # fmt: skip
 """What train does not import before its first trial: of others, of torch, and rooms of our own."""
-PROGRAM = """
-import json, sys
-import neurorules.cli
-
-
-class Stopped(BaseException):
-    pass
-
-
-def first_trial(self, *given, **named):
-    raise Stopped
-
-
-class AtTheLearner:
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        if name == "neurorules.torch_path.training.trainer":
-            sys.meta_path.remove(cls)
-            from neurorules.torch_path.training.learner import Learner
-
-            Learner.learn = first_trial
-
-
-sys.meta_path.insert(0, AtTheLearner)
-try:
-    neurorules.cli.main(["train", "--rule", "sigprop", "--data", "digits", "--net", "4", "--out", sys.argv[1]])
-except Stopped:
-    print(json.dumps(sorted(sys.modules)))
-"""
+PROGRAM = ROOT / "benchmarks" / "first_trial.py"
 
 
 def test_nothing_is_imported_before_the_first_trial_that_it_does_not_need(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "run")],
+        [sys.executable, str(PROGRAM), str(tmp_path / "run")],
         capture_output=True, text=True, check=True, env=environment,
     )  # fmt: skip
-    modules = set(json.loads(done.stdout))
+    modules = set(json.loads(done.stdout.splitlines()[-1])["modules"])
     assert {"torch", "neurorules.torch_path.training.trainer"} <= modules, "the first trial was not reached"
     assert modules & NOT_BEFORE == set()
 

@@ -73,7 +73,7 @@ def number(value: Tensor, where: str, name: str, shape: Shape) -> float | Tensor
     if value.numel() == 1:
         return float(value)
     try:
-        return over_rows(value, shape).expand(shape).clone()
+        return as_maps_of_one_row(value, shape).expand(shape).clone()
     except RuntimeError:
         raise UserError(
             f"{where} has {name} of shape {tuple(value.shape)} for a population of shape {shape}. "
@@ -81,7 +81,7 @@ def number(value: Tensor, where: str, name: str, shape: Shape) -> float | Tensor
         ) from None
 
 
-def over_rows(value: Tensor, shape: Shape) -> Tensor:
+def as_maps_of_one_row(value: Tensor, shape: Shape) -> Tensor:
     """Numbers of a population of lines (C, L) as those of maps of one row.
 
     Args:

@@ -16,7 +16,7 @@ from neurorules.language.errors import UserError
 from neurorules.network.layer import Layer
 from neurorules.network.model import Learned
 from neurorules.torch_path.snntorch.module_checks import RECURRENT, WEIGHTED, check_plain
-from neurorules.torch_path.snntorch.neuron_options import LEARNED, learns, over_rows
+from neurorules.torch_path.snntorch.neuron_options import LEARNED, as_maps_of_one_row, learns
 from neurorules.torch_path.snntorch.values import Block, Placed, Spiking
 
 OTHERS = "Give the module that the learner was made from"
@@ -129,7 +129,7 @@ def read_numbers(block: Block, layer: Layer) -> Numbers:
         check_plain(linear.placed.module, linear.placed.at)
         weight = linear.weight.detach()
         if linear.single:
-            weight = over_rows(weight, layer.shape).expand(layer.shape)
+            weight = as_maps_of_one_row(weight, layer.shape).expand(layer.shape)
         shape = one.connection.weight_shape(one.pre_shape)
         parameters[key] = (weight * linear.scale(weight)).reshape(shape)
         frozen |= set() if linear.weight.requires_grad else {key}
@@ -144,7 +144,7 @@ def read_numbers(block: Block, layer: Layer) -> Numbers:
     if not any(one is not None and one.requires_grad for one in own):
         frozen.add(layer.bias_name)
     for key, number in _learned_numbers(block, layer).items():
-        parameters[key] = over_rows(number.detach(), layer.shape).clone()
+        parameters[key] = as_maps_of_one_row(number.detach(), layer.shape).clone()
         frozen |= set() if number.requires_grad else {key}
     return Numbers(parameters, frozenset(frozen), statistics)
 
