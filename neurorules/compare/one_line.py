@@ -36,6 +36,7 @@ def compare(
     batch_first: bool | None = None,
     sensor_size: SensorSize = None,
     task: Task | None = None,
+    keys: Sequence[str] | None = None,
     data_dir: str | Path | None = None,
     force: bool = False,
     resume: bool = False,
@@ -54,7 +55,7 @@ def compare(
         dask: address of a Dask scheduler that shares out the runs instead.
         hardware: comma-separated device models, or none.
         controls: comma-separated controls, shallow and shuffled, or none.
-        data, batch_first, sensor_size, task, data_dir, force, resume, quiet: as in `train`.
+        data, batch_first, sensor_size, task, keys, data_dir, force, resume, quiet: as in `train`.
         settings: as in `train`, for all runs. A net of modules begins anew with each seed, like any other; with
             init="given" every run begins with the module's own weights.
 
@@ -67,7 +68,7 @@ def compare(
     for rule in [rules] if isinstance(rules, str) else rules:
         check_text(rule, "a row of rules", "rule")
     rules = rules if isinstance(rules, str) else ",".join(rules)
-    source = given_data(data, batch_first, sensor_size, data_dir, task)
+    source = given_data(data, batch_first, sensor_size, data_dir, task, keys)
     settings, net = without_module(with_own_parts(settings))
     config = config_from({**settings, **source.settings}, "compare(...)")
     complete, place = with_data(config, source.place)

@@ -49,8 +49,8 @@ class Script(NamedTuple):
     test: Any
     shown: Tensor
     loop: Loop
-    options: dict[str, Any] = {}
-    reading: dict[str, Any] = {}
+    options: dict[str, Any] = {}  # noqa: RUF012
+    reading: dict[str, Any] = {}  # noqa: RUF012
     local: str = "sigprop"
     figure: tuple[str, float] = ("accuracy", 0.05)
     one_line: dict[str, Any] | None = None
