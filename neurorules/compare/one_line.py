@@ -46,8 +46,7 @@ def compare(
     """Train every rule with every seed on the same net, data order and initial weights.
 
     Args:
-        rules: a list, or comma-separated, with options and settings of their own, such as
-            "sigprop:form=voltage,bptt@lr=0.001".
+        rules: a list, or comma-separated, with their own options and settings: "sigprop:form=voltage,bptt@lr=0.001".
         out: folder for the runs, `compare.json` and its CSV files.
         seeds: number of seeds of each rule.
         folds: number of folds of a cross-validation instead of seeds, where the data set comes in folds.

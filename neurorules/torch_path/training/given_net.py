@@ -40,7 +40,7 @@ def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
 
 
 def same_outputs(outputs: int, wanted: int) -> str:
-    """What to do about a net with another number of outputs than there are classes.
+    """Advice about a net with another number of outputs than there are classes.
 
     Args:
         outputs: of the net.
