@@ -7,8 +7,10 @@ would kill whoever loads it. It names no OpenMP runtime: torch's own, already in
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -19,10 +21,15 @@ from pathlib import Path
 import torch  # noqa: F401  brings the OpenMP runtime that the kernels are bound to
 
 from neurorules.disk.cache_folder import cache_folder
+from neurorules.disk.failures import FULL
 from neurorules.disk.kept import kept
 
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
 """Flags of the compiler that all kernels share."""
+
+
+NO_COMPILER = "Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install)."
+NO_ROOM = "Free some space there, or name a folder on another disk with the environment's TMPDIR."
 
 
 def find_compiler() -> str | None:
@@ -108,9 +115,12 @@ def load(
             with tempfile.TemporaryDirectory() as private:
                 return load_or_compile(compiler, sources, flags, Path(private))
     except subprocess.CalledProcessError as failure:
-        _warn(f"{compiler} failed: {(failure.stderr or '').strip().splitlines()[:1]}", instead)
+        told = (failure.stderr or "").strip()
+        reason = next(iter(told.splitlines()), f"exit code {failure.returncode}")
+        _warn(f"{compiler} failed ({reason})", instead, NO_ROOM if os.strerror(errno.ENOSPC) in told else NO_COMPILER)
     except (OSError, subprocess.SubprocessError) as failure:
-        _warn(f"{compiler}: {failure}", instead)
+        full = isinstance(failure, OSError) and failure.errno in FULL
+        _warn(f"{compiler} failed ({failure})", instead, NO_ROOM if full else NO_COMPILER)
     return None
 
 
@@ -125,8 +135,7 @@ def _say_unkept(folder: str, reason: str) -> None:
     )
 
 
-def _warn(reason: str, instead: str) -> None:
-    advice = "Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install)."
+def _warn(reason: str, instead: str, advice: str = NO_COMPILER) -> None:
     warnings.warn(
         f"neurorules: {reason}, so {instead}, slower but with the same results. {advice}",
         RuntimeWarning,

@@ -88,6 +88,7 @@ class TraceWriter:
         self.steps: int | None = None
         self._variables: dict[str, list[str]] = {}
         self._count, self._room = [0, 0], 0
+        self._readable = False  # whether a sample or a snapshot is on the disk
         self._opened: dict[str, h5py.Dataset] = {}
 
     def __enter__(self) -> TraceWriter:
@@ -203,7 +204,8 @@ class TraceWriter:
     def _writing(self, size: int) -> Iterator[None]:
         """Room for so many bytes, and what describes them, is taken before they are written.
 
-        Where there is none, the file is closed as it is: what was flushed can be read, and nothing more comes.
+        Where there is none, the file is closed as it is: what was flushed can be read, and nothing more comes. A file
+        of which nothing was flushed is removed.
         """
         try:
             with hdf5_writing(self._name):
@@ -213,7 +215,7 @@ class TraceWriter:
                     self._room = need
                 yield
         except OSError:
-            if self._place != self.path:
+            if self._place != self.path or not self._readable:
                 self._place.unlink(missing_ok=True)
             self._held.close()
             raise
@@ -224,6 +226,7 @@ class TraceWriter:
             self._data(COUNT)[:] = self._count
             self._file.flush()
             mark(self._file.id.get_vfd_handle(), OPEN, self._file.id.get_filesize())
+            self._readable = any(self._count)
         self._flushed = time.monotonic()
 
     def _flat(self, layer: str, name: str, array: np.ndarray, size: int) -> np.ndarray:
