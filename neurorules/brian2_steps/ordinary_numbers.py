@@ -79,7 +79,7 @@ class OrdinaryLayer:
         synapses: those that end here.
         tau_syn: time constant of the synaptic current in steps; None where spikes move the membrane itself. Then
             `bias` and `start` are those of the membrane, else the current begins and rests at the bias.
-        held: number of steps after a spike in which a neuron stands still, >= 0.
+        refractory_steps: number of steps after a spike in which a neuron stands still, >= 0.
     """
 
     name: str
@@ -94,7 +94,7 @@ class OrdinaryLayer:
     counts: bool
     synapses: tuple[OrdinarySynapses, ...]
     tau_syn: Number | None = None
-    held: int = 0
+    refractory_steps: int = 0
 
     @property
     def size(self) -> int:
@@ -171,8 +171,8 @@ def _layer(
     return OrdinaryLayer(
         layer.name, layer.shape, lags[index], tau, bias / share, start,
         cell.reset if spiking else None, threshold,
-        threshold / beta if cell.late and not cell.held else threshold, counts, tuple(synapses),
-        None if alpha is None else -1 / np.log(alpha), cell.held,
+        threshold / beta if cell.late and not cell.refractory_steps else threshold, counts, tuple(synapses),
+        None if alpha is None else -1 / np.log(alpha), cell.refractory_steps,
     )  # fmt: skip
 
 
@@ -185,14 +185,14 @@ class _Cell:
     alpha: np.ndarray | None
     reset: Literal["subtract", "drop", "zero", "none"]
     late: bool
-    held: int
+    refractory_steps: int
 
 
 def _cell(layer: Layer) -> _Cell:
     """The leaky integrator that a layer's neurons are, with what holds it and what drives it."""
-    neuron, held = layer.neuron, 0
+    neuron, refractory_steps = layer.neuron, 0
     if isinstance(neuron, Refractory):
-        held, neuron = neuron.period, neuron.neuron
+        refractory_steps, neuron = neuron.period, neuron.neuron
     synaptic = type(neuron) in (SynapticIntegrator, LearningSynaptic)
     integrator = neuron if isinstance(neuron, Integrator) else None
     dynamics = neuron.dynamics()
@@ -203,7 +203,7 @@ def _cell(layer: Layer) -> _Cell:
         )  # fmt: skip
     reset = integrator.reset if integrator is not None else "none"
     late = integrator is not None and integrator.reset_delay
-    if synaptic and reset == "zero" and late and not held:
+    if synaptic and reset == "zero" and late and not refractory_steps:
         why = "it wipes out the synaptic current of its step in the membrane too"
         raise _refused(layer, "a reset to zero one step after the spike", why)
     numbers = _numbers(layer)
@@ -212,8 +212,8 @@ def _cell(layer: Layer) -> _Cell:
         why = "it has no time constant"
         raise _refused(layer, "a synaptic current that vanishes within a step or never (alpha = 0 or 1)", why)
     # While a neuron waits, its membrane does not leak, so that a late reset takes away what one at once does.
-    drops = reset == "subtract" and (late or held > 0)
-    return _Cell(numbers["beta"], alpha, "drop" if drops else reset, late, held)
+    drops = reset == "subtract" and (late or refractory_steps > 0)
+    return _Cell(numbers["beta"], alpha, "drop" if drops else reset, late, refractory_steps)
 
 
 def _numbers(layer: Layer) -> Mapping[str, Number]:

@@ -148,7 +148,7 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float, scale: Scale) -> 
     drive = "bias + I_in" if graded else "bias"
     here = "I_syn" if synaptic else drive
     # Not "(unless refractory)": Brian2 would then ignore what arrives for the first step after the wait, too.
-    moves = "int(not_refractory)*" if layer.held else ""
+    moves = "int(not_refractory)*" if layer.refractory_steps else ""
     equations = [f"dv/dt = {moves}({here}{' - v' if layer.leaks else ''})/(tau*ms) : 1"]
     equations += [f"dI_syn/dt = ({drive} - I_syn)/(tau_syn*ms) : 1", "tau_syn : 1 (constant)"] if synaptic else []
     equations += ["I_in : 1"] if graded else []
@@ -162,7 +162,7 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float, scale: Scale) -> 
         values["tau_syn"] = layer.tau_syn * step_ms
         begin += ["I_syn = (1 - begins)*I_syn"]
     refractory = None
-    if layer.held:
+    if layer.refractory_steps:
         # A spike of the sample before makes no neuron of this one wait.
         begin += ["begun = (1 - begins)*begun + begins*t"]
         refractory = _waiting(layer, "<=")
@@ -204,7 +204,7 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float, scale: Scale) -> 
 
 def _waiting(layer: OrdinaryLayer, until: str) -> str:
     """The condition of a spike in this sample, fewer steps ago than, or as many as, a neuron waits."""
-    return f"timestep(t - lastspike, dt) {until} {layer.held} and lastspike >= begun"
+    return f"timestep(t - lastspike, dt) {until} {layer.refractory_steps} and lastspike >= begun"
 
 
 def _note(layer: OrdinaryLayer) -> str:
@@ -214,7 +214,7 @@ def _note(layer: OrdinaryLayer) -> str:
 
 def _synapses(one: OrdinarySynapses, target: OrdinaryLayer, step_ms: float) -> SynapsesSpec:
     graded = ("I_in_post = w*a_pre : 1 (summed)",) if one.graded else ()
-    brings = "v_post += w*admits_post" if target.held else "v_post += w"
+    brings = "v_post += w*admits_post" if target.refractory_steps else "v_post += w"
     if target.tau_syn is not None:
         brings = "I_syn_post += w"
     return SynapsesSpec(

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from neurorules.brian2_steps.backend import load_brian2, session, standalone_device
+from neurorules.disk.cache import cache_path
 from neurorules.disk.cache_folder import cache_folder
 from neurorules.disk.failures import FULL, LESS_MEMORY
-from neurorules.disk.kept import kept
 from neurorules.language.errors import UserError
 from neurorules.native.compile import processor
 
@@ -172,7 +172,7 @@ def program_of(key: str, make: Make, flags: tuple[str, ...] | None = None) -> Pr
 
     folder = cache_folder() / "models"
     try:
-        whole = kept(folder, f"{brian2.__version__}-{FORMAT}-{machine}-{key}", "", compile_to)
+        whole = cache_path(folder, f"{brian2.__version__}-{FORMAT}-{machine}-{key}", "", compile_to)
     except OSError as error:
         program = _private(compile_to)
         other = "Name another folder with the environment's NEURORULES_CACHE"

@@ -118,7 +118,7 @@ def script_of_updates(
         results={name: f'parameters["{name}"]' for name in writer.owned},
         functions=tuple(source_of(OPTIMISERS[kind]) for kind in sorted({changes[name].kind for name in gradients})),
         rounds=Rounds(
-            ("kept = {name: {} for name in parameters}  # what optimisers keep from one update to the next",),
+            ("buffers = {name: {} for name in parameters}  # what optimisers keep from one update to the next",),
             f"for update in range({len(updates)}):",
             tuple(writer.before()),
             tuple(_after(gradients, changes, samples)),
@@ -133,7 +133,7 @@ def _after(gradients: Mapping[str, list[str]], changes: Mapping[str, Change], sa
         change = changes[name]
         total = " + ".join(terms)
         yield f"gradient = -({total}) / {samples}"
-        moved = f'{change.kind}(parameters["{name}"], gradient, kept["{name}"], {change.rate!r}, {change.decay!r})'
+        moved = f'{change.kind}(parameters["{name}"], gradient, buffers["{name}"], {change.rate!r}, {change.decay!r})'
         if change.bounds is not None:
             moved = f"np.clip({moved}, {change.bounds[0]!r}, {change.bounds[1]!r})"
         yield f'parameters["{name}"] = {moved}'

@@ -1,6 +1,6 @@
 """Compiles C kernels on first use and loads them; later processes load the stored file.
 
-The stored file is named after its sources, its flags, the processor and its own content (`disk.kept`): half a library
+The stored file is named after its sources, its flags, the processor and its own content (`disk.cache`): half a library
 would kill whoever loads it. It names no OpenMP runtime: torch's own, already in the process, serves it.
 """
 
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch  # noqa: F401  brings the OpenMP runtime that the kernels are bound to
 
+from neurorules.disk.cache import cache_path
 from neurorules.disk.cache_folder import cache_folder
-from neurorules.disk.kept import kept
 
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
 """Flags of the compiler that all kernels share."""
@@ -79,7 +79,7 @@ def load_or_compile(compiler: str, sources: tuple[Path, ...], flags: tuple[str, 
     for source in sources:
         key.update(source.read_bytes())
     stem = f"{sources[0].stem}-{key.hexdigest()[:20]}"
-    path = kept(folder, stem, ".so", lambda target: _compile(compiler, flags, sources[0], target))
+    path = cache_path(folder, stem, ".so", lambda target: _compile(compiler, flags, sources[0], target))
     return ctypes.CDLL(str(path))
 
 

@@ -66,14 +66,14 @@ def with_traces(units: Units, traces: tuple[UnitTrace, ...], membrane: bool = Tr
     Returns:
         Units with further equations, resets and acts.
     """
-    own = [one for one in traces if membrane or not (one.membrane or one.kept)]
+    own = [one for one in traces if membrane or not (one.membrane or one.persistent)]
     lines = tuple(one.every_step for one in own if one.every_step)
     return replace(
         units,
         equations=(*units.equations, *(one.equation for one in own)),
         reset=(*units.reset, *(one.reset for one in own if one.reset)),
         acts=(*units.acts, *((Act(lines, "record", 0, "step"),) if lines else ())),
-        keeps=(*units.keeps, *(one.variable for one in own if one.kept)),
+        keeps=(*units.keeps, *(one.variable for one in own if one.persistent)),
     )
 
 

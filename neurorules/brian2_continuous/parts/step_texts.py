@@ -22,7 +22,7 @@ from neurorules.language.rules import Rule
 TRACES, SCORES, TOTAL, ERROR, BROADCAST, ELIGIBLE, WEIGHTS, READ_OUT, CLEAR = range(0, 90, 10)
 """Places in the slot `record` of what runs at a step of the texts: traces of units, scores of the read-out, their
 softmax, its error, third factors, eligibilities, weights, and the read-out's own; then spikes are counted anew."""
-SEEN = "v_seen"
+BEFORE_RESET = "v_seen"
 """The membrane as texts read it: before a reset, and less the rise of a threshold."""
 
 
@@ -77,10 +77,10 @@ def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTex
     moved = _in_order(weights)
     changes = _rate(" + ".join(_values(weights)), "w", gate)
     return StepTexts(
-        ("S : 1", f"{SEEN} : 1", *traced.equations),
+        ("S : 1", f"{BEFORE_RESET} : 1", *traced.equations),
         ("S : 1", *inputs.equations),
         (
-            Act((f"{SEEN} = {membrane}",), "thresholds", 1, "step"),
+            Act((f"{BEFORE_RESET} = {membrane}",), "thresholds", 1, "step"),
             *_acts(traced.moves, TRACES),
             *_acts(bias, READ_OUT),
             *_acts((*traced.keeps, "S = 0"), CLEAR),
@@ -112,7 +112,7 @@ def _rate(value: str, parameter: str, gate: str) -> str:
 
 def _of_units(text: str) -> str:
     """A statement with the names that units have: texts read the membrane `v` as it was before a reset."""
-    return re.sub(r"\bv(_post|_pre|)\b", rf"{SEEN}\1", text)
+    return re.sub(r"\bv(_post|_pre|)\b", rf"{BEFORE_RESET}\1", text)
 
 
 class _Traces(NamedTuple):

@@ -66,15 +66,15 @@ class Stream:
         whole = self.circuit.presentations
         for start in range(0, len(order.samples), whole):
             # A run also sees the presentation behind its last one, whose first step it takes.
-            seen = slice(start, start + whole + 1)
-            here = Order(*(column[seen] for column in order))
+            part = slice(start, start + whole + 1)
+            here = Order(*(column[part] for column in order))
             span = Span(min(whole, len(order.samples) - start), begun or start > 0)
             begins, ends = span.times_ms(self.circuit.period_ms, self.circuit.dt_ms)
             values = {**self.values, **self.passing, **self.settings}
             for name in filter(_is_time, self.passing):
                 values[name] = (self.passing[name] * self.circuit.dt_ms + begins) / 1000
             try:
-                self.machine.run(values, self._tables(here, rows, eta[seen]), span)
+                self.machine.run(values, self._tables(here, rows, eta[part]), span)
             except KeyboardInterrupt:
                 self._carry({})  # A machine that was interrupted, unlike one that failed, has its variables written.
                 raise

@@ -107,7 +107,7 @@ class State:
     Args:
         w: weights from inputs to excitatory neurons, in [0, 1], (I, N) float64.
         delays: of these synapses, in steps, (I, N) int32.
-        arrived: the step in which the last spike arrived at each of these synapses, (I, N) int32.
+        last_arrival: the step in which the last spike arrived at each of these synapses, (I, N) int32.
         v, g_e, g_i, theta: of excitatory neurons: membrane, conductances, adaptive threshold, (N,) float64.
         last: step of their last spikes, (N,) int64.
         inhibitory_v, inhibitory_g, inhibitory_last: the same of inhibitory neurons.
@@ -116,7 +116,7 @@ class State:
 
     w: Tensor
     delays: Tensor
-    arrived: Tensor
+    last_arrival: Tensor
     v: Tensor
     g_e: Tensor
     g_i: Tensor

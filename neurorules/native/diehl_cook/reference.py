@@ -31,7 +31,7 @@ def present(
     synapses, ends = _arrivals(state.delays, steps, times, inputs)
     table, spikes = c.table(c.tau_pre_ms), torch.zeros(steps, size, dtype=torch.uint8)
     keep_e, keep_i = (math.exp(-c.dt_ms / tau) for tau in (c.tau_e_ms, c.tau_i_ms))
-    w, arrived = state.w.view(-1), state.arrived.view(-1)
+    w, last_arrival = state.w.view(-1), state.last_arrival.view(-1)
     begin = 0
     for step, end in enumerate(ends):
         now = first + step
@@ -52,9 +52,9 @@ def present(
             w[here] = (w[here] - c.nu_pre * table[lag[onto]]).clamp(0, 1)
             for j in fired.nonzero().flatten():
                 post2 = torch.exp(-(now - state.last[j]).double() * c.dt_ms / c.tau_post2_ms)
-                pre = table[(now - state.arrived[:, j].long()).clamp(max=LAGS - 1)]
+                pre = table[(now - state.last_arrival[:, j].long()).clamp(max=LAGS - 1)]
                 state.w[:, j] = (state.w[:, j] + c.nu_post * pre * post2).clamp(0, 1)
-        arrived[here] = now
+        last_arrival[here] = now
         state.inhibitory_g.add_(c.share_e * c.excites * fired.double())
         state.g_i.add_(c.share_i * c.inhibits * (inhibits.sum() - inhibits.double()))
         _reset(state.v, state.last, fired, now, EXCITATORY)

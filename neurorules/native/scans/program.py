@@ -61,7 +61,7 @@ class Program:
         self.steps, self.rows, self.neurons, self.like = steps, rows, neurons, like
         self._inputs: list[tuple[Tensor, int, int]] = []
         self._operations: list[tuple[int, Term, Term, Psi | None]] = []
-        self._known: dict[object, Term] = {}
+        self._terms: dict[object, Term] = {}
         self._held: list[Tensor] = []
 
     @property
@@ -85,14 +85,14 @@ class Program:
         key: object = (values.data_ptr(), values.shape, values.stride())
         if values.ndim < 2 and values.numel() == 1:
             key = float(values)
-        if key not in self._known:
+        if key not in self._terms:
             self._held.append(values)  # another one at its address would pass for it
             wide = values.ndim == 3 and values.stride(0) != 0
             values = (values[0] if values.ndim == 3 and not wide else values).to(self.like.dtype).contiguous()
             plane = self.rows * self.neurons
             self._inputs.append((values, plane if wide else 0, plane if values.ndim > 1 else values.numel()))
-            self._known[key] = "input", len(self._inputs) - 1
-        return self._known[key]
+            self._terms[key] = "input", len(self._inputs) - 1
+        return self._terms[key]
 
     def operate(self, operator: str, a: Term, b: Term) -> Term:
         """Add an operation on two values.
@@ -135,10 +135,10 @@ class Program:
 
     def _make(self, kind: int, a: Term, b: Term, psi: Psi | None = None) -> Term:
         key = kind, a, b, psi
-        if key not in self._known:
+        if key not in self._terms:
             self._operations.append(key)
-            self._known[key] = "operation", len(self._operations) - 1
-        return self._known[key]
+            self._terms[key] = "operation", len(self._operations) - 1
+        return self._terms[key]
 
     @torch.no_grad()
     def run(self, wanted: list[Term]) -> list[Tensor]:

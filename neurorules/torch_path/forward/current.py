@@ -21,12 +21,12 @@ class Current:
     """The current I = weights' current - shift of a layer, and the normalised current I^ = (I - mean) * gain.
 
     Args:
-        brought: what the weights bring, (T, B, *shape) or constant (B, *shape), in thresholds.
+        synaptic: what the weights bring, (T, B, *shape) or constant (B, *shape), in thresholds.
         shift: what the running means of the inputs would bring, (1, *shape); None for 0.
         mean, gain: of the normalisation, (N,) or (C, 1, 1); None where nothing normalises.
     """
 
-    brought: Series
+    synaptic: Series
     shift: Tensor | None = None
     mean: Tensor | None = None
     gain: Tensor | None = None
@@ -35,15 +35,15 @@ class Current:
     def shifted(self) -> Series:
         """The current I with the running means of its inputs taken away."""
         if self.shift is None:
-            return self.brought
-        return self.brought.like(self.brought.values - self.shift)
+            return self.synaptic
+        return self.synaptic.like(self.synaptic.values - self.shift)
 
     @cached_property
     def normalised(self) -> Series:
         """The normalised current I^; the current I itself where nothing normalises."""
         if self.mean is None or self.gain is None:
             return self.shifted
-        return self.brought.like((self.shifted.values - self.mean) * self.gain)
+        return self.synaptic.like((self.shifted.values - self.mean) * self.gain)
 
     def affine(self, shape: Shape, bias: Tensor | None = None) -> scans.Affine:
         """The map from what the weights bring to what drives the neurons, for scans over flat neurons.
@@ -69,7 +69,7 @@ class Current:
         """
         if self.gain is None:
             return None
-        shape = self.brought.shape
+        shape = self.synaptic.shape
         if scan is not None and scan.current_sum is not None and scan.square_sum is not None:
             return over_rows(scan.current_sum.reshape(-1, *shape)), over_rows(scan.square_sum.reshape(-1, *shape))
         rows = self.shifted.rows()

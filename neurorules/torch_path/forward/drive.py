@@ -44,9 +44,9 @@ class Drive:
         """
         if self.current is None or self.injected is not None or self.repeats > 1:
             return self.values(), scans.Affine(), False
-        brought = self.current.brought
-        moments = training and self.current.gain is not None and not brought.constant
-        return brought, self.current.affine(shape, self.bias), moments
+        synaptic = self.current.synaptic
+        moments = training and self.current.gain is not None and not synaptic.constant
+        return synaptic, self.current.affine(shape, self.bias), moments
 
     def values(self) -> Series:
         """All of it as one series, (T, B, *shape) or constant (B, *shape).
@@ -55,8 +55,8 @@ class Drive:
             LookupError: nothing drives the layer.
         """
         if self.current is not None and self.bias is not None:
-            brought = self.current.normalised.repeated(self.repeats)
-            return joined(Series(self.bias, True), joined(self.injected, brought))
+            synaptic = self.current.normalised.repeated(self.repeats)
+            return joined(Series(self.bias, True), joined(self.injected, synaptic))
         if self.injected is None:
             raise LookupError("neither weights nor an injected current drive the layer")
         return self.injected
@@ -103,8 +103,8 @@ def normalised(layer: Layer, statistics: CurrentStatistics | None, current: Curr
     """
     if layer.normalisation is None:
         return current
-    statistics = statistics or first_current_statistics(layer.shape, current.brought.values)
-    rows = current.shifted.rows() if layer.normalisation.reads_batch and training else current.brought.rows()
+    statistics = statistics or first_current_statistics(layer.shape, current.synaptic.values)
+    rows = current.shifted.rows() if layer.normalisation.reads_batch and training else current.synaptic.rows()
     mean, gain = layer.normalisation.coefficients(statistics, rows, training)
     return replace(current, mean=mean, gain=gain)
 

@@ -59,7 +59,7 @@ def run_fused(
     if type(neuron) not in KINDS or [type(entry.connection) for entry in loops] not in ([], [Recurrent]):
         return None
     normal, own = drive.current, len(weights[0]) if weights else 0
-    arriving = drive.injected if normal is None else normal.brought
+    arriving = drive.injected if normal is None else normal.synaptic
     if arriving is None or not scans.loops(arriving.values, own):
         return None
     series, affine, moments = drive.for_scan(layer.shape, training)

@@ -49,7 +49,7 @@ class Activity:
         aside: what an offset added to the raw current, (B, *shape); None without one.
         inner, gates: what the inner integration of the neurons left, and how their steps pass changes on; None for
             neurons that have none.
-        kept: dropout's mask of the neurons' own output, (B, *shape); None where nothing drops them.
+        dropout_mask: dropout's mask of the neurons' own output, (B, *shape); None where nothing drops them.
     """
 
     steps: int
@@ -64,7 +64,7 @@ class Activity:
     aside: Tensor | None = None
     inner: Any = None
     gates: Gates | None = None
-    kept: Tensor | None = None
+    dropout_mask: Tensor | None = None
 
     @property
     def gain(self) -> Tensor | None:
@@ -136,12 +136,12 @@ def run_layer(
     entries = [entry for entry in layer.inputs if entry.name in sources]
     pre = {e.name: transmitted(e, arrive(layer, e, sources[e.name], masks), steps, carry.traces) for e in entries}
     raw = raw or feed_forward_current(layer, parameters, entries, pre, pre_mean)
-    brought, shift = (None, None) if raw is None else (raw.brought, raw.shift)
+    synaptic, shift = (None, None) if raw is None else (raw.synaptic, raw.shift)
     aside = None if offset is None else offset_current(layer, parameters, offset, masks)
     if offset is not None and aside is not None:
-        brought = joined(brought, Series(aside, True))
+        synaptic = joined(synaptic, Series(aside, True))
         pre |= with_offset(layer, offset, pre, masks)
-    current = None if brought is None else normalised(layer, statistics, Current(brought, shift), training)
+    current = None if synaptic is None else normalised(layer, statistics, Current(synaptic, shift), training)
     drive = Drive(current, None if current is None else parameters[layer.bias_name], injected, repeats)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:

@@ -105,11 +105,11 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
         return {name: value.clone() for name, value in learner.apply_and_read(changes).items()}
 
     placed = drive.like(drive.values.to(learner.device, learner.dtype))
-    before, weight = learner.seen(), float(learner.read()[parameter][synapse.weight])
+    before, weight = learner.trial_state(), float(learner.read()[parameter][synapse.weight])
     before = replace(before, parameters={name: value.clone() for name, value in before.parameters.items()})
     steps = learner.steps if drive.constant else len(drive.values)
     with torch.no_grad():
-        said = predicted(scoring_of(learner.model), learner.scores(placed))[0].tolist()
+        prediction = predicted(scoring_of(learner.model), learner.scores(placed))[0].tolist()
         generator = torch.Generator(learner.device).manual_seed(learner.seed)
         running = learner.store.on_hardware(learner.model)
         trial = learn_trial(running, before, placed, steps, labels.to(learner.device), generator, None, apply, views)
@@ -129,8 +129,9 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
     scale, rule = synapse.layer.neuron.scale, learner.model.rule
     threshold = scale.expand(synapse.layer.shape)[synapse.post] if isinstance(scale, Tensor) else scale
     return Explanation(
-        synapse.name, parameter, synapse.weight, rule.name, rule.declarations, weight, 0, labels[0].tolist(), said,
-        1.0, float(threshold) if synapse.layer.neuron.spiking else None, parts, float(total[synapse.weight]),
+        synapse.name, parameter, synapse.weight, rule.name, rule.declarations, weight, 0, labels[0].tolist(),
+        prediction, 1.0, float(threshold) if synapse.layer.neuron.spiking else None, parts,
+        float(total[synapse.weight]),
         (synapse.strongest(total) if total[synapse.weight[0]].any() else synapse).name,
     )  # fmt: skip
 

@@ -125,7 +125,7 @@ class Recorder:
             with own_session(learner.fast):
                 trial = learn_trial(
                     learner.store.on_hardware(learner.model),
-                    learner.seen(),
+                    learner.trial_state(),
                     placed,
                     steps,
                     classes,

@@ -145,8 +145,8 @@ def _row_of(activity: Activity, row: int) -> Activity:
         assert keep is not None and admit is not None
         gates = Gates(keep, admit, fires)
     pre = {name: _cut(series, row) for name, series in activity.pre.items()}
-    mask = None if activity.kept is None else activity.kept[row : row + 1]
-    return replace(activity, pre=pre, v=_cut(activity.v, row), S=_cut(activity.S, row), gates=gates, kept=mask)
+    mask = None if activity.dropout_mask is None else activity.dropout_mask[row : row + 1]
+    return replace(activity, pre=pre, v=_cut(activity.v, row), S=_cut(activity.S, row), gates=gates, dropout_mask=mask)
 
 
 def _cut(series: Series, row: int) -> Series:

@@ -73,7 +73,7 @@ def _later(learner: Any) -> dict[str, Tensor]:
     labels = blank_targets(model.task, ROWS, steps, model.network.classes, drive.values)
     generator = torch.Generator(learner.device).manual_seed(0)
     trial = learn_trial(
-        model, learner.seen(), drive, steps, labels, generator, window_of(learner.schedule, steps), note
+        model, learner.trial_state(), drive, steps, labels, generator, window_of(learner.schedule, steps), note
     )
     optimised = learner.optimiser.keeps((changed | set(trial.gradients)) - learner.store.frozen)
     optimiser = {f"{OPTIMISER}{name}": value for name, value in optimised.items()}

@@ -63,14 +63,14 @@ class Step(NamedTuple):
     Args:
         doubts: about it.
         metrics: names of the numbers that stand behind those of the doubts.
-        answers: all numbers, on the host as soon as `arrived`.
+        answers: all numbers, on the host as soon as `arrival`.
         undo: makes the learner what it was before the step, but for the parameters, which have not changed.
     """
 
     doubts: Sequence[Doubt]
     metrics: Sequence[str]
     answers: Tensor
-    arrived: Any
+    arrival: Any
     undo: Callable[[], None]
 
 
@@ -103,8 +103,8 @@ class Outstanding:
             undo: makes the learner what it was before the step, but for the parameters.
         """
         numbers = [doubt.numbers for doubt in doubts] + [value.double().reshape(1) for value in metrics.values()]
-        answers, arrived = _to_host(torch.cat(numbers))
-        self.steps.append(Step(doubts, tuple(metrics), answers, arrived, undo))
+        answers, arrival = _to_host(torch.cat(numbers))
+        self.steps.append(Step(doubts, tuple(metrics), answers, arrival, undo))
         self._wrong = wrong
 
     def settle(self, wait: bool = True) -> None:
@@ -115,10 +115,10 @@ class Outstanding:
         """
         while self.steps:
             first = self.steps[0]
-            if first.arrived is not None and not first.arrived.query():
+            if first.arrival is not None and not first.arrival.query():
                 if not wait and len(self.steps) <= MOST:
                     return
-                first.arrived.synchronize()
+                first.arrival.synchronize()
             numbers, at = first.answers.tolist(), 0
             for doubt in first.doubts:
                 at += len(doubt.numbers)
@@ -151,9 +151,9 @@ def _to_host(numbers: Tensor) -> tuple[Tensor, Any]:
         return numbers, None
     copy = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
     copy.copy_(numbers, non_blocking=True)
-    arrived = torch.cuda.Event()
-    arrived.record(torch.cuda.current_stream(numbers.device))
-    return copy, arrived
+    arrival = torch.cuda.Event()
+    arrival.record(torch.cuda.current_stream(numbers.device))
+    return copy, arrival
 
 
 def to_device(values: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -1,8 +1,10 @@
-"""Neurons as states of earlier versions name them, in today's words."""
+"""What files of earlier versions hold, in today's words: the texts of neurons, and the names of tensors."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 GATED = re.compile(
     r"GatedIntegrator\((?P<own>.*?)(?:, alpha=(?P<alpha>.*?))?"
@@ -28,3 +30,8 @@ def in_todays_words(neuron: str) -> str:
     else:
         text = f"LeakyIntegrator({own})"
     return text if period is None else f"Refractory(neuron={text}, period={period})"
+
+
+def with_todays_names(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state by name, in which the counts of running averages end in "/samples", where they ended in "/seen"."""
+    return {re.sub(r"/seen$", "/samples", name): value for name, value in state.items()}

@@ -117,7 +117,7 @@ class Recorder:
         record: records what a function does: gives its result, and a function that does it again in the same memory.
         static: memory that recorded trials start from; None before the first.
         recorded: trials, by shape of the batch and settings.
-        seen: number of unrecorded trials, likewise.
+        eager_trials: number of unrecorded trials, likewise.
         scoring: what scores are held against.
     """
 
@@ -126,7 +126,7 @@ class Recorder:
     record: Callable[[Callable[[], Any]], tuple[Any, Callable[[], None]]] = as_cuda_graph
     static: Static | None = None
     recorded: dict[tuple[Any, ...], Recorded] = field(default_factory=dict)
-    seen: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    eager_trials: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     scoring: Scoring = Scoring()  # noqa: RUF009 - it is frozen
 
     def play(
@@ -150,9 +150,9 @@ class Recorder:
         key = (tuple(drive.values.shape), drive.constant, drive.values.dtype, places, settings)
         static = self._place(learned, stuck)
         if key not in self.recorded:
-            self.seen[key] += 1
+            self.eager_trials[key] += 1
             if (
-                self.seen[key] <= EAGER
+                self.eager_trials[key] <= EAGER
                 or len(self.recorded) >= MOST
                 or not self._record(static, key, drive, labels, run)
             ):
@@ -186,7 +186,7 @@ class Recorder:
         if self.static is None or not self.static.fits(learned):
             self.static = Static(learned)
             self.recorded.clear()
-            self.seen.clear()
+            self.eager_trials.clear()
         elif learned is not self.static.learned:
             self.static.take(_packed(_parts(learned)), stuck)
         return self.static

@@ -74,12 +74,12 @@ class Learner:
         rule: Rule = RULES.make(settings.rule)
         own = rule.defaults
         self.steps, self.schedule, self.seed = settings.steps or own.steps, settings.schedule, settings.seed
-        brought = brought_by(settings, own)
-        network = brought.network.on(self.device, self.dtype)
+        imported = brought_by(settings, own)
+        network = imported.network.on(self.device, self.dtype)
         self.model = build_model(network, rule, *settings.of_model)
         self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, drawn(settings, own))
-        self.learned.parameters.update(brought.parameters_on(self.device, self.dtype))
-        self.averages = brought.statistics_on(self.device, self.dtype)  # of batch normalisation, before any learning
+        self.learned.parameters.update(imported.parameters_on(self.device, self.dtype))
+        self.averages = imported.statistics_on(self.device, self.dtype)  # of batch normalisation, before any learning
         self.learned.current |= self.averages
         self.generator = torch.Generator(self.device).manual_seed(self.seed + 2_000_003)
         self.optimiser = optimiser_of(self.model, self.learned.parameters, settings)
@@ -87,7 +87,7 @@ class Learner:
         if self.hardware is not None:
             Chip(self.hardware, {}).check_rule(rule)
         self.store = Store(
-            self.model, self.learned.parameters, self.optimiser, brought.frozen, self.hardware, self.seed
+            self.model, self.learned.parameters, self.optimiser, imported.frozen, self.hardware, self.seed
         )
         self.pipe = pipe_of(self.model, self.schedule, self.hardware)
         self.ranks, self.alike = ranks_here(), False  # whether all ranks have begun with the same numbers
@@ -178,7 +178,7 @@ class Learner:
         with own_session(self.fast):
             spikes = batch_of(self, spikes, learning=False)
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
-            return respond(self.store.on_hardware(self.model), self.seen(), drive, steps)
+            return respond(self.store.on_hardware(self.model), self.trial_state(), drive, steps)
 
     def scores(self, spikes: Spikes) -> Tensor:
         """Class scores of a batch, (B, C), the largest being the prediction; outputs (B, O), of each step (B, T, O)."""
@@ -200,7 +200,7 @@ class Learner:
         with own_session():
             return measures(self.model, self.learned.signal, self.read())
 
-    def seen(self) -> Learned:
+    def trial_state(self) -> Learned:
         """Everything learned, with the parameters as a trial sees them."""
         return replace(self.learned, parameters=self.read())
 
@@ -226,7 +226,7 @@ class Learner:
         from neurorules.exchange.nir.write import graph_of
 
         self.outstanding.settle()
-        return graph_of(self.model.network, self.seen(), self.store.frozen, **options)
+        return graph_of(self.model.network, self.trial_state(), self.store.frozen, **options)
 
     @own_session()
     def write_back(self, module: torch.nn.Module) -> None:

@@ -50,9 +50,9 @@ def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> 
             )
             return read
 
-        before, window = learner.seen(), window_of(learner.schedule, steps)
-        kept = listing_once() if window >= steps else nullcontext()  # in shorter windows nothing is held
-        with nullcontext() if share is None else share_of(share.samples), kept:
+        before, window = learner.trial_state(), window_of(learner.schedule, steps)
+        lists = listing_once() if window >= steps else nullcontext()  # in shorter windows nothing is held
+        with nullcontext() if share is None else share_of(share.samples), lists:
             trial = learn_trial(
                 learner.store.on_hardware(learner.model), before, drive, steps, labels, learner.generator, window,
                 apply, learner.probe, share,

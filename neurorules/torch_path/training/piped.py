@@ -103,7 +103,7 @@ def move_on(learner: Any, pipe: Pipe) -> dict[str, float] | None:
 
 def _tick(learner: Any, pipe: Pipe, slots: list[Parcel | None], hold: Callable[[], None]) -> dict[str, float] | None:
     """One beat of the pipeline: all stages work, then their changes are applied together."""
-    stages = pipe.work(learner.seen(), slots)
+    stages = pipe.work(learner.trial_state(), slots)
     for stage in stages:
         if stage.gradients:
             check_finite(stage.gradients, learner.model.network, stage.parcel.scores)

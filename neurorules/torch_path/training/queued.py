@@ -80,7 +80,7 @@ def queue_step(
             trial, figures = played.trial, played.metrics
             doubts += played.doubts
         else:
-            trial = run(learner.seen(), drive, labels)
+            trial = run(learner.trial_state(), drive, labels)
             doubts += finite_doubts(trial.gradients, model.network, trial.scores)
             scoring = scoring_of(model)
             figures = metrics_on_device(trial.scores, labels, trial.spikes, scoring) if metrics else {}
@@ -98,12 +98,12 @@ def queue_step(
 def _undo(learner: Any) -> Callable[[], None]:
     """A function that makes a learner what it is now, but for parameters, which a wrong step does not change."""
     generator, learned = learner.generator.get_state(), learner.learned
-    keys = {name: tuple(values) for name, values in learner.optimiser.kept.items()}
+    keys = {name: tuple(values) for name, values in learner.optimiser.buffers.items()}
 
     def undo() -> None:
         learner.generator.set_state(generator)
         learner.learned = learned
-        for name, values in learner.optimiser.kept.items():
+        for name, values in learner.optimiser.buffers.items():
             for key in [key for key in values if key not in keys[name]]:
                 del values[key]
 

@@ -11,7 +11,7 @@ from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatisti
 from neurorules.contracts.running_mean import RunningMean
 from neurorules.network.model import Learned
 
-RUNNING = ("value", "seen")
+RUNNING = ("value", "samples")
 
 
 def to_tensors(learned: Learned) -> dict[str, Tensor]:
@@ -69,8 +69,8 @@ def _add_signal(signal: dict[str, Any], flat: Mapping[str, Tensor], rest: str, v
 
 
 def _running(name: str, running: RunningMean) -> dict[str, Tensor]:
-    return {f"{name}/value": running.value, f"{name}/seen": running.seen}
+    return {f"{name}/value": running.value, f"{name}/samples": running.samples}
 
 
 def _mean(flat: Mapping[str, Tensor], name: str) -> RunningMean:
-    return RunningMean(flat[f"{name}/value"], flat[f"{name}/seen"])
+    return RunningMean(flat[f"{name}/value"], flat[f"{name}/samples"])

@@ -16,6 +16,7 @@ from neurorules.language.errors import UserError
 from neurorules.network.description import digest_of, network_of, words_of
 from neurorules.runs.folder import NET
 from neurorules.runs.tensors import load_tensors, save_tensors
+from neurorules.torch_path.training.earlier_names import with_todays_names
 
 SIGN = "#"
 """Stands in the name of such a net before the digest of its description."""
@@ -83,7 +84,7 @@ def load_net(folder: Path, name: str) -> Imported | None:
         raise UserError(
             f"{path} describes another net than that of config.json, {name}. Restore it, or train again with --force"
         )
-    averages = _below(tensors, AVERAGES)
+    averages = with_todays_names(_below(tensors, AVERAGES))
     layers = dict.fromkeys(key.partition("/")[0] for key in averages)
     statistics = {layer: CurrentStatistics(*(_mean(averages, layer, which) for which in ("mean", "square")))
                   for layer in layers}  # fmt: skip

@@ -13,6 +13,7 @@ from neurorules.runs.interrupt import interrupts_wait
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.check_state import check_state
 from neurorules.torch_path.training.doubts import Outstanding
+from neurorules.torch_path.training.earlier_names import with_todays_names
 from neurorules.torch_path.training.identity import IDENTITY, identity
 from neurorules.torch_path.training.queued import settle
 from neurorules.torch_path.training.state import from_tensors, to_tensors
@@ -43,6 +44,8 @@ def take_over(learner: Any, state: Mapping[str, Tensor] | Any, weights_only: boo
     """
     if learner.pipe is not None:
         learner.pipe.check_empty()
+    if isinstance(state, Mapping):
+        state = with_todays_names(state)
     with own_session(), interrupts_wait() as hold:
         check_state(learner, state, weights_only)
         learned = place(from_tensors(state), learner.device, learner.dtype)

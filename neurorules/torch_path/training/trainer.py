@@ -14,7 +14,7 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.network.foresight import check_trial
 from neurorules.rules import RULES
 from neurorules.runs import own_copies
-from neurorules.runs.beginning import own_run, where_kept
+from neurorules.runs.beginning import checkpoint_sentence, own_run
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import polite_stop
 from neurorules.runs.logs import close_logs, logs_of_run
@@ -115,7 +115,7 @@ def _told_where(run: Run) -> Iterator[None]:
     try:
         yield
     except RankLost as lost:
-        checkpoint = where_kept(run.folder)
+        checkpoint = checkpoint_sentence(run.folder)
         again = " Start again with the same options and --resume" if checkpoint else ""
         raise RankLost(f"{lost}.{checkpoint}{'.' if again else ''}{again}") from None
 

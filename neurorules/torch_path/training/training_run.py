@@ -18,7 +18,7 @@ from neurorules.contracts.target import FIGURES, FIGURES_OF
 from neurorules.language.config import SettledConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.runs import checkpoint
-from neurorules.runs.beginning import where_kept
+from neurorules.runs.beginning import checkpoint_sentence
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import StopFlag, stopped
 from neurorules.runs.logs import Log
@@ -192,7 +192,7 @@ class Run:
             return learn()
         except Diverged as error:
             at = f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}"
-            raise Diverged(f"{at}: {error}.{where_kept(self.folder)}") from None
+            raise Diverged(f"{at}: {error}.{checkpoint_sentence(self.folder)}") from None
 
     def _interrupt(self) -> None:
         self.save()

@@ -67,7 +67,7 @@ def observe(model: Model, state: SignalState, sample: Series, labels: Tensor) ->
     """
     if model.signal is None:
         return {}
-    return model.signal.observe(dict(state), sample, _bought(model.signal, "target", labels))
+    return model.signal.observe(dict(state), sample, _where_declared(model.signal, "target", labels))
 
 
 def drive(
@@ -93,7 +93,7 @@ def drive(
     signal = model.teaching_signal
     return signal.drive(
         phase, dict(learned.signal), own_parameters(model, learned.parameters), model.shape, sample,
-        _bought(signal, "output_error", output_error), _bought(signal, "target", labels),
+        _where_declared(signal, "output_error", output_error), _where_declared(signal, "target", labels),
     )  # fmt: skip
 
 
@@ -161,8 +161,8 @@ class Purchase:
         transport = "weight_transport" in signal.needs
         refusal = f"is no weight that reads layer '{self.model.network.layers[self.index].name}'"
         return {
-            "labels": _bought(signal, "target", self.labels),
-            "output_error": _bought(signal, "output_error", self.output_error),
+            "labels": _where_declared(signal, "target", self.labels),
+            "output_error": _where_declared(signal, "output_error", self.output_error),
             "above": self._above(above if transport else None) if "above" in signal.needs else None,
             "weights": Copies(above, refusal) if transport else None,
             "signs": Copies(_signs(above), refusal) if "weight_sign" in signal.needs else None,
@@ -291,7 +291,7 @@ def _weights_above(layers: tuple[Layer, ...], index: int, parameters: Parameters
     return {name: parameters[name] for name in names}
 
 
-def _bought(signal: Signal, need: str, value: Tensor | None) -> Tensor | None:
+def _where_declared(signal: Signal, need: str, value: Tensor | None) -> Tensor | None:
     return value.clone() if value is not None and need in signal.needs else None
 
 

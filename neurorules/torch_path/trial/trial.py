@@ -13,7 +13,7 @@ from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series, per_step
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Phase
-from neurorules.network.layer import NETWORK_INPUT, Layer, Masks, kept_of
+from neurorules.network.layer import NETWORK_INPUT, Layer, Masks, dropout_mask_of
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.forward.current import Current
@@ -168,7 +168,7 @@ class Trial:
             chip=self.model.chip, place=Place(phase.name, layer.name, start), repeats=1 if index else drive.repeats,
         )  # fmt: skip
         if masks:
-            activity.kept = kept_of(self.model.network.layers, index, masks)
+            activity.dropout_mask = dropout_mask_of(self.model.network.layers, index, masks)
         return activity, after
 
     def _pre_means(self, layer: Layer, name: str, sources: dict[str, Series]) -> dict[str, Tensor]:

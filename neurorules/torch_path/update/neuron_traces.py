@@ -86,9 +86,9 @@ class Neurons:
             return Series(self._on_chip(declared, key, self.view.chip), False)
         if declared.spikes == "nearest":
             return Series(self._nearest(declared, key)[0], False)
-        return Series(trace(self.view, key, self.brought(declared), declared.decay), False)
+        return Series(trace(self.view, key, self.increment(declared), declared.decay), False)
 
-    def brought(self, declared: Trace) -> Series:
+    def increment(self, declared: Trace) -> Series:
         """The increment of a trace in each step: the value of its text.
 
         Args:
@@ -114,14 +114,14 @@ class Neurons:
         on_chip = self.view.chip is not None and self.view.chip.traces
         if declared.spikes == "nearest" and not on_chip:
             return self._nearest(declared, f"{self.key}.{name}")[1]
-        return self.series(name).values - self.brought(declared).values
+        return self.series(name).values - self.increment(declared).values
 
     def _on_chip(self, declared: Trace, key: str, chip: Chip) -> Tensor:
         """A trace by a chip's own trace step; its last value waits among the view's traces for the next window."""
         view = self.view
-        brought = self.brought(declared).over_time(view.activity.steps)
+        increments = self.increment(declared).over_time(view.activity.steps)
         place = Place(view.phase, view.layer.name, view.first)
-        view.traced[key] = chip.traced(place, declared, key, brought, view.carry.traces.get(key))
+        view.traced[key] = chip.traced(place, declared, key, increments, view.carry.traces.get(key))
         view.carry.traces[key] = view.traced[key][-1]
         return view.traced[key]
 
@@ -132,14 +132,14 @@ class Neurons:
         """
         if key not in self.view.traced:
             steps = self.view.activity.steps
-            brought = self.brought(declared).over_time(steps)
-            fires = (self.spikes.over_time(steps) != 0).expand_as(brought)
+            increments = self.increment(declared).over_time(steps)
+            fires = (self.spikes.over_time(steps) != 0).expand_as(increments)
             start = self.view.carry.traces.get(key)
-            start = torch.zeros_like(brought[0]) if start is None else start
-            clock = torch.arange(1, steps + 1, device=brought.device).reshape(-1, *(1,) * (brought.ndim - 1))
+            start = torch.zeros_like(increments[0]) if start is None else start
+            clock = torch.arange(1, steps + 1, device=increments.device).reshape(-1, *(1,) * (increments.ndim - 1))
             last = torch.where(fires, clock, 0).cummax(0).values  # the step of the last spike, from 1; 0 for none yet
-            values = torch.cat([start[None], brought]).gather(0, last)
-            after = values * declared.decay ** (clock - last).to(brought.dtype)
+            values = torch.cat([start[None], increments]).gather(0, last)
+            after = values * declared.decay ** (clock - last).to(increments.dtype)
             self.view.carry.traces[key] = after[-1]
             before = declared.decay * torch.cat([start[None], after[:-1]])
             self.view.traced[key], self.view.traced[f"before.{key}"] = after, before

@@ -45,11 +45,11 @@ class Earlier(NamedTuple):
 
     Args:
         parameters: by name.
-        kept: by name, what the optimiser kept of each, by torch's names.
+        buffers: by name, what the optimiser stores of each between updates, by torch's names.
     """
 
     parameters: dict[str, Tensor]
-    kept: dict[str, dict[str, Tensor]]
+    buffers: dict[str, dict[str, Tensor]]
 
 
 class Optimiser:
@@ -71,7 +71,7 @@ class Optimiser:
         self.kinds = dict(kinds)
         updates = {kind: update_of(kind) for kind in sorted(set(kinds.values()))}
         self.parameters = parameters
-        self.kept: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
+        self.buffers: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
         members: dict[tuple[str, float, float], list[str]] = {}
         for name in parameters:
             rate = 1.0 if kinds[name] == "none" else rates[name]
@@ -108,10 +108,10 @@ class Optimiser:
         work.sort(key=lambda one: (one[0].fused, sum(self.parameters[name].numel() for name in one[1])))
         last = work[-1][1] if work and work[-1][0].fused else []
         earlier = self.copy([name for _, names, *_ in work if names is not last for name in names])
-        earlier.kept.update({name: dict(self.kept[name]) for name in last})
+        earlier.buffers.update({name: dict(self.buffers[name]) for name in last})
         try:
             for group, names, gradients, fraction in work:
-                members = [Member(self.parameters[name], gradients[name], self.kept[name]) for name in names]
+                members = [Member(self.parameters[name], gradients[name], self.buffers[name]) for name in names]
                 if unless is None:
                     group.update(members, group.rate * fraction, group.decay)
                 else:
@@ -123,7 +123,7 @@ class Optimiser:
     def copy(self, names: Iterable[str]) -> Earlier:
         """Copies of parameters and of what is kept of them."""
         listed = list(names)
-        copies = {name: {key: value.clone() for key, value in self.kept[name].items()} for name in listed}
+        copies = {name: {key: value.clone() for key, value in self.buffers[name].items()} for name in listed}
         return Earlier({name: self.parameters[name].clone() for name in listed}, copies)
 
     @torch.no_grad()
@@ -131,7 +131,7 @@ class Optimiser:
         """Undo all that has happened since `copy` gave these."""
         for name, value in earlier.parameters.items():
             self.parameters[name].copy_(value)
-        self.kept.update(earlier.kept)
+        self.buffers.update(earlier.buffers)
 
     def keeps(self, names: Iterable[str]) -> dict[str, Tensor]:
         """The names and shapes that `state` holds once the parameters of these names have changed, without numbers."""
@@ -148,16 +148,16 @@ class Optimiser:
         """The state that is kept of the parameters between updates, such as momenta and counts, by
         "<parameter>/<quantity>".
         """
-        return _flat(self.kept)
+        return _flat(self.buffers)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take over what `state` gave, in place of what is kept."""
-        self.kept = {name: {} for name in self.parameters}
+        self.buffers = {name: {} for name in self.parameters}
         for path, value in state.items():
             name, key = path.rsplit("/", 1)
             here = self.parameters[name]
             dtype = value.dtype if key == "step" else here.dtype
-            self.kept[name][key] = value.to(here.device, dtype, copy=True)
+            self.buffers[name][key] = value.to(here.device, dtype, copy=True)
 
 
 def _as_it_is() -> Descent:

@@ -115,7 +115,7 @@ class PostFactors:
         form, back = group.form, group.eligible
         if form is None or form.through or (back and not self.view.whole):
             return None
-        key = form.kept, form.factor, back
+        key = form.dropout, form.factor, back
         if key not in self.totals and self._scan(group, every=False) is None:
             return None
         total = self.totals[key]
@@ -158,15 +158,15 @@ class PostFactors:
         if back:  # statistics are those of the whole text, its constant included
             outer, inner, psi = 1.0, form.outer, psi._replace(scale=form.outer * psi.scale)
         m = view.m
-        if form.kept and view.activity.kept is not None:
-            m = m.like(m.values * view.activity.kept)
+        if form.dropout and view.activity.dropout_mask is not None:
+            m = m.like(m.values * view.activity.dropout_mask)
         scan = scans.reverse(
             m.flat(), view.activity.steps, _flat(dynamics.beta) if back else 0.0,
             scans.RESETS[dynamics.reset] if back else scans.Reset.NONE, v=v.reshape(*v.shape[:2], -1),
             v_threshold=_flat(dynamics.v_threshold), psi=psi, through=through, outer=outer, every=every,
         )  # fmt: skip
         if inner and scan.total is not None:
-            self.totals[form.kept, form.factor, back] = Total(scan.total.reshape(-1, *view.layer.shape), 1 / inner)
+            self.totals[form.dropout, form.factor, back] = Total(scan.total.reshape(-1, *view.layer.shape), 1 / inner)
         return scan
 
     def _value(self, group: Group, norm: NormAdjoint) -> Tensor:
@@ -241,10 +241,10 @@ def way_through(view: LocalView, averages: UpdateStatistics | None, way: Statist
     if current is None or layer.normalisation is None or layer.normalisation.reads_batch:
         return None
     moving = averages if way == "moving" else None
-    moving = moving or first_update_statistics(layer.shape, current.brought.values)
+    moving = moving or first_update_statistics(layer.shape, current.synaptic.values)
     mean_d, mean_product = (flat(value.value, layer.shape) for value in moving)
     assert mean_d is not None and mean_product is not None
-    return scans.Through(current.brought.flat(), current.affine(layer.shape), mean_d, mean_product)
+    return scans.Through(current.synaptic.flat(), current.affine(layer.shape), mean_d, mean_product)
 
 
 def _flat(value: float | Tensor) -> float | Tensor:
@@ -290,7 +290,7 @@ def postsynaptic(view: LocalView) -> Neurons:
 
 def _post_names(view: LocalView) -> dict[str, Tensor | float]:
     names: dict[str, Tensor | float] = dict(view.constants)
-    names["kept_post"] = 1.0 if view.activity.kept is None else view.activity.kept
+    names["kept_post"] = 1.0 if view.activity.dropout_mask is None else view.activity.dropout_mask
     if view.m is not None:
         names["m_post"] = view.m.values
     if view.output is not None:

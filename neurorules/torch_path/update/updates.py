@@ -24,12 +24,12 @@ class Member(NamedTuple):
     Args:
         parameter: changed in place.
         gradient: of the same shape.
-        kept: what its kind of update keeps of it between updates, by torch's names; empty before the first.
+        buffers: what its kind of update stores of it between updates, by torch's names; empty before the first.
     """
 
     parameter: Tensor
     gradient: Tensor
-    kept: dict[str, Tensor]
+    buffers: dict[str, Tensor]
 
 
 Update = Callable[[Sequence[Member], float, float], None]
@@ -51,14 +51,14 @@ class Descent:
 
     def __call__(self, members: Sequence[Member], rate: float, decay: float) -> None:
         """Change parameters in place, at a learning rate, with `decay` w added to their gradients."""
-        buffers = [member.kept.get("momentum_buffer") for member in members]
+        buffers = [member.buffers.get("momentum_buffer") for member in members]
         torch_sgd(
             [member.parameter for member in members], [member.gradient for member in members], buffers, lr=rate,
             weight_decay=decay, momentum=self.momentum, dampening=0.0, nesterov=self.nesterov, maximize=False,
         )  # fmt: skip
         for member, buffer in zip(members, buffers, strict=True):
             if buffer is not None:
-                member.kept["momentum_buffer"] = buffer
+                member.buffers["momentum_buffer"] = buffer
 
 
 @ranged("optimizer 'rmsprop'")
@@ -82,8 +82,8 @@ class RootMeanSquare:
                 state["square_avg"] = torch.zeros_like(parameter)
         parameters, gradients, _ = zip(*members, strict=True)
         torch_rmsprop(
-            list(parameters), list(gradients), [m.kept["square_avg"] for m in members], [], [],
-            [m.kept["step"] for m in members], lr=rate, alpha=self.alpha, eps=self.eps, weight_decay=decay,
+            list(parameters), list(gradients), [m.buffers["square_avg"] for m in members], [], [],
+            [m.buffers["step"] for m in members], lr=rate, alpha=self.alpha, eps=self.eps, weight_decay=decay,
             momentum=0.0, centered=False,
         )  # fmt: skip
 
@@ -112,7 +112,7 @@ class Adam:
                 state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
                 state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         parameters, gradients, _ = zip(*members, strict=True)
-        means, squares, counts = ([m.kept[key] for m in members] for key in ("exp_avg", "exp_avg_sq", "step"))
+        means, squares, counts = ([m.buffers[key] for m in members] for key in ("exp_avg", "exp_avg_sq", "step"))
         torch_adam(
             list(parameters), list(gradients), means, squares, [], counts, fused=True, amsgrad=False, beta1=self.beta1,
             beta2=self.beta2, lr=rate, weight_decay=decay, eps=self.eps, maximize=False, found_inf=unless,
@@ -145,9 +145,9 @@ def update_unless(wrong: Tensor, update: Update, members: Sequence[Member], rate
     if isinstance(update, Adam):
         update(members, rate, decay, wrong.float())
         return
-    before = [(m.parameter.clone(), {key: value.clone() for key, value in m.kept.items()}) for m in members]
+    before = [(m.parameter.clone(), {key: value.clone() for key, value in m.buffers.items()}) for m in members]
     update(members, rate, decay)
     for member, (parameter, state) in zip(members, before, strict=True):
         member.parameter.copy_(torch.where(wrong, parameter, member.parameter))
-        for key, value in member.kept.items():
-            member.kept[key] = torch.where(wrong, state.get(key, torch.zeros_like(value)), value)
+        for key, value in member.buffers.items():
+            member.buffers[key] = torch.where(wrong, state.get(key, torch.zeros_like(value)), value)
