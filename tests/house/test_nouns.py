@@ -60,7 +60,7 @@ def public_names(source: Source) -> Iterator[tuple[int, str]]:
 
 
 def is_participle(name: str) -> bool:
-    """Whether a public name ends in a participle, such as `third_factor_known`. Checks may, whose names are sentences."""
+    """Whether a public name ends in a participle, such as `third_factor_known`. Names of checks are sentences."""
     words = name.lower().split("_")
     return bool(words[0]) and len(words) < SENTENCE and words[-1] in OF_PUBLIC_NAMES
 
