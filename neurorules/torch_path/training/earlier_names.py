@@ -1,4 +1,4 @@
-"""What files of earlier versions hold, in today's words: the texts of neurons, and the names of tensors."""
+"""The words of earlier versions in state files, and today's words for them: texts of neurons, names of tensors."""
 
 from __future__ import annotations
 
