@@ -1,4 +1,4 @@
-"""Calls into the compiled loop: sorts input spikes by step and hands over addresses."""
+"""Calls into the compiled loop: input spikes are sorted by step, and addresses are passed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Task(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled loop, or None after one warning where it cannot be had. Each process asks once."""
+    """The compiled loop, or None, after one warning, if it cannot be compiled. Each process tries once."""
     return compile_c.load(compile_c.find_compiler(), SOURCES, FLAGS, instead="the network runs in plain torch")
 
 
@@ -55,7 +55,7 @@ def present(
     """Run the compiled form of `reference.present`.
 
     Args:
-        state, constants, steps, times, inputs, learns, adapts: as there; all tensors contiguous.
+        state, constants, steps, times, inputs, learns, adapts: as in `reference.present`; all tensors are contiguous.
 
     Returns:
         Spikes of the excitatory neurons, (T, N) uint8.

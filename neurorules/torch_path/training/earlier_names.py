@@ -10,14 +10,14 @@ GATED = re.compile(
     r"GatedIntegrator\((?P<own>.*?)(?:, alpha=(?P<alpha>.*?))?"
     r"(?:, adaptation=\((?P<rho>[^,]*), (?P<kappa>[^)]*)\))?(?:, refractory=(?P<period>\d+))?\)"
 )
-"""One neuron for a synaptic current, an adaptive threshold and a refractory period, of which it had any."""
+"""The single class that earlier versions had for synaptic currents, adaptive thresholds and refractory periods."""
 
 
 def in_todays_words(neuron: str) -> str:
-    """A neuron's text as today's version writes it; a text that no earlier version wrote stays what it is.
+    """The text of a neuron in the words of this version; a text that no earlier version wrote is returned unchanged.
 
     Args:
-        neuron: the text that a stored state holds, such as "GatedIntegrator(beta=0.9, ..., refractory=2)".
+        neuron: the text in a stored state, such as "GatedIntegrator(beta=0.9, ..., refractory=2)".
     """
     match = GATED.fullmatch(neuron)
     if match is None:

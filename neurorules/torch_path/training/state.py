@@ -1,4 +1,4 @@
-"""Everything that learning changes, as one flat dictionary of tensors and back: what files hold."""
+"""Everything that learning changes, as one flat dictionary of tensors, as files hold it, and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ RUNNING = ("value", "samples")
 
 
 def to_tensors(learned: Learned) -> dict[str, Tensor]:
-    """Copies, by names such as "parameters/hidden1.ff.w", "current/input.hidden1/mean/value", "signal/embedding"."""
+    """Copies of all tensors, by names such as "parameters/hidden1.ff.w", "current/input.hidden1/mean/value",
+    "signal/embedding".
+    """
     return {name: value.detach().clone() for name, value in tensors_of(learned).items()}
 
 

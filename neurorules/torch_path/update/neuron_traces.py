@@ -1,5 +1,5 @@
-"""The variables that texts read of the neurons at one end of their synapses: spikes, membranes, declared traces, their
-past.
+"""The variables that texts read of the neurons at one end of their synapses: spikes, membranes, declared traces, and
+the past of these.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ class Neurons:
     """The neurons at one end of the synapses of a layer, in one window.
 
     Args:
-        view: what the texts of the layer see; it keeps traces for other texts and for the next window.
-        key: "post", or "pre.<connection>"; begins the names under which the view keeps traces.
+        view: the local view of the layer, which stores traces for other texts and for the next window.
+        key: "post" or "pre.<connection>", the beginning of the names under which the view stores traces.
         spikes: (T, B, *shape), or constant (B, *shape).
-        membrane: before the reset, (T, B, *shape); None for presynaptic neurons, of which connections carry no more
-            than spikes.
-        psi: the neurons' own pseudo-derivative, of a membrane.
+        membrane: before the reset, (T, B, *shape); None for presynaptic neurons, since connections carry only spikes.
+        psi: the pseudo-derivative of the neurons as a function of the membrane.
     """
 
     view: LocalView
@@ -49,10 +48,11 @@ class Neurons:
 
         Args:
             expression: a factor of a text, or the text of a trace.
-            suffix: what ends the names of these neurons there, such as "_post"; none in the text of a trace.
+            suffix: the suffix of the variables of these neurons in the expression, such as "_post"; empty in the text
+                of a trace.
 
         Returns:
-            By name or call as the expression writes it, (T, B, *shape) or constant (B, *shape).
+            Values by name or call, as the expression writes it, (T, B, *shape) or constant (B, *shape).
         """
         names = {}
         for name in set(names_in(expression)):
@@ -117,7 +117,7 @@ class Neurons:
         return self.series(name).values - self.increment(declared).values
 
     def _on_chip(self, declared: Trace, key: str, chip: Chip) -> Tensor:
-        """A trace by a chip's own trace step; its last value waits among the view's traces for the next window."""
+        """A trace by a chip's own trace step; its last value is stored in the view's traces for the next window."""
         view = self.view
         increments = self.increment(declared).over_time(view.activity.steps)
         place = Place(view.phase, view.layer.name, view.first)
@@ -126,9 +126,10 @@ class Neurons:
         return view.traced[key]
 
     def _nearest(self, declared: Trace, key: str) -> tuple[Tensor, Tensor]:
-        """A trace that each spike sets anew, after each step, and before the step has brought anything; (T, B, *shape).
+        """A trace that each spike sets to a new value: after each step, and before the increment of the step, (T, B,
+        *shape) each.
 
-        Their last value waits among the view's traces for the next window.
+        Their last value is stored in the view's traces for the next window.
         """
         if key not in self.view.traced:
             steps = self.view.activity.steps

@@ -1,6 +1,7 @@
-"""The making of post factors: in one fused scan where the text's form allows, by evaluating the text otherwise.
+"""Computation of post factors: in one fused scan if the form of the text allows it, and otherwise by evaluating the
+text.
 
-Both give the same numbers; the general way is the meaning, and the only one on devices without compiled scans.
+Both give the same numbers; evaluation defines the meaning, and is the only way on devices without compiled scans.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from neurorules.torch_path.update.neuron_traces import Neurons
 
 
 class Total(NamedTuple):
-    """A sum over time as a scan left it. It is multiplied only where it is read.
+    """A sum over time as a scan computed it, to be scaled when it is read.
 
     Args:
         values: the sum, (B, *shape).
-        scale: what makes it the sum with the third factor's own constant.
+        scale: the factor that turns it into the sum with the constant of the third factor.
     """
 
     values: Tensor
@@ -40,14 +41,14 @@ class Total(NamedTuple):
 
 @dataclass
 class PostFactors:
-    """Makes the post factors of one layer's texts in one phase and window, and gathers their statistics.
+    """Computes the post factors of one layer's texts in one phase and window, and collects their statistics.
 
     Args:
-        view: what the texts see.
-        statistics: running ones of updates, by name.
-        sums: takes this window's.
-        totals: sums over time that scans have made, by whether they read `kept_post`, by factor of the membrane, and by
-            whether they ran backwards.
+        view: the local view on which the texts are evaluated.
+        statistics: running statistics of updates, by name.
+        sums: the sums that the statistics of this window are added to.
+        totals: sums over time that scans have computed. The key says whether they read `kept_post`, the factor of the
+            membrane, and whether they ran backwards.
     """
 
     view: LocalView
@@ -56,18 +57,18 @@ class PostFactors:
     totals: dict[tuple[bool, str, bool], Total] = field(default_factory=dict)
 
     def of_current(self, group: Group, name: str, every: bool) -> Series:
-        """Post factor with respect to the current that the weights bring.
+        """The post factor with respect to the synaptic current.
 
         Args:
-            group: of a text.
-            name: of the update's statistics.
-            every: whether each step counts; otherwise its average over time will do.
+            group: the group of a text.
+            name: the name of the update's statistics.
+            every: whether the factor of each step is needed; otherwise its average over time is enough.
 
         Returns:
             The factor, (T, B, *shape) or constant (B, *shape).
 
         Raises:
-            UserError: the eligibility of a neuron whose state has no known derivative.
+            UserError: the text reads the eligibility of a neuron whose state has no known derivative.
         """
         fused = self._fused(group, name, every)
         if fused is not None:
@@ -79,10 +80,11 @@ class PostFactors:
         return Series.of(post, self.view.layer.shape)
 
     def of_step(self, group: Group) -> Tensor:
-        """Post factor with respect to the current of the same step alone, the normalisation's statistics held fixed.
+        """The post factor with respect to the current of the same step alone, with the normalisation's statistics held
+        fixed.
 
         Args:
-            group: of a text that goes through time.
+            group: the group of a text that goes through time.
 
         Returns:
             The factor, (T, B, *shape) or constant (B, *shape).
@@ -91,11 +93,11 @@ class PostFactors:
         return post if gain is None else post * gain
 
     def of_neurons(self, group: Group, name: str) -> Series:
-        """Post factor with respect to what reaches the neurons behind the normalisation, forwards in time.
+        """The post factor with respect to what reaches the neurons after the normalisation, forwards in time.
 
         Args:
-            group: of a text.
-            name: of the update's statistics.
+            group: the group of a text.
+            name: the name of the update's statistics.
 
         Returns:
             The factor, (T, B, *shape) or constant (B, *shape).
@@ -104,13 +106,13 @@ class PostFactors:
         return Series.of(post, self.view.layer.shape)
 
     def total_of_neurons(self, group: Group) -> Tensor | None:
-        """Sum over time of `of_neurons`, through the membrane where the text is eligible.
+        """The sum over time of `of_neurons`, carried through the membrane if the text has an eligibility.
 
         Args:
-            group: of a text.
+            group: the group of a text.
 
         Returns:
-            The sum, (B, *shape); None where no scan makes it.
+            The sum, (B, *shape); None if no scan computes it.
         """
         form, back = group.form, group.eligible
         if form is None or form.through or (back and not self.view.whole):
@@ -155,7 +157,7 @@ class PostFactors:
             return None
         back = group.eligible and view.whole
         outer, inner = form.outer, form.inner
-        if back:  # statistics are those of the whole text, its constant included
+        if back:  # the statistics are those of the whole text, including its constant
             outer, inner, psi = 1.0, form.outer, psi._replace(scale=form.outer * psi.scale)
         m = view.m
         if form.dropout and view.activity.dropout_mask is not None:
@@ -178,14 +180,14 @@ class PostFactors:
 class NormAdjoint:
     """The function `through_norm` of texts: it carries a post factor back through the neurons' normalisation.
 
-    It gathers the statistics of the factors that it carries.
+    It collects the statistics of the factors that it carries.
 
     Args:
-        view: what the texts see.
-        statistics: running ones of the update; fresh ones if None.
-        sums: takes this window's.
-        name: of the statistics.
-        way: what the normalisation's mean and deviation are taken for (`Plasticity.statistics`).
+        view: the local view on which the texts are evaluated.
+        statistics: running statistics of the update; fresh ones if None.
+        sums: the sums that the statistics of this window are added to.
+        name: the name of the statistics.
+        way: how the normalisation's mean and deviation are treated (`Plasticity.statistics`).
     """
 
     view: LocalView
@@ -227,15 +229,15 @@ class NormAdjoint:
 
 
 def way_through(view: LocalView, averages: UpdateStatistics | None, way: Statistics) -> scans.Through | None:
-    """The way of a factor back through a layer's normalisation, as scans go it.
+    """The path of a factor back through a layer's normalisation, in the form that scans take.
 
     Args:
-        view: what the texts see.
-        averages: running ones of the update; fresh ones if None.
-        way: what the normalisation's mean and deviation are taken for (`Plasticity.statistics`).
+        view: the local view on which the texts are evaluated.
+        averages: running averages of the update; fresh ones if None.
+        way: how the normalisation's mean and deviation are treated (`Plasticity.statistics`).
 
     Returns:
-        The way; None for a normalisation that reads the batch.
+        The path; None for a normalisation that reads the batch.
     """
     layer, current = view.layer, view.activity.current
     if current is None or layer.normalisation is None or layer.normalisation.reads_batch:
@@ -255,8 +257,8 @@ def post_value(view: LocalView, expression: Expression, through_norm: Callable[[
     """Evaluate a postsynaptic factor over time.
 
     Args:
-        view: what the texts see.
-        expression: of the factor.
+        view: the local view on which the texts are evaluated.
+        expression: the expression of the factor.
         through_norm: carries a post factor back through the normalisation.
 
     Returns:
@@ -270,14 +272,14 @@ def post_value(view: LocalView, expression: Expression, through_norm: Callable[[
 
 
 def names_of_post(view: LocalView, expression: Expression) -> dict[str, Tensor | float]:
-    """The values of all that a postsynaptic factor reads, by name.
+    """The values of all variables that a postsynaptic factor reads, by name.
 
     Args:
-        view: what the texts see.
-        expression: of the factor.
+        view: the local view on which the texts are evaluated.
+        expression: the expression of the factor.
 
     Returns:
-        (T, B, *shape), constant (B, *shape), or a number each.
+        Each value is (T, B, *shape), constant (B, *shape), or a number.
     """
     return _post_names(view) | postsynaptic(view).names_of(expression, "_post")
 

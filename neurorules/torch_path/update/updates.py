@@ -1,6 +1,6 @@
-"""The steps by which an optimiser's kinds change parameters: torch's own functions, without the classes around them.
+"""The updates of all optimisers by torch's own functions, without torch's classes around them.
 
-The classes import torch's compiler when the first one is made, which takes over a second per process.
+When the first of these classes is created, torch imports its compiler, which takes over a second.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from neurorules.language.ranges import BelowOne, Positive, ranged
 
 
 class Member(NamedTuple):
-    """One parameter and what changes it.
+    """One parameter with its gradient and the optimiser's buffers.
 
     Args:
         parameter: changed in place.
-        gradient: of the same shape.
-        buffers: what its kind of update stores of it between updates, by torch's names; empty before the first.
+        gradient: the gradient of the same shape.
+        buffers: the values that the optimiser stores for it between updates, by torch's names; empty before the first
+            one.
     """
 
     parameter: Tensor
@@ -42,7 +43,7 @@ class Descent:
     """Gradient descent: b <- momentum b + gradient, then w <- w - rate b. Source: torch's SGD.
 
     Args:
-        momentum: share of b that is kept.
+        momentum: the share of b that remains.
         nesterov: whether w moves along gradient + momentum b instead.
     """
 
@@ -68,7 +69,7 @@ class RootMeanSquare:
 
     Args:
         alpha: decay of the mean per update.
-        eps: what is added to the root.
+        eps: a number added to the root.
     """
 
     alpha: BelowOne = 0.99
@@ -95,7 +96,7 @@ class Adam:
 
     Args:
         beta1, beta2: decays of the means of gradient and squared gradient per update.
-        eps: what is added to the denominator.
+        eps: a number added to the denominator.
     """
 
     beta1: BelowOne = 0.9
@@ -104,7 +105,7 @@ class Adam:
     decoupled: ClassVar[bool] = False
 
     def __call__(self, members: Sequence[Member], rate: float, decay: float, unless: Tensor | None = None) -> None:
-        """Change parameters in place, at a learning rate and with a weight decay; where the number `unless` () on the
+        """Change parameters in place, at a learning rate and with a weight decay; if the number `unless` () on the
         device is 1, nothing changes.
         """
         for parameter, _, state in members:
@@ -123,22 +124,22 @@ class Adam:
 @ranged("optimizer 'adamw'")
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam whose weight decay shrinks weights beside the gradient, and is not added to it. Source: Loshchilov & Hutter
-    2019.
+    """Adam whose weight decay shrinks the weights directly, and is not added to the gradient. Source: Loshchilov &
+    Hutter 2019.
     """
 
     decoupled: ClassVar[bool] = True
 
 
 def update_unless(wrong: Tensor, update: Update, members: Sequence[Member], rate: float, decay: float) -> None:
-    """An update of any kind that changes nothing where a truth value on the device says so. Nobody waits for it.
+    """An update of any kind that changes nothing if a truth value on the device is true. The CPU does not wait for it.
 
-    What a kind keeps from its first update on is 0 where that update was wrong.
+    Buffers that the first update creates are 0 if that update was not applied.
 
     Args:
         wrong: the truth value, ().
-        update: the kind.
-        members: parameters and gradients.
+        update: the function that changes the parameters.
+        members: the parameters with their gradients.
         rate: learning rate, >= 0.
         decay: L2 decay, >= 0.
     """
