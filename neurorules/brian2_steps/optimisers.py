@@ -11,7 +11,7 @@ import numpy as np
 
 
 def _none(weights: np.ndarray, gradient: np.ndarray, buffers: Any, rate: float, decay: float) -> np.ndarray:
-    """Change a parameter by what the rule says, as it is."""
+    """Change a parameter by the change of the rule itself."""
     return weights - rate * (gradient + decay * weights)
 
 

@@ -123,7 +123,7 @@ def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
 
 
 def _without_spike(expression: Expression) -> Expression | None:
-    """The number that a spike brings to a trace that is a product with the spike; None where it is no such product."""
+    """The number that a spike brings to a trace that is a product with the spike; None if it is no such product."""
     match expression:
         case Name("S_post"):
             return Number(1.0)

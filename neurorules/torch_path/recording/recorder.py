@@ -123,7 +123,7 @@ class Recorder:
             if classes is None:
                 raise UserError("what a sample would teach (m, reverse, G1) needs its label. Hand over labels")
             placed, _ = check_drive(drive, network, learner.steps, learner.device, learner.dtype)
-            generator = torch.Generator(learner.device).manual_seed(learner.seed)  # not the learner\'s own
+            generator = torch.Generator(learner.device).manual_seed(learner.seed)  # not the learner's own
             with own_session(learner.fast):
                 trial = learn_trial(
                     learner.store.on_hardware(learner.model),
