@@ -87,8 +87,7 @@ class TraceWriter:
             raise
         self.steps: int | None = None
         self._variables: dict[str, list[str]] = {}
-        self._count, self._room = [0, 0], 0
-        self._readable = False  # whether a sample or a snapshot is on the disk
+        self._count, self._room, self._readable = [0, 0], 0, False  # readable: a sample or a snapshot is on the disk
         self._opened: dict[str, h5py.Dataset] = {}
 
     def __enter__(self) -> TraceWriter:
@@ -204,8 +203,7 @@ class TraceWriter:
     def _writing(self, size: int) -> Iterator[None]:
         """Room for so many bytes, and what describes them, is taken before they are written.
 
-        Where there is none, the file is closed as it is: what was flushed can be read, and nothing more comes. A file
-        of which nothing was flushed is removed.
+        Where there is none, the file is closed as it is, or removed if no sample was flushed that can be read.
         """
         try:
             with hdf5_writing(self._name):
