@@ -103,7 +103,7 @@ class PhaseChangeMemory(Accountant):
         state = {**state, f"{name}/scale": scale, f"{name}/owed": state[f"{name}/owed"].to(w.device)}
         generator = generator_in(state)
         pair = self._programmed(w.double() * scale, state["clock"], generator)
-        state |= {**self._kept(name, pair), f"{name}/reading": _drawn(generator)}
+        state |= {**self._pair_tensors(name, pair), f"{name}/reading": _drawn(generator)}
         return self._weights(pair, scale, w), {**state, "generator": generator.get_state()}
 
     def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class PhaseChangeMemory(Accountant):
         pair = Pair(plus, minus, torch.where(now, new.born, old.born))
         limit = LARGEST_uS / scale
         rest = torch.where(now, torch.zeros_like(owed), owed.clamp(-limit, limit)) if self.accumulate else owed * 0
-        state = {**state, **self._kept(name, pair), f"{name}/owed": rest.to(torch.float32)}
+        state = {**state, **self._pair_tensors(name, pair), f"{name}/owed": rest.to(torch.float32)}
         state |= {f"{name}/reading": _drawn(generator), "generator": generator.get_state()}
         return torch.where(now, self._weights(pair, scale, w), w), state
 
@@ -180,7 +180,7 @@ class PhaseChangeMemory(Accountant):
     def _weights(self, pair: Pair, scale: Tensor, like: Tensor) -> Tensor:
         return ((pair.plus.g - pair.minus.g) / scale).to(like.dtype)
 
-    def _kept(self, name: str, pair: Pair) -> dict[str, Tensor]:
+    def _pair_tensors(self, name: str, pair: Pair) -> dict[str, Tensor]:
         """The tensors of a pair, by their names in the state."""
         plus = {f"{name}/plus/{part}": value for part, value in pair.plus._asdict().items()}
         minus = {f"{name}/minus/{part}": value for part, value in pair.minus._asdict().items()}
