@@ -118,6 +118,10 @@ def test_a_run_is_trained_loaded_compared_and_recorded(tmp_path: Path) -> None:
     assert result["classes"] == 10 and result["scores"] == "population"
     one = neurorules.load(tmp_path / "run")
     assert one.model.network.readout.shape == (30,) and one.model.network.classes == 10
+    with pytest.raises(
+        UserError, match="has 30 neurons for 10 classes, and scores=membrane reads one.*scores=population"
+    ):
+        neurorules.load(tmp_path / "run", scores="membrane")
     assert one.predict(torch.rand(40, 1, 8, 8)).max() < 10
     with neurorules.Recorder(one, tmp_path / "trace.h5", ["S", "v"]) as recorder:
         recorder.record(torch.rand(4, 2, 1, 8, 8), [0, 9])

@@ -208,7 +208,7 @@ def learn_one(
     layer = trial.model.network.layers[index]
     output = None
     if layer.role == "readout" and factors.output is not None:
-        output = factors.output.of_neurons(trial.model.per_class).spread(trial.steps, start, start + activity.steps)
+        output = factors.output.spread(trial.steps, start, start + activity.steps)
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
