@@ -8,6 +8,8 @@ network of this package runs in a second one, and the user's is restored afterwa
 from __future__ import annotations
 
 import importlib
+import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
@@ -36,15 +38,23 @@ DEVICES = {"runtime": "brian2", "cpp_standalone": "brian2", "cuda_standalone": "
 def load_brian2() -> ModuleType:
     """Import the package brian2, which is an extra.
 
+    Brian2 takes over Python's warnings when it is imported. A program that has not imported it itself keeps its own way
+    of showing them.
+
     Raises:
         MissingExtra: brian2 is not installed.
     """
+    shown, logger = warnings.showwarning, logging.getLogger("py.warnings")
+    handlers = list(logger.handlers)
     try:
         brian2 = importlib.import_module("brian2")
     except ModuleNotFoundError as error:
         if error.name != "brian2":
             raise
         raise MissingExtra("the Brian2 path", "brian2", "brian2") from None
+    logger.handlers[:] = handlers
+    if warnings.showwarning is not shown:
+        logging.captureWarnings(False)
     return brian2
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +22,8 @@ from neurorules.brian2_steps.simulate import Recorded
 from neurorules.language.errors import UserError
 from neurorules.network.layer import INPUT
 
+A_FILE = 1 << 16
+"""Bytes that a small file of a program takes at most: with less room, a failure is one of the disk."""
 KEEPS = (
     "An ordinary network keeps every spike, one step later for each layer that a spike passes. It does not keep the "
     "last digits of a membrane, as weights are divided by beta, nor learning and the running averages that it moves."
@@ -145,11 +150,34 @@ def simulate_ordinary(case: Case, steps: int, device: str = "runtime") -> dict[s
         net = ordinary_network(case, steps)
         net.network.run(net.duration, namespace={})
         if device != "runtime":
-            chosen.build(directory=folder, compile=True, run=True, with_output=False)
+            _build(chosen, device, folder)
         recordings = {
             layer.name: net.spikes(layer.name) if layer.reset else net.membranes(layer.name) for layer in net.layers
         }
     return {name: Recorded(values, values) for name, values in recordings.items()}
+
+
+def _build(chosen: Any, device: str, folder: str) -> None:
+    """Compile and run what a device of Brian2 has written.
+
+    Args:
+        chosen: the device.
+        device: its name, for the error.
+        folder: a folder for the program and its results.
+
+    Raises:
+        OSError: the disk has no room for them. The compilers do not say so in a way that Brian2 passes on.
+        UserError: the model could not be compiled or run.
+    """
+    try:
+        chosen.build(directory=folder, compile=True, run=True, with_output=False)
+    except (RuntimeError, OSError) as error:
+        if shutil.disk_usage(folder).free < A_FILE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from None
+        raise UserError(
+            f"--brian2-device {device} could not compile or run the model ({' '.join(str(error).split())}). Repair its "
+            f"compiler, or use --brian2-device runtime"
+        ) from error
 
 
 def script_of_ordinary(case: Case, steps: int, about: tuple[str, ...]) -> Script:

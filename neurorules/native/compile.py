@@ -8,8 +8,10 @@ in the process.
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -21,9 +23,14 @@ import torch  # noqa: F401  brings the OpenMP runtime that the kernels are bound
 
 from neurorules.disk.cache import cache_path
 from neurorules.disk.cache_folder import cache_folder
+from neurorules.disk.failures import FULL
 
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
 """Flags of the compiler that all kernels share."""
+
+
+NO_COMPILER = "Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install)."
+NO_ROOM = "Free some space there, or name a folder on another disk with the environment's TMPDIR."
 
 
 def find_compiler() -> str | None:
@@ -113,9 +120,13 @@ def load(
             with tempfile.TemporaryDirectory() as private:
                 return load_or_compile(compiler, sources, flags, Path(private))
     except subprocess.CalledProcessError as failure:
-        _warn(f"{compiler} failed: {(failure.stderr or '').strip().splitlines()[:1]}", instead)
+        output = (failure.stderr or "").strip()
+        reason = next(iter(output.splitlines()), f"exit code {failure.returncode}")
+        full = os.strerror(errno.ENOSPC) in output
+        _warn(f"{compiler} failed ({reason})", instead, NO_ROOM if full else NO_COMPILER)
     except (OSError, subprocess.SubprocessError) as failure:
-        _warn(f"{compiler}: {failure}", instead)
+        full = isinstance(failure, OSError) and failure.errno in FULL
+        _warn(f"{compiler} failed ({failure})", instead, NO_ROOM if full else NO_COMPILER)
     return None
 
 
@@ -130,8 +141,7 @@ def _say_unkept(folder: str, reason: str) -> None:
     )
 
 
-def _warn(reason: str, instead: str) -> None:
-    advice = "Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install)."
+def _warn(reason: str, instead: str, advice: str = NO_COMPILER) -> None:
     warnings.warn(
         f"neurorules: {reason}, so {instead}, slower but with the same results. {advice}",
         RuntimeWarning,

@@ -87,7 +87,7 @@ class TraceWriter:
             raise
         self.steps: int | None = None
         self._variables: dict[str, list[str]] = {}
-        self._count, self._room = [0, 0], 0
+        self._count, self._room, self._readable = [0, 0], 0, False  # readable: a sample or a snapshot is on the disk
         self._opened: dict[str, h5py.Dataset] = {}
 
     def __enter__(self) -> TraceWriter:
@@ -204,7 +204,7 @@ class TraceWriter:
     def _writing(self, size: int) -> Iterator[None]:
         """Reserve the space for some bytes and their description before they are written.
 
-        If there is none, the file is closed: everything that was flushed can be read, and no more can be written.
+        If there is none, the file is closed, or removed if no flushed sample can be read.
         """
         try:
             with hdf5_writing(self._name):
@@ -214,7 +214,7 @@ class TraceWriter:
                     self._room = need
                 yield
         except OSError:
-            if self._place != self.path:
+            if self._place != self.path or not self._readable:
                 self._place.unlink(missing_ok=True)
             self._held.close()
             raise
@@ -225,6 +225,7 @@ class TraceWriter:
             self._data(COUNT)[:] = self._count
             self._file.flush()
             mark(self._file.id.get_vfd_handle(), OPEN, self._file.id.get_filesize())
+            self._readable = any(self._count)
         self._flushed = time.monotonic()
 
     def _flat(self, layer: str, name: str, array: np.ndarray, size: int) -> np.ndarray:
