@@ -49,17 +49,17 @@ def compare(
         rules: a list, or comma-separated, with their own options and settings: "sigprop:form=voltage,bptt@lr=0.001".
         out: folder for the runs, `compare.json` and its CSV files.
         seeds: number of seeds of each rule.
-        folds: number of folds of a cross-validation instead of seeds, where the data set comes in folds.
+        folds: number of folds of a cross-validation instead of seeds, if the data set comes in folds.
         jobs: number of processes at once.
-        dask: address of a Dask scheduler that shares out the runs instead.
+        dask: the address of a Dask scheduler that distributes the runs.
         hardware: comma-separated device models, or none.
         controls: comma-separated controls, shallow and shuffled, or none.
         data, batch_first, sensor_size, task, keys, data_dir, force, resume, quiet: as in `train`.
-        settings: as in `train`, for all runs. A net of modules begins anew with each seed, like any other; with
-            init="given" every run begins with the module's own weights.
+        settings: as in `train`, for all runs. A net of modules begins with new random weights for each seed, like any
+            other; with init="given" every run begins with the module's own weights.
 
     Returns:
-        What `compare.json` holds, a dictionary.
+        The content of `compare.json`, a dictionary.
 
     Raises:
         UserError: a name is unknown, or `out` holds another comparison.
