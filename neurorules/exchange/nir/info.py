@@ -10,9 +10,9 @@ import numpy as np
 
 from neurorules.contracts.neuron import Neuron
 from neurorules.exchange.nir.file import metadata_of, read_graph
+from neurorules.exchange.nir.kinds import kind_of
 from neurorules.exchange.nir.options import DT, UNIT, clock_of, parsed, unit_of
 from neurorules.exchange.nir.read import net_of_graph
-from neurorules.exchange.nir.wiring import kind_of
 from neurorules.network.description import line_of, text_of_neuron
 from neurorules.neurons._resting import RestingIntegrator
 

@@ -13,8 +13,10 @@ from torch import Tensor
 from neurorules.contracts.neuron import Neuron, Reset
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.exchange.nir.file import metadata_of
+from neurorules.exchange.nir.kinds import INTEGRATORS, kind_of
+from neurorules.exchange.nir.numbers import like_population
 from neurorules.exchange.nir.options import UNITS, Clock, NirOptions, unit_of
-from neurorules.exchange.nir.wiring import INTEGRATORS, Cell, kind_of
+from neurorules.exchange.nir.wiring import Cell
 from neurorules.language.errors import UserError
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._resting import RestingIntegrator
@@ -183,12 +185,13 @@ class _Reading:
         value = value if np.issubdtype(value.dtype, np.floating) else value.astype(np.float64)
         if value.size == 1:
             return value.reshape(())
-        if value.shape != self.shape:
+        own = like_population(value, self.shape)
+        if own is None:
             raise UserError(
                 f"{self.at} has {name} of shape {value.shape}, and what drives it has shape {self.shape}. Make them "
                 f"the same"
             )
-        return value
+        return own
 
     def near_one(self, gain: np.ndarray) -> np.ndarray:
         """The gain, 1 where it differs from 1 by no more than the rounding of the numbers that it is made of."""

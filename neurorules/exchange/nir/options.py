@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from neurorules.language.errors import UserError
 from neurorules.language.options import Named, convert_options, parse_named
 from neurorules.language.ranges import Positive, ranged
@@ -120,6 +122,33 @@ def clock_of(metadata: Mapping[str, Any], options: NirOptions, where: str) -> Cl
     step = 1.0 if unit == "steps" else float(seconds or STEP_SECONDS) / UNITS[unit]
     at_zero = (options.start or metadata.get(START, "leak")) == "zero"
     return Clock(step, method == "exact", charge, at_zero, seconds)
+
+
+def steps_of(node: Any, clock: Clock, at: str) -> np.ndarray:
+    """The delays of a Delay in whole steps.
+
+    Args:
+        node: of NIR.
+        clock: how the graph's time runs.
+        at: names the node in messages.
+
+    Returns:
+        Whole numbers, () or one for each neuron.
+
+    Raises:
+        UserError: a delay that is no time, or no whole number of steps.
+    """
+    delays = np.asarray(node.delay, dtype=np.float64)
+    steps = delays / clock.step
+    if not np.all(np.isfinite(steps)) or steps.min() < 0:
+        raise UserError(f"{at} has a delay that is no time. Give it one of at least 0")
+    whole = np.round(steps)
+    if np.any(np.abs(steps - whole) > 1e-6 * np.maximum(whole, 1)):
+        raise UserError(
+            f"{at} has a delay of {steps.reshape(-1)[np.argmax(np.abs(steps - whole))]:.6g} steps. Give it whole "
+            f"steps, or the graph steps that divide its delays, net.nir:dt=0.0001"
+        )
+    return whole.astype(np.int64)
 
 
 def unit_of(metadata: Mapping[str, Any], where: str) -> str | None:
