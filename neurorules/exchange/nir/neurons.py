@@ -98,6 +98,9 @@ class _Reading:
         if graded and alpha is None and not leak.any() and np.unique(beta).size == 1:
             return Population(LeakyReadout(float(beta.reshape(-1)[0])), gain)
         theta = np.ones(()) if graded else self.numbers(*self._threshold())
+        if not graded and _differs_within_maps(gain) and np.all(gain > 0):
+            # neurons of a map share weights: their membranes are kept in units of their own gains
+            theta, leak, after, gain = theta / gain, leak / gain, after / gain, np.ones(())
         start = zero if self.clock.at_zero else leak
         self._check(graded or bool(np.all(theta > np.maximum(start, after))),
                     "a threshold that is not above v_reset and the membrane's start, so it never rests")  # fmt: skip
@@ -231,3 +234,8 @@ class _Reading:
         """The derivative of spikes, for learning."""
         stated = self.metadata.get(SURROGATE)
         return make_surrogate(self.options.surrogate or (stated if isinstance(stated, str) else "fast_sigmoid"))
+
+
+def _differs_within_maps(gain: np.ndarray) -> bool:
+    """Whether the neurons of a map have several gains."""
+    return gain.ndim == 3 and not bool(np.all(gain == gain[:, :1, :1]))

@@ -39,10 +39,13 @@ def finite(value: np.ndarray, at: str, name: str) -> np.ndarray:
         The same numbers.
 
     Raises:
-        UserError: NaN, an infinite value, or what is no number.
+        UserError: no numbers, NaN, an infinite value, or what is no real number.
     """
-    if not np.issubdtype(value.dtype, np.number) or not np.all(np.isfinite(value)):
-        raise UserError(f"{at} has a {name} that holds NaN, infinite values or no numbers. Give it finite ones")
+    if not value.size:
+        raise UserError(f"{at} has a {name} without numbers, of shape {value.shape}. Give it some")
+    real = np.issubdtype(value.dtype, np.number) and not np.iscomplexobj(value)
+    if not (real or value.dtype == bool) or not np.all(np.isfinite(value)):
+        raise UserError(f"{at} has a {name} that holds NaN, infinite values or no real numbers. Give it finite ones")
     return value
 
 

@@ -78,6 +78,7 @@ class _Assembly:
     clock: Clock
     options: NirOptions
     where: str
+    flattens: bool = False
     layers: list[Layer] = field(default_factory=list)
     parameters: dict[str, Tensor] = field(default_factory=dict)
     frozen: set[str] = field(default_factory=set)
@@ -94,12 +95,11 @@ class _Assembly:
         *below, last = self.wiring.cells
         for cell in below:
             self._add(cell, last=False)
-        self._add(last, last=True)
-        if len(self.layers[-1].shape) != 1:
-            name = last.name
-            raise UserError(
-                f"{self.where}: '{name}' is read out and has shape {self.layers[-1].shape}. Put a Flatten behind it"
-            )
+        self._add(last, last=not self.flattens)
+        if self.flattens:
+            self._add(Cell("", None, None, (Way(last.name, (("flatten", Flatten()),)),)), last=True)
+        elif len(self.layers[-1].shape) != 1:  # maps are read out behind a Flatten
+            return _Assembly(self.wiring, self.clock, self.options, self.where, flattens=True).net(input_shape)
         return Imported(
             Network(tuple(self.layers), shape, self.layers[-1].shape[0]), self.parameters, {}, frozenset(self.frozen)
         )
@@ -127,8 +127,8 @@ class _Assembly:
             cut = cut_of(way.nodes, self.where) if loop else None
             if cut is not None:
                 raise UserError(
-                    f"{at} feeds itself through '{cut}' and nodes behind it, which no single connection does. Put "
-                    f"neurons between, or make one map of them"
+                    f"{at} feeds itself through '{cut}' and nodes behind it, which no single connection does. Make one "
+                    f"map of them"
                 )
             source = maps[0].shape if loop else self._source(way)
             one = Map(self.where, source, self.clock, loop)
@@ -158,12 +158,15 @@ class _Assembly:
 
     def _add_delay(self, cell: Cell, at: str) -> None:
         """Add the populations of a Delay: what gathers several ways, the line, and what is read of it."""
-        node, before = cell.node, f"{cell.name} "
-        self._add(Cell(before, None, None, cell.paths), last=False)
-        shape = self.layers[-1].shape
+        node, source = cell.node, self._alone(cell)
+        if source is None:
+            self._add(Cell(f"{cell.name} ", None, None, cell.paths), last=False)
+            source = len(self.layers) - 1
+        shape = self.shape if source == NETWORK_INPUT else self.layers[source].shape
         line = delay_line(steps_of(node, self.clock, f"{at} (Delay)"), shape, f"{at} (Delay)")
         index = len(self.layers)
-        into = Input("ff", index - 1, (), line.entry.connection, shape, shape)
+        name = input_name("input" if source < 0 else self.layers[source].name, source == index - 1, [])
+        into = Input(name, source, (), line.entry.connection, shape, shape)
         onward = Input("rec", index, (), line.onward.connection, line.shape, line.shape)
         out = Input("ff", index, (), line.exit.connection, line.shape, line.shape)
         for inputs, of, weights in (
@@ -178,6 +181,14 @@ class _Assembly:
             self.parameters[layer.bias_name] = torch.zeros(layer.bias_shape, dtype=torch.float64)
             self.frozen.add(layer.bias_name)
         self.places[cell.name] = len(self.layers) - 1
+
+    def _alone(self, cell: Cell) -> int | None:
+        """The layer whose spikes are all that reaches a Delay; None where weights or several ways lead to it."""
+        source = self.places[cell.paths[0].source]
+        shape = self._source(cell.paths[0])
+        plain = len(cell.paths) == 1 and not cell.paths[0].nodes and len(shape) in (1, 3)
+        flattened = source == NETWORK_INPUT and shape != self.wiring.input_shape
+        return source if plain and not flattened else None
 
     def _source(self, way: Way) -> Shape:
         return self.shape if way.source == INPUT else self.layers[self.places[way.source]].shape

@@ -104,7 +104,7 @@ class _Walk:
         merged = dict(self._merged())
         while True:
             cells, paths = self._cells(start, end, merged)
-            ways = [*paths, *(path for cell in cells.values() for path in cell.paths)]
+            ways = [*paths, *(path for cell in cells.values() for path in cell.paths if path.source != cell.name)]
             cuts = {cut_of(path.nodes, self.where) for path in ways}
             if not cuts - {None} - self.handing:
                 break
