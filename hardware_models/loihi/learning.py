@@ -9,6 +9,10 @@ with the traces V as they are at the time of that spike, the impulse of the same
 epoch has a time; each earlier one adds its impulse to the trace at once. In whole numbers, products are summed in 16
 bits with 7 bits behind the point, and the sum is rounded at random to a weight of 9 bits.
 
+A product whose parts have more than 15 bits together loses its lowest bits and is smaller by as many powers of two. Two
+traces and their spike have 15 bits and the mantissa 4, so that 4 bits are lost and the product counts a sixteenth. The
+exponent has to make up for that, on the chip as here.
+
 Source: Lava (lava-nc 0.10.0), `lava.magma.core.learning`, `LearningConnectionModelFloat` and `-BitApproximate`; Davies
 et al. 2018, IEEE Micro 38(1). There one random number serves all synapses of a step; here each has its own, so that
 roundings are independent. A decay is a float on both sides; the chip has a table.
@@ -234,8 +238,7 @@ class LearningEngine:
         if not self.integer:
             return value * 2.0**product.exponent
         lost = max(0, bits + MANTISSA_BITS - 15)
-        shift = FRACTION_BITS + product.exponent
-        value = torch.floor(value / 2**lost) * 2.0 ** (lost + shift)
+        value = torch.floor(value / 2**lost) * 2.0 ** (FRACTION_BITS + product.exponent)
         return torch.floor(value).clamp(-ACCUMULATOR_TOP, ACCUMULATOR_TOP - 1)
 
     def _read(
