@@ -55,7 +55,7 @@ class Pair(NamedTuple):
 
     @property
     def difference(self) -> Tensor:
-        """What the weights are as written, in uS."""
+        """The weights as written, in uS."""
         return self.plus.written.g - self.minus.written.g
 
     def chosen(self, now: Tensor, old: Pair) -> Pair:
@@ -70,7 +70,7 @@ class Pair(NamedTuple):
         """
         return Pair(self.plus.chosen(now, old.plus), self.minus.chosen(now, old.minus))
 
-    def kept(self, name: str) -> dict[str, Tensor]:
+    def tensors(self, name: str) -> dict[str, Tensor]:
         """The tensors of the pairs, by their names in a chip's state.
 
         Args:
@@ -149,7 +149,7 @@ def pulsed_pairs(
 
 
 def read_pairs(pair: Pair, clock: Tensor, later_s: float, generator: torch.Generator, noise: float) -> Tensor:
-    """What a reading of the pairs gives, behind the drift of each cell since it was written.
+    """Read pairs, each cell behind its drift since it was written.
 
     Args:
         pair: the cells.

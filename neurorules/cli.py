@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -45,6 +46,8 @@ from neurorules.runs.launch import check_alone, launch
 
 app = Application(name="neurorules", pretty_exceptions_enable=False)
 
+PROGRAM = "neurorules: "
+"""What every line to the user begins with."""
 LONGEST = 200
 """The largest length of a word in an error line; the middle of a longer word is left out."""
 
@@ -94,12 +97,32 @@ def options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 for success, 2 for a user's mistake, 130 if the user stopped it."""
-    logging.basicConfig(level=logging.WARNING, format="neurorules: %(message)s", stream=sys.stderr, force=True)
+    logging.basicConfig(level=logging.WARNING, format=f"{PROGRAM}%(message)s", stream=sys.stderr, force=True)
+    warnings.formatwarning = line_of_warning
     logging.captureWarnings(True)
     keep_freed_memory()
     if COMPLETE in os.environ:
         typer.main.get_command(app).main([], prog_name="neurorules")
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def line_of_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:  # fmt: skip
+    """Format a warning as one line, to which the log adds the name of the program.
+
+    Args:
+        message, category: the warning.
+        filename, lineno: the line of code that it is about; it is named only for warnings of other packages.
+        line: the text of that line, which is not shown.
+
+    Returns:
+        The line, without the name of the program.
+    """
+    text = " ".join(str(message).split())
+    if text.startswith(PROGRAM):
+        return text.removeprefix(PROGRAM)
+    return f"{text} ({category.__name__} of {os.path.basename(filename)}, line {lineno})"
 
 
 def run(arguments: list[str]) -> int:
@@ -154,7 +177,7 @@ def _say_once(error: BaseException, line: str, code: int) -> int:
 
 def _say(line: str, code: int) -> int:
     words = (word if len(word) <= LONGEST else f"{word[: LONGEST // 2]}...{word[-9:]}" for word in line.split())
-    print(f"neurorules: {' '.join(words)}", file=sys.stderr)
+    print(f"{PROGRAM}{' '.join(words)}", file=sys.stderr)
     return code
 
 

@@ -26,9 +26,11 @@ ROOT = Path(__file__).resolve().parent.parent
 UNCHECKED = {"language", "native"}
 """Parts of the package that are handed no array: half of all calls, which a check makes several times as long."""
 
-# Shapes and types of calls are checked while tests run, and only then.
+# Shapes and types of calls are checked while tests run, and only then. A round of mutants leaves the checks out, as
+# preparing them takes longer than most of its tests.
 PARTS = sorted(path.stem for path in (ROOT / "neurorules").iterdir() if path.stem not in UNCHECKED)
-install_import_hook(["hardware_models", *(f"neurorules.{part}" for part in PARTS)], "checked_types.checked")
+if "NEURORULES_UNCHECKED" not in os.environ:
+    install_import_hook(["hardware_models", *(f"neurorules.{part}" for part in PARTS)], "checked_types.checked")
 
 torch.set_num_threads(1)
 

@@ -109,7 +109,7 @@ class IntegerTraces(Accountant):
         return w + dw, state
 
     def on_trace(
-        self, state: dict[str, Any], place: Place, trace: Trace, key: str, brought: Tensor, start: Tensor
+        self, state: dict[str, Any], place: Place, trace: Trace, key: str, increment: Tensor, start: Tensor
     ) -> Tensor:
         """A trace of spikes in its register, in units of its impulse.
 
@@ -118,23 +118,23 @@ class IntegerTraces(Accountant):
             place: of the layer whose texts read it, and the window's first step.
             trace: as the rule declares it.
             key: what tells it from the layer's others.
-            brought: spikes, 0 or 1, (T, B, *shape).
+            increment: spikes, 0 or 1, (T, B, *shape).
             start: its value before the window, (B, *shape).
 
         Returns:
             Its value after each step, (T, B, *shape).
 
         Raises:
-            UserError: what is brought is no spike of 0 or 1.
+            UserError: what is increment is no spike of 0 or 1.
         """
-        if not bool(((brought == 0) | (brought == 1)).all()):
+        if not bool(((increment == 0) | (increment == 1)).all()):
             raise UserError(
                 f"device 'integer_traces' adds an impulse where a spike comes, and trace '{trace.name}' of layer "
                 f"'{place.layer}' gathers other numbers, such as a constant drive's. Use --encode poisson, or events"
             )
         impulse = self.impulse(trace)
         register, rows = nearest(start * impulse), []
-        for t, fires in enumerate(brought):
+        for t, fires in enumerate(increment):
             decayed = self._rounded(trace.decay * register, state, place, key, t)
             register = (decayed + impulse * fires).clamp(max=self.top)
             rows.append(register / impulse)

@@ -104,7 +104,7 @@ class PhaseChangeMemory(Accountant):
         state = {**state, f"{name}/scale": scale, f"{name}/owed": state[f"{name}/owed"].to(w.device)}
         generator = generator_in(state)
         pair = programmed(w.double() * scale, state["clock"], generator, self.programming, self.drift)
-        state |= {**pair.kept(name), f"{name}/reading": _drawn(generator)}
+        state |= {**pair.tensors(name), f"{name}/reading": _drawn(generator)}
         return self._weights(pair, scale, w), {**state, "generator": generator.get_state()}
 
     def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class PhaseChangeMemory(Accountant):
             pair, owed = new.chosen(now, old), torch.where(now, torch.zeros_like(owed), owed)
         limit = LARGEST_uS / scale
         rest = owed.clamp(-limit, limit) if self.accumulate else owed * 0
-        state = {**state, **pair.kept(name), f"{name}/owed": rest.to(torch.float32)}
+        state = {**state, **pair.tensors(name), f"{name}/owed": rest.to(torch.float32)}
         state |= {f"{name}/reading": _drawn(generator), "generator": generator.get_state()}
         return torch.where(now, self._weights(pair, scale, w), w), state
 

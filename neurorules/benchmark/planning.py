@@ -84,14 +84,14 @@ def plan_suite(
         UserError: there is no rule, a rule, its option or a task is unknown, or a data set cannot be read.
     """
     check_range("--seeds", seeds, Seeds)
-    named = None if rules is None else rows_asked(rules)
+    named = None if rules is None else choose_rows(rules)
     return [
         _plan_task(task, named or list(task.usual_rules()), seeds, data_dir, [t.name for t in suite.tasks if t != task])
-        for task in tasks_asked(suite, tasks)
+        for task in choose_tasks(suite, tasks)
     ]
 
 
-def tasks_asked(suite: Suite, tasks: str | None) -> list[Task]:
+def choose_tasks(suite: Suite, tasks: str | None) -> list[Task]:
     """The tasks of a suite that are asked for, in the suite's order; None asks for all.
 
     Raises:
@@ -107,7 +107,7 @@ def tasks_asked(suite: Suite, tasks: str | None) -> list[Task]:
     return [task for name, task in by_name.items() if name in names]
 
 
-def rows_asked(rules: str) -> list[str]:
+def choose_rows(rules: str) -> list[str]:
     """The rows that a user's comma-separated text asks for, each once; a rule in a file of the user's has its name.
 
     Raises:

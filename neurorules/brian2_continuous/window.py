@@ -76,7 +76,7 @@ def circuit_of_synapses(rule: Rule, steps: int, synapses: int, weight: float) ->
         rule: whose text of hidden weights acts.
         steps: number of steps T, > 0.
         synapses: number of synapses N, > 0, each with two neurons of its own.
-        weight: of each synapse.
+        weight: the weight of each synapse.
 
     Returns:
         A circuit that reads the tables `pre`, `post` and, where the rule reads it, `membrane`, (T, N) each, and sums

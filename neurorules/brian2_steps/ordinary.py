@@ -1,7 +1,10 @@
-"""A trained network as an ordinary Brian2 network: what it is built from, and what it has done when it has run."""
+"""A trained network as an ordinary Brian2 network: its objects, and its activity after a run."""
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,11 +22,13 @@ from neurorules.brian2_steps.simulate import Recorded
 from neurorules.language.errors import UserError
 from neurorules.network.layer import INPUT
 
+A_FILE = 1 << 16
+"""Bytes that a small file of a program takes at most: with less room, a failure is one of the disk."""
 KEEPS = (
     "An ordinary network keeps every spike, one step later for each layer that a spike passes. It does not keep the "
     "last digits of a membrane, as weights are divided by beta, nor learning and the running averages that it moves."
 )
-"""What an ordinary network keeps of a trained one, and what it cannot keep."""
+"""The properties of a trained network that an ordinary network keeps, and those that it cannot keep."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Brian2Network:
         monitors: a `SpikeMonitor` of each population that spikes, "hidden1_spikes", and a `StateMonitor` of each other
             one, "readout_record".
         clock: the clock of the integration, which further objects may share.
-        duration: of all samples, with units; `network.run(net.duration)` shows all of them.
+        duration: the duration of all samples, with units; `network.run(net.duration)` shows all of them.
         period: steps from the first one of a sample to the first one of the next.
         steps: time steps T of a sample.
         samples: number of samples B.
@@ -75,10 +80,10 @@ class Brian2Network:
         return trains
 
     def membranes(self, layer: str) -> np.ndarray:
-        """Read the membranes of a layer that does not spike, such as the read-out, as torch has them.
+        """Read the membranes of a layer that does not spike, such as the read-out, in the form that torch has.
 
         Args:
-            layer: its name; the network has run for its whole duration.
+            layer: the name of the layer; the network must have run for its whole duration.
 
         Returns:
             In thresholds, (T, B, N). Their mean over the steps is the score of each class.
@@ -145,11 +150,34 @@ def simulate_ordinary(case: Case, steps: int, device: str = "runtime") -> dict[s
         net = ordinary_network(case, steps)
         net.network.run(net.duration, namespace={})
         if device != "runtime":
-            chosen.build(directory=folder, compile=True, run=True, with_output=False)
+            _build(chosen, device, folder)
         recordings = {
             layer.name: net.spikes(layer.name) if layer.reset else net.membranes(layer.name) for layer in net.layers
         }
     return {name: Recorded(values, values) for name, values in recordings.items()}
+
+
+def _build(chosen: Any, device: str, folder: str) -> None:
+    """Compile and run what a device of Brian2 has written.
+
+    Args:
+        chosen: the device.
+        device: its name, for the error.
+        folder: a folder for the program and its results.
+
+    Raises:
+        OSError: the disk has no room for them. The compilers do not say so in a way that Brian2 passes on.
+        UserError: the model could not be compiled or run.
+    """
+    try:
+        chosen.build(directory=folder, compile=True, run=True, with_output=False)
+    except (RuntimeError, OSError) as error:
+        if shutil.disk_usage(folder).free < A_FILE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from None
+        raise UserError(
+            f"--brian2-device {device} could not compile or run the model ({' '.join(str(error).split())}). Repair its "
+            f"compiler, or use --brian2-device runtime"
+        ) from error
 
 
 def script_of_ordinary(case: Case, steps: int, about: tuple[str, ...]) -> Script:

@@ -172,6 +172,8 @@ def let_go(path: Path) -> None:
             with suppress(RuntimeError, OSError, ValueError):
                 part._close()
         with suppress(RuntimeError, OSError, ValueError):
+            while h5py.h5i.get_ref(file) > 1:  # the object that opened the file counts as well
+                h5py.h5i.dec_ref(file)
             file.close()
 
 

@@ -92,9 +92,9 @@ class Model:
         return self.task in PER_STEP or self.rule.errors == "step"
 
     @property
-    def third_factor_known(self) -> str:
-        """When the third factor of a step is known: "step", "phase" or "trial" (`Signal.known`)."""
-        time = self.teaching_signal.known
+    def third_factor_timing(self) -> str:
+        """When the third factor of a step is known: "step", "phase" or "trial" (`Signal.timing`)."""
+        time = self.teaching_signal.timing
         return time if time != "error" else "step" if self.errs_each_step else "trial"
 
     def scored_steps(self, steps: int) -> int:

@@ -69,8 +69,8 @@ class Explanation:
         rule, declarations: the rule, and what its texts read beside the neurons' own variables.
         weight: its value before the trial.
         sample: its place.
-        label, said: its class, and the class that the network gave before the trial; or its target of another task, a
-            value for each output or for each step, and what the network predicted.
+        label: its class; for other tasks its target, a value for each output or for each step.
+        prediction: the class, or the values, that the network gave before the trial.
         dt_ms: length of a step.
         v_threshold: the threshold of the postsynaptic neuron; None where it sends no spikes.
         parts: by phase.
@@ -86,7 +86,7 @@ class Explanation:
     weight: float
     sample: int
     label: Any
-    said: Any
+    prediction: Any
     dt_ms: float
     v_threshold: float | None
     parts: tuple[PhasePart, ...]
@@ -102,8 +102,8 @@ class Explanation:
     def outcome(self) -> str:
         """The sample's target and the network's prediction as a phrase, such as `class 3, read as 8`."""
         if isinstance(self.label, int):
-            return f"class {self.label}, read as {self.said}"
-        return f"target {_shown(self.label)}, predicted {_shown(self.said)}"
+            return f"class {self.label}, read as {self.prediction}"
+        return f"target {_shown(self.label)}, predicted {_shown(self.prediction)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Everything by name, arrays as nested lists."""

@@ -87,7 +87,7 @@ class TraceWriter:
             raise
         self.steps: int | None = None
         self._variables: dict[str, list[str]] = {}
-        self._count, self._room = [0, 0], 0
+        self._count, self._room, self._readable = [0, 0], 0, False  # readable: a sample or a snapshot is on the disk
         self._opened: dict[str, h5py.Dataset] = {}
 
     def __enter__(self) -> TraceWriter:
@@ -203,7 +203,7 @@ class TraceWriter:
     def _writing(self, size: int) -> Iterator[None]:
         """Room for so many bytes, and what describes them, is taken before they are written.
 
-        Where there is none, the file is closed as it is: what was flushed can be read, and nothing more comes.
+        Where there is none, the file is closed as it is, or removed if no sample was flushed that can be read.
         """
         try:
             with hdf5_writing(self._name):
@@ -213,7 +213,7 @@ class TraceWriter:
                     self._room = need
                 yield
         except OSError:
-            if self._place != self.path:
+            if self._place != self.path or not self._readable:
                 self._place.unlink(missing_ok=True)
             self._held.close()
             raise
@@ -224,6 +224,7 @@ class TraceWriter:
             self._data(COUNT)[:] = self._count
             self._file.flush()
             mark(self._file.id.get_vfd_handle(), OPEN, self._file.id.get_filesize())
+            self._readable = any(self._count)
         self._flushed = time.monotonic()
 
     def _flat(self, layer: str, name: str, array: np.ndarray, size: int) -> np.ndarray:

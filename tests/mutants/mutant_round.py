@@ -30,7 +30,8 @@ from mutant_tree import copy_tree, write
 
 ENOUGH = 0.95
 SECONDS = 600.0
-WARM = ("h5py", "numpy", "safetensors", "scipy.stats", "sklearn.datasets", "snntorch", "torch")
+WARM = ("brian2", "h5py", "hypothesis", "jaxtyping", "numpy", "safetensors", "scipy.stats", "sklearn.datasets",
+        "snntorch", "torch", "typer")  # fmt: skip
 Work = tuple[Mutant | None, tuple[str, ...]]
 """A break, or none, and the tests to run with it."""
 
@@ -75,8 +76,10 @@ def run_tests(copy: Path, log: Path, tests: Sequence[str]) -> None:
         os.dup2(file.fileno(), 2)
     import pytest
 
-    # Without the checks of shapes and types at every call: they would see more, and take four times as long.
-    code = pytest.main(["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", *tests])
+    # Without the checks of shapes and types at every call: they would see more, and take several times as long.
+    os.environ["NEURORULES_UNCHECKED"] = "1"
+    warm = "ignore::pytest.PytestAssertRewriteWarning"  # plugins that are imported already keep their plain asserts
+    code = pytest.main(["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-W", warm, *tests])
     sys.stdout.flush()
     os._exit(int(code))
 

@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
@@ -96,6 +96,21 @@ def test_a_recording_that_finds_no_room_leaves_what_stood_there(
     line = refused(capsys, "record", finished, "--samples", "60", "--variables", "S,v,dv_dw", "--out", out, "--force")
     assert "no space left on device" in line.lower()
     assert content(full) == before and open_files() == opened
+
+
+def test_a_trace_that_finds_no_room_at_any_moment_is_whole_samples_or_nothing(full: Path) -> None:
+    opened, lengths = open_files(), set()
+    for leave in range(2_000, 500_000, 40_000):
+        fill(full, leave)
+        with suppress(UserError, OSError):
+            small_trace(full / "t.h5", samples=4, steps=40, neurons=200)
+        assert open_files() == opened
+        if (full / "t.h5").exists():
+            with TraceReader(full / "t.h5") as reader:
+                lengths.add(len(reader))
+        for path in full.iterdir():
+            path.unlink()
+    assert 0 not in lengths and {1, 4} <= lengths
 
 
 @pytest.mark.parametrize("to", exporters.names())

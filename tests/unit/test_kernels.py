@@ -314,15 +314,19 @@ def test_the_warning_says_which_loop_runs_without_it(monkeypatch):
         native.library.cache_clear()
 
 
-def test_a_compiler_that_fails_is_named_in_the_warning(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("says", "advice"),
+    [("no stdint.h", "apt install gcc"), ("error writing to /tmp/a.s: No space left on device", "TMPDIR")],
+)
+def test_a_compiler_that_fails_is_named_in_the_warning(says, advice, monkeypatch, tmp_path):
     broken = tmp_path / "cc"
-    broken.write_text("#!/bin/sh\necho 'no stdint.h' >&2\nexit 1\n")
+    broken.write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setattr(build, "find_compiler", lambda: str(broken))
     monkeypatch.setenv("NEURORULES_CACHE", str(tmp_path / "cache"))
     build.library.cache_clear()
     try:
-        with pytest.warns(RuntimeWarning, match="no stdint.h"):
+        with pytest.warns(RuntimeWarning, match=rf"failed \({says}\), so neurons run in plain torch.*{advice}"):
             assert build.library() is None
     finally:
         build.library.cache_clear()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,7 +78,7 @@ def test_spikes_and_membranes_are_those_of_torch(
     net: str, neuron: str, shape: tuple[int, ...], constant: bool, more: dict[str, Any]
 ) -> None:
     learner, series = drawn(net, neuron, shape, constant, more)
-    parameters, norms = numbers_of(learner.model, learner.seen())
+    parameters, norms = numbers_of(learner.model, learner.trial_state())
     case = Case(learner.model.network, parameters, series.values.numpy(), normalisation=norms)
     there = simulate_ordinary(case, STEPS)
     fired = False
@@ -108,7 +111,7 @@ def test_some_membranes_stay_above_the_threshold_after_their_reset() -> None:
 )
 def test_a_net_without_such_a_map_is_refused_by_name(neuron: str, net: str, said: str) -> None:
     learner, series = drawn(net, neuron, (1, 6, 6) if net.startswith("c") else (7,), False, {})
-    parameters, norms = numbers_of(learner.model, learner.seen())
+    parameters, norms = numbers_of(learner.model, learner.trial_state())
     case = Case(learner.model.network, parameters, series.values.numpy(), normalisation=norms)
     with pytest.raises(UserError, match=said):
         simulate_ordinary(case, STEPS)
@@ -161,6 +164,37 @@ def test_another_device_builds_after_the_run_and_the_users_stays(
     assert run(["simulate", str(folder), *given]) == 0
     assert json.loads(capsys.readouterr().out)["spikes_equal"] and Device.builds == [True]
     assert brian2.get_device() is active
+
+
+@pytest.mark.parametrize(
+    ("free", "line"), [(10**9, "could not compile or run the model (make failed)"), (100, "no space left on device")]
+)
+def test_a_device_that_cannot_build_is_named_in_one_line(
+    free: int, line: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Device(type(runtime_device())):  # type: ignore[misc]
+        def build(self, directory: str, **_: Any) -> None:
+            raise RuntimeError("make\nfailed")
+
+    monkeypatch.setattr(ordinary, "device_of", lambda name: Device())
+    monkeypatch.setattr(of_runs, "device_of", lambda name: None)
+    monkeypatch.setattr(ordinary.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    capsys.readouterr()
+    given = ["--as", "ordinary", "--samples", "2", "--brian2-device", "cpp_standalone"]
+    assert run(["simulate", str(folder), *given]) == 2
+    assert line in (told := capsys.readouterr().err) and told.count("\n") == 1
+
+
+def test_a_machine_without_a_compiler_is_told_so_in_one_line(folder: Path, tmp_path: Path) -> None:
+    """Brian2, which takes over warnings when it is imported, does not say it a second time."""
+    command = [sys.executable, "-m", "neurorules", "simulate", str(folder), "--as", "ordinary", "--samples", "2"]
+    bare = os.environ | {"PATH": str(tmp_path), "NEURORULES_CACHE": str(tmp_path / "cache")}
+    ended = subprocess.run(command, env=bare, capture_output=True, text=True, timeout=120, check=True)
+    (line,) = ended.stderr.splitlines()
+    assert (
+        line.startswith("neurorules: no C compiler was found, so neurons run in plain torch")
+        and line.count("neurorules") == 1
+    )
 
 
 def test_a_script_stands_alone_and_sends_the_spikes_of_torch(folder: Path, tmp_path: Path) -> None:

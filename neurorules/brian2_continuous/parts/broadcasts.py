@@ -1,4 +1,6 @@
-"""Wires that bring a third factor to hidden units where the signal is local in time, and the units they come from."""
+"""Wires that bring a third factor to hidden units, for signals that are local in time, and the units that they come
+from.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,10 @@ from neurorules.signals.spatial import SpatialBackpropagation
 
 @dataclass(frozen=True)
 class Moment:
-    """The moment at which a third factor is made.
+    """The moment at which a third factor is computed.
 
     Args:
-        when: slot, order and pace of the sums that make it.
+        when: slot, order and interval of the sums that compute it.
         label: name of the class that is shown then, in equations.
         share: factor of an error, which is that of a whole presentation or of one step of it.
     """
@@ -41,9 +43,9 @@ class Broadcast:
     """The parts of a circuit that bring a third factor `m` to hidden units.
 
     Args:
-        units: populations that it is made in.
-        wires: connections that bring it.
-        backwards: a sum that the wires of the read-out make backwards, as an equation; "" for none.
+        units: the populations that compute it.
+        wires: the connections that carry it.
+        backwards: a sum over the wires of the read-out in the backward direction, as an equation; "" for none.
         readout: further equations of the read-out.
         acts: further statements of the read-out.
         keeps: names of its further variables that are learned.
@@ -67,7 +69,7 @@ def _target(signal: TargetProjection, net: Net, moment: Moment, random: np.rando
 
 
 def _error(signal: DirectFeedback, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
-    """m = B e, or W^T e where the read-out's wires carry the error back."""
+    """m = B e, or W^T e if the read-out's wires carry the error back."""
     error = "sign(m_{end})" if signal.error == "sign" else "m_{end}"
     if signal.feedback == "random":
         return Broadcast((), _feedback(net, "readout", f"w*{error.format(end='pre')}*{moment.share!r}", moment, random))
@@ -75,7 +77,7 @@ def _error(signal: DirectFeedback, net: Net, moment: Moment, random: np.random.G
 
 
 def _spatial(signal: SpatialBackpropagation, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
-    """m = W^T e of the step, where one hidden layer lies below the read-out."""
+    """m = W^T e of the step, for a net with one hidden layer."""
     return _backwards(net, "m_post", moment)
 
 
@@ -89,7 +91,7 @@ def _backwards(net: Net, error: str, moment: Moment) -> Broadcast:
 
 
 def _reward(signal: Reward, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
-    """m = -d: d rises with what the answer of a step earns above what its class earns on average, and decays."""
+    """m = -d, where d decays, and rises by the reward of a step minus the average reward of its class."""
     slot, _, every = moment.when
     if every != "millisecond" or signal.baseline == "all":
         raise UserError(
@@ -137,11 +139,13 @@ LOCAL: Mapping[type[Signal], Make] = {
     SpatialBackpropagation: _spatial,
     Reward: _reward,
 }
-"""Functions that make the parts of a third factor, by the class of its signal: those that are local in time."""
+"""Functions that build the parts of a third factor, by the class of its signal. These signals are local in time."""
 
 
 def _feedback(net: Net, source: str, sent: str, moment: Moment, random: np.random.Generator) -> tuple[Wires, ...]:
-    """Wires with fixed random weights from one number a class to each hidden layer, drawn as `direct_feedback` does."""
+    """Wires with fixed random weights from one number for each class to each hidden layer, drawn as `direct_feedback`
+    does.
+    """
     return tuple(
         Wires(
             f"feedback{number}", source, hidden_name(number), ("w : 1", f"m_post = {sent} : 1 (summed)"),

@@ -11,7 +11,7 @@ from neurorules.brian2_steps.scale import SCALE, Scale
 from neurorules.language.errors import UserError
 
 MOST_STEPS = 10**6
-"""Steps of a presentation: more of them come from a slip of the keyboard, as those of a sample do."""
+"""The largest number of steps of a presentation; more of them are taken as a typing error."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ContinuousNeuron:
             every step.
         refractory_ms: time after a spike in which a unit cannot spike, in ms, >= 0.
         method: how the equations are integrated, as `Circuit.method`.
-        scale: of the variables in volt, ampere and coulomb that stand beside those of the equations.
+        scale: the scale of the variables in volt, ampere and coulomb that stand beside those of the equations.
     """
 
     equations: tuple[str, ...]
@@ -81,7 +81,7 @@ class ContinuousNeuron:
         every: Every = "presentation" if constant else "step"
         if source_spikes:
             return ("w : 1", self.scale.charge()), self.on_pre, every
-        # Where no spikes arrive, a weight is no charge.
+        # Without spikes, a weight is not a charge.
         return ("w : 1", "I_const_post = w*a_pre : 1 (summed)"), (), every
 
     def reads_itself(self) -> tuple[str, ...]:

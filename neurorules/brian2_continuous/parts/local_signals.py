@@ -1,8 +1,8 @@
-"""Circuits of rules whose signal is local in time: the third factor of a moment is made of what is there at it.
+"""Circuits of rules whose signal is local in time: the third factor is computed from values of the same moment.
 
-A label or an error reaches every hidden layer through wires of its own, or through those of the read-out read
-backwards, and a reward reaches all units alike. Rules whose texts speak of single steps run at each step of the texts,
-with the error of that step; all others learn where a presentation ends.
+A label or an error reaches every hidden layer through wires of its own, or through those of the read-out in the
+backward direction, and a reward reaches all units. Rules whose texts read single steps run at each step of the texts,
+with the error of that step; all others learn at the end of a presentation.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from neurorules.signals.drtp import TargetProjection
 from neurorules.signals.spatial import SpatialBackpropagation
 
 PRESENTATION_LR, STEP_LR, SMALL_STEP_LR = 0.01, 0.04, 0.005
-"""Default learning rates for rate units, of rules that learn where a presentation ends, and at each step; the small one
-is of rules that filter psi in an eligibility, or are told labels. Source: 300 validation samples of the digits,
-seed 0, two epochs, rates from 0.003 to 0.3 of `dfa`, `eprop`, `erbp`, `ottt`, `ostl`, `otpe`, `s_tller`,
-`superspike`, `etlp`."""
+"""Default learning rates for rate units, for rules that learn at the end of a presentation, and for those that learn at
+each step. The smallest one is for rules that filter psi in an eligibility, or that use labels. Source: 300 validation
+samples of the digits, seed 0, two epochs, rates from 0.003 to 0.3 of `dfa`, `eprop`, `erbp`, `ottt`, `ostl`, `otpe`,
+`s_tller`, `superspike`, `etlp`."""
 GATE = f"eta*int(phase == {INPUT_PHASE})"
 
 
 def by_presentation(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
-    """Make the circuit of a rule that learns where a presentation ends, by the error of the whole presentation.
+    """Make the circuit of a rule that learns at the end of a presentation, by the error of the whole presentation.
 
     Args:
         net: sizes and neurons.
@@ -54,7 +54,7 @@ def by_presentation(net: Net, rule: Rule, settings: Settings, random: np.random.
         The circuit.
 
     Raises:
-        UserError: a text or the signal's form has none here.
+        UserError: a text, or the form of the signal, has no equations in continuous time.
     """
     moment = Moment((JUDGE, 3, "presentation"), "done_label", 1.0)
     brought = _broadcast(net, rule, moment, random)
@@ -73,8 +73,8 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
         The circuit, in which inputs spike too.
 
     Raises:
-        UserError: the neurons do not spike or their step does not divide that of a text, or a text or the signal's form
-            has none here.
+        UserError: the neurons do not spike or their step does not divide that of a text, or a text, or the form of the
+            signal, has no equations in continuous time.
     """
     neuron = net.neuron
     each = STEP_MS / neuron.dt_ms
@@ -133,7 +133,7 @@ def _read_out(units: Units, share: float) -> Units:
 
 
 def _to_read_out(wires: Wires, share: float) -> Wires:
-    """The wires that make scores or their softmax, at each step of the texts."""
+    """The wires that compute scores or their softmax, at each step of the texts."""
     sums: dict[str, When] = {
         name: ("record", SCORES if name == "I_const_post" else TOTAL, "millisecond") for name in wires.sums
     }

@@ -22,19 +22,19 @@ class LearningBytes(NamedTuple):
     """Bytes that learning moves for one sample, in hidden layers only.
 
     Args:
-        kept: bytes that are stored until learning reads them.
-        sent: bytes that are sent to layers.
-        read: bytes of weights that only learning reads.
+        storage: bytes that are stored until learning reads them.
+        messages: bytes that are sent to layers.
+        weights: bytes of weights that only learning reads.
     """
 
-    kept: float
-    sent: float
-    read: float
+    storage: float
+    messages: float
+    weights: float
 
     @property
     def total(self) -> float:
         """The sum of the three numbers of bytes."""
-        return self.kept + self.sent + self.read
+        return self.storage + self.messages + self.weights
 
 
 def learning_bytes(

@@ -63,7 +63,7 @@ class Measures(Watcher):
             self.rows = read_rows(home)
             self.weights = {epoch - 1: _stored_weights(home, epoch - 1)}
         with own_session(learner.fast):
-            learned = learner.seen() if epoch else _warmed(learner, self.probe)
+            learned = learner.trial_state() if epoch else _warmed(learner, self.probe)
             batch = _ready(learner, *self.probe.update_batch())
             row: dict[str, Any] = {
                 "epoch": epoch,
@@ -145,7 +145,7 @@ def _store(home: Path, epoch: int, looks: dict[str, Look], now: dict[str, Tensor
 
 def _warmed(learner: Learner, probe: Probe) -> Learned:
     """The state before the first epoch, with running averages from some trials that change no parameters."""
-    learned = learner.seen()
+    learned = learner.trial_state()
     drive, steps, labels = _ready(learner, *probe.update_batch())
     for _ in range(WARM):
         result = probe_trial(learner.store.on_hardware(learner.model), learned, drive, steps, labels)

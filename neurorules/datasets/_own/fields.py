@@ -32,7 +32,7 @@ def without_names(thing: Any, where: str) -> Any:
     if not isinstance(thing, Mapping):
         return thing
     names = list(thing)
-    samples, labels = ([name for name in names if str(name).lower() in known] for known in (SAMPLES, LABELS))
+    samples, labels = ([name for name in names if str(name).lower() in usual] for usual in (SAMPLES, LABELS))
     if len(names) == 2 and len(samples) + len(labels) == 1:
         rest = [name for name in names if name not in samples + labels]
         samples, labels = samples or rest, labels or rest

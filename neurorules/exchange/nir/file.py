@@ -156,7 +156,7 @@ def _node(nir: Any, content: Any, name: str, where: str) -> Any:
 
 
 def _arguments(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """What a node of a type is made of; files of older versions leave some of it out, or say more."""
+    """The arguments of a node of a type; files of older versions leave some of them out, or have more."""
     numbers = {key: value for key, value in content.items() if key not in STATED}
     ends = {"Input": "input", "Output": "output"}
     if kind in ends:

@@ -22,7 +22,17 @@ from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.one_row import OneRow
 from neurorules.transforms.pool import Pool
 
-KNOWN = ("Linear", "Conv1d", "Conv2d", "MaxPool", "AvgPool", "Flatten", "Dropout", "BatchNorm", "neurons of snnTorch")
+LAYER_KINDS = (
+    "Linear",
+    "Conv1d",
+    "Conv2d",
+    "MaxPool",
+    "AvgPool",
+    "Flatten",
+    "Dropout",
+    "BatchNorm",
+    "neurons of snnTorch",
+)
 """What a module may be made of."""
 
 
@@ -140,7 +150,7 @@ def to_transform(where: str, module: nn.Module, shape: Shape | None = None) -> T
     advice = "Remove it, or use a Leaky"
     if "Norm" in name:
         advice = "Use BatchNorm1d or BatchNorm2d, or give the net as text with norm='streaming'"
-    raise UserError(f"{where} has no counterpart here. Known: {', '.join(KNOWN)}. {advice}")
+    raise UserError(f"{where} has no counterpart here. Known: {', '.join(LAYER_KINDS)}. {advice}")
 
 
 def to_transforms(

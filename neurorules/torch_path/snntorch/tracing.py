@@ -107,7 +107,7 @@ class Resets:
     def __init__(self, module: nn.Module) -> None:
         self.neurons = {path: one for path, one in module.named_modules() if isinstance(one, SpikingNeuron)}
         self.before = {path: dict(one._buffers) for path, one in self.neurons.items()}
-        self.seen: list[str] = []
+        self.layers: list[str] = []
 
     def __enter__(self) -> Resets:
         for one in self.neurons.values():
@@ -118,7 +118,7 @@ class Resets:
     def __exit__(self, *_: object) -> None:
         for path, one in self.neurons.items():
             if one._buffers.get("mem") is not self.during[path]:
-                self.seen.append(f"layer {_plain(path)} ({type(one).__name__})")
+                self.layers.append(f"layer {_plain(path)} ({type(one).__name__})")
             one._buffers.clear()
             one._buffers.update(self.before[path])
 
@@ -128,9 +128,9 @@ class Resets:
         Raises:
             UserError: it has; the first layer is named.
         """
-        if self.seen:
+        if self.layers:
             raise UserError(
-                f"forward sets the membrane of {self.seen[0]} anew in each step. Leave the reset out of it: every "
+                f"forward sets the membrane of {self.layers[0]} anew in each step. Leave the reset out of it: every "
                 f"batch begins at rest here"
             )
 

@@ -17,17 +17,17 @@ from neurorules.torch_path.training.learner_settings import LearnerSettings
 def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
     """Build or read the network of a learner.
 
-    Where the settings ask for weights that are drawn, a module brings only those that stay as they are.
+    If the settings ask for random weights, only the frozen weights of a module are used.
 
     Args:
-        settings: of the learner, whose `net` it is.
-        own: the rule's own parts, where the settings leave them open.
+        settings: the settings of the learner, with its `net`.
+        own: the parts of the rule, for settings that are open.
 
     Returns:
-        The network, and what it brings of its own: a module its numbers, another net none.
+        The network, and the numbers that a module contains; other nets have none.
 
     Raises:
-        UserError: a net that is not understood, or does not fit.
+        UserError: the net is not understood, or does not fit.
     """
     brought = _brought(settings, own)
     outputs, name = brought.network.classes, "outputs" if settings.task in OF_VALUES else "classes"
@@ -39,11 +39,11 @@ def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
 
 
 def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
-    """The kind of draw for weights that nothing brings.
+    """The kind of draw for weights that are not given.
 
     Args:
-        settings: of the learner.
-        own: the rule's own parts, where the settings leave them open.
+        settings: the settings of the learner.
+        own: the parts of the rule, for settings that are open.
 
     Returns:
         The kind of draw.

@@ -71,7 +71,9 @@ def explanation_figure(explanation: Explanation) -> Figure:
 
 
 def _heading(why: Explanation) -> str:
-    mark = " \N{CHECK MARK}" if why.said == why.label else " \N{BALLOT X}" if isinstance(why.said, int) else ""
+    mark = (
+        " \N{CHECK MARK}" if why.prediction == why.label else " \N{BALLOT X}" if isinstance(why.prediction, int) else ""
+    )
     sample = f"sample {why.sample}, {why.outcome}{mark}"
     line = f"Why {why.synapse} {'moved' if why.total else 'did not move'}, rule {why.rule}"
     return f"{line}\n{sample}; w = {why.weight:.4g}, dw = {why.total:+.3g} before the optimiser"

@@ -87,13 +87,13 @@ class Voltage(TracePicture):
         return [int(firing[int(place)]) for place in places]
 
 
-def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence[str] = ()) -> Axes:
+def readout(axis: Axes, v: Any, label: int = -1, prediction: int = -1, names: Sequence[str] = ()) -> Axes:
     """Draw the membranes of a read-out: the sample's class blue, another one that the network says red, the rest faint.
 
     Args:
         axis: where to draw.
         v: (T, C) array or tensor.
-        label, said: the sample's class, and the one that the network says; -1 for unknown.
+        label, prediction: the sample's class, and the one that the network says; -1 for unknown.
         names: the names of the classes; their numbers by default.
 
     Returns:
@@ -103,9 +103,9 @@ def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence
     axis.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
     marker = "o" if len(membranes) <= FEW_STEPS else ""
     for number, membrane in enumerate(membranes.swapaxes(0, 1)):
-        if number not in (label, said):
+        if number not in (label, prediction):
             axis.plot(membrane, color=FAINT, linewidth=0.8, zorder=1)
-    words = {said: ("read as", RED), label: ("class", BLUE)}  # the class where both are one
+    words = {prediction: ("read as", RED), label: ("class", BLUE)}  # the class where both are one
     for number, (word, colour) in words.items():
         if 0 <= number < membranes.shape[1]:
             name = names[number] if number < len(names) else str(number)
