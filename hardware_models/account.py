@@ -16,7 +16,7 @@ from hardware_models.traffic import Widths, moved
 from neurorules.contracts.device_account import Account, Bytes, Part, SampleWork, Term, Work
 
 Event = Literal["synop", "active", "idle", "hop", "weight_update", "byte_read", "byte_written"]
-"""What happens in a sample, one at a time."""
+"""The kinds of events that are counted in a sample."""
 
 
 class Figure(NamedTuple):
@@ -51,9 +51,9 @@ class Accountant:
     """A device that gives an account of a sample from its class's figures and widths."""
 
     figures: ClassVar[Figures] = {}
-    """What each event takes on the chip; one that is not there is not published."""
+    """The energy of each kind of event on the chip; a missing one is not published."""
     unpublished: ClassVar[str] = "no published figure"
-    """Why figures are missing."""
+    """The reason why figures are missing."""
     widths: ClassVar[Widths] = Widths()
     """Bytes of what the chip keeps."""
 

@@ -12,7 +12,7 @@ from hardware_models.account import Accountant
 from hardware_models.rounding import nearest, stochastic
 
 Rounding = Literal["stochastic", "nearest"]
-"""How the changes of weights are rounded to whole steps."""
+"""The ways to round changes of weights to whole steps."""
 
 
 class RoundingChip(Accountant):

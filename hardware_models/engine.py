@@ -65,7 +65,7 @@ class LearningEngine:
     engine: ClassVar[str]
     """The name of the device."""
     unfit: ClassVar[Callable[[Rule], tuple[Misfit, ...]]]
-    """What of a rule does not fit."""
+    """The function that lists the terms of a rule which do not fit the engine."""
     rules: Rules
     """Which rules may learn under it."""
 

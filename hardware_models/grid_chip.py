@@ -21,9 +21,9 @@ class GridChip(RoundingChip, ABC):
     """
 
     most_steps: ClassVar[float] = math.inf
-    """How many steps one change can take."""
+    """The largest number of steps that one change can take."""
     rounding: Rounding = "stochastic"
-    """How changes are rounded to whole steps."""
+    """The way in which changes are rounded to whole steps."""
 
     @abstractmethod
     def grid(self, state: dict[str, Any], name: str) -> Grid:

@@ -1,4 +1,4 @@
-"""Phase-change memory: what a pulse of crystallisation (SET) adds to the conductance of a cell.
+"""Phase-change memory: the conductance that a pulse of crystallisation (SET) adds to a cell.
 
 With w = RANGE g / g_max, a pulse adds on average
 
@@ -63,8 +63,8 @@ def pulsed(
         cells: before the pulses.
         counts: pulses of each cell, whole numbers >= 0 of the shape of the conductances.
         generator: of the noise of pulses, on the CPU.
-        noise: by what the standard deviation of a pulse is multiplied.
-        drift: by what new exponents of drift are multiplied.
+        noise: factor of the standard deviation of a pulse.
+        drift: factor of new exponents of drift.
         largest: g_max; a cell has 0 at least and g_max at most.
 
     Returns:

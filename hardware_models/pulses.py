@@ -68,7 +68,7 @@ class Synapses(NamedTuple):
 
 
 def mean_step(steps: Steps, own: Synapses, x: Tensor, up: Tensor) -> Tensor:
-    """By what one pulse moves synapses on average.
+    """The change that one pulse makes on average.
 
     Args:
         steps: the law.
@@ -106,7 +106,7 @@ def _along_curve(gone: Tensor, width: Tensor, step: Tensor, bend: Tensor) -> Ten
 
 
 def end_of(steps: Steps, own: Synapses, x: Tensor, up: Tensor) -> Tensor:
-    """The values to which pulses of one direction lead in the end.
+    """The values to which pulses in one direction lead in the end.
 
     Args:
         steps: the law; of `exponential`, which may end anywhere, the values as they are.

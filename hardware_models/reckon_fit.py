@@ -20,7 +20,7 @@ from neurorules.language.rules import Rule
 
 COMPARISONS = ("<", "<=", ">", ">=")
 NEAREST = "-m_post * psi(v_post) * x1_pre"
-"""What the chip does, in which x1 stands for its trace of spikes."""
+"""The text that the chip computes; x1 stands for its trace of spikes."""
 
 
 def misfits(rule: Rule) -> tuple[Misfit, ...]:

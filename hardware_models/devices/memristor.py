@@ -20,7 +20,7 @@ from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, r
 SEED_OFFSET = 5_000_011
 """Added to the seed, so that what a chip draws is independent of the initial weights, which have the same seed."""
 OWN = ("rise", "fall", "high", "low", "bend_up", "bend_down")
-"""What each synapse has, by the names of `Synapses`."""
+"""The numbers of each synapse, by the names of `Synapses`."""
 
 
 @ranged("device 'memristor'")

@@ -31,7 +31,7 @@ CUTS = (-1.0, -1 / 3, 1 / 3, 1.0)
 """Where the five segments of the table meet, in widths from the threshold. The chip has four such registers of 16 bits;
 their values here are ours."""
 SHOWN = (-1.0, -2 / 3, 0.0, 2 / 3, 1.0)
-"""What stands for each segment: the middle of an inner one, and the inner end of the two that are open."""
+"""The membrane that stands for each segment: the middle of an inner one, and the inner end of the two open ones."""
 
 
 @ranged("device 'reckon'")

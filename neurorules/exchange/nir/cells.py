@@ -20,18 +20,18 @@ from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.surrogates import SURROGATES
 
 Unsayable = Literal["refuse", "metadata"]
-"""What becomes of a reset that NIR's equations do not have."""
+"""The two ways to treat a reset that NIR's equations do not have: refuse it, or store it in the metadata."""
 IN_METADATA = "--reset metadata (reset='metadata' in Python)"
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The way in which neurons are written as nodes of NIR.
+    """Writes the neurons of layers as nodes of NIR.
 
     Args:
         nir: the package.
         dt: seconds of a step.
-        reset: what becomes of resets that NIR does not have.
+        reset: whether resets that NIR does not have are refused or stored in the metadata.
         lines: whether maps of one row (C, 1, L) are lines (C, L) of NIR.
     """
 
@@ -52,13 +52,14 @@ class Cells:
         return (shape[0], shape[2]) if self.lines and len(shape) == 3 and shape[1] == 1 else shape
 
     def of_layer(self, layer: Layer) -> list[Any]:
-        """The nodes of a layer's neurons, in order.
+        """The nodes of NIR for the neurons of a layer, in the order in which they are joined.
 
         Args:
-            layer: whose neurons they are.
+            layer: a layer of the network.
 
         Returns:
-            An integrator, behind it a Threshold where spikes do not reset; nothing for a read-out without memory.
+            An integrator, followed by a Threshold where spikes do not reset the membrane; an empty list for a read-out
+            without memory.
 
         Raises:
             UserError: NIR has no such neuron; it says why, and what to do.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 GRAPH = "NIRGraph"
 STATED = ("type", "metadata")
-"""What a node's group may hold beside its parameters."""
+"""Entries that a node's group may hold beside its parameters."""
 
 
 def package() -> Any:

@@ -33,19 +33,19 @@ LARGEST_IDENTITY = 4096
 
 @dataclass
 class Map:
-    """A path of nodes, as it is followed from the source on.
+    """Collects the nodes of one way into one connection, from the source on.
 
     Args:
         where: names the graph in messages.
-        shape: behind the nodes that were followed.
+        shape: of the values behind the nodes that were followed so far.
         clock: how the graph's time runs.
-        loop: whether the path leads from a population to itself.
+        loop: whether the way leads from a population to itself.
         transforms: before the connection.
         connection: None until a node with weights has come.
         pre_shape: that the connection reads.
         weights: of the connection, shaped like its own.
         bias: one for each neuron or map; None for none.
-        columns: by what activity is multiplied before the connection, a number or shaped like it.
+        columns: the factor of the activity before the connection, one number or one for each neuron.
         scale_fixed: which numbers of a Scale stay as they are, where it is all that leads from a population to itself.
         fixed: which of "weight" and "bias" stay as they are while the net learns.
         last: name of the node with weights.

@@ -1,4 +1,4 @@
-"""Nodes with a state as neurons: their equations by Euler's method, or exactly, for steps of one length."""
+"""Neurons from the nodes of NIR that have a state: their equations in steps, by Euler's method or exactly."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ Shape = tuple[int, ...]
 RESET, DELAY, BETA, ALPHA, SURROGATE = "reset", "reset_delay", "beta", "alpha", "surrogate"
 """Names in a node's metadata: what NIR cannot say, and decays to the last bit."""
 CLOSE = 1e-12
-"""How near a decay in the metadata must be to that of the time constant, to stand for it."""
+"""The largest difference from the decay of the time constant at which the decay in the metadata is used."""
 
 
 class Population(NamedTuple):
-    """The population that a node of a NIR graph stands for.
+    """The neurons that a node of a NIR graph describes.
 
     Args:
-        neuron: with its numbers.
-        gain: by what its current is multiplied: one number, or one for each neuron (*shape).
+        neuron: the neuron model with its numbers.
+        gain: the factor of its current: one number, or one for each neuron (*shape).
     """
 
     neuron: Neuron[Any]
@@ -67,7 +67,7 @@ def population_of(cell: Cell, shape: Shape, clock: Clock, options: NirOptions, w
 
 @dataclass
 class _Reading:
-    """One node, while it is read."""
+    """Reads the numbers of one node and chooses the neuron model for it."""
 
     cell: Cell
     shape: Shape
@@ -133,7 +133,7 @@ class _Reading:
             raise UserError(f"{self.at} has {fault}. Change it")
 
     def _membrane(self) -> tuple[np.ndarray, np.ndarray]:
-        """By what the membrane is multiplied in a step, and its current."""
+        """The decay of the membrane in a step, and the factor of its current."""
         if self.kind in ("IF", "I"):
             step = 1.0 if self.clock.charge else self.step
             return np.ones(()), self.numbers("r") * step
@@ -149,7 +149,7 @@ class _Reading:
         return 1.0 if unit == "steps" else self.clock.seconds / UNITS[unit]
 
     def decay(self, name: str, exact: str) -> tuple[np.ndarray, np.ndarray]:
-        """The decay of a step, and by what its drive is multiplied.
+        """The decay of a step, and the factor of its drive.
 
         It is computed in the precision in which the time constant is written. The metadata may hold it to the last
         bit, where it is that of the time constant.

@@ -1,4 +1,4 @@
-"""The way from a graph's equations to steps: what NIR leaves open, and users may say behind a file's name."""
+"""The step, the units and the other choices that a NIR graph leaves open, and that users give behind a file's name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neurorules.language.options import Named, convert_options, parse_named
 from neurorules.language.ranges import Positive, ranged
 
 SUFFIX = ".nir"
-"""How the name of a file ends that holds a graph."""
+"""The ending of the names of files that hold a graph."""
 STEP_SECONDS = 1e-4
 """Length of a step where neither the user nor the graph says it. Source: snnTorch 1.0.0, import_nir.py and
 export_nir.py, which assume it."""

@@ -72,7 +72,7 @@ def net_of_graph(
 
 @dataclass
 class _Assembly:
-    """A net that is put together, layer by layer."""
+    """Builds the network, layer by layer."""
 
     wiring: Wiring
     clock: Clock
@@ -119,7 +119,7 @@ class _Assembly:
         self._numbers(layer, maps, self._by_row(gain, shape, at))
 
     def _maps(self, cell: Cell, ways: list[Way], at: str) -> list[Map]:
-        """What leads to a population on each way, as a connection."""
+        """The connection that each way to a population becomes."""
         maps: list[Map] = []
         brought: set[tuple[str, ...]] = set()  # the ways from a node on, whose biases were counted
         for way in ways:

@@ -82,7 +82,7 @@ def wiring_of(graph: Any, where: str) -> Wiring:
 
 @dataclass
 class _Walk:
-    """The nodes and edges of a graph, with those of the graphs inside it joined to them."""
+    """Walks through the nodes and edges of a graph, with those of the graphs inside it joined to them."""
 
     graph: Any
     where: str

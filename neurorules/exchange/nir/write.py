@@ -66,7 +66,7 @@ def graph_of(
 
 @dataclass
 class _Graph:
-    """A graph that is put together."""
+    """Builds the graph, node by node."""
 
     nir: Any
     cells: Cells
@@ -200,7 +200,7 @@ class _Graph:
         return self.nir.Conv2d(sides, w, of.strides, of.borders, of.dilations, groups, bias, metadata=metadata)
 
     def _bias(self, layer: Layer, bias: Tensor) -> np.ndarray:
-        """One bias for each neuron of a flat population, or for each map."""
+        """The bias of each neuron of a flat population, or of each map."""
         values = bias.detach().cpu().numpy()
         if values.ndim == 1:
             return values
@@ -214,7 +214,7 @@ class _Graph:
 
 
 def _pool_in_words(part: Transform | Convolution) -> str:
-    """What NIR has no node for, and what to use instead."""
+    """The end of a message: the kind of pool that NIR does not have, and a replacement."""
     if isinstance(part, Pool | Convolution) and part.kind == "average":
         return "an average along lines, and NIR pools maps alone. Use a stride of the Conv1d, or maps"
     what = "the maximum" if isinstance(part, Convolution) else "a pool by the maximum"
