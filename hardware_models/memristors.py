@@ -26,8 +26,8 @@ class Memristors(NamedTuple):
         asymmetry_spread: between devices.
         bend_spread: of `Steps.up` and `Steps.down`, between devices.
         shared_slope: whether the slope of the law `linear` is that of the mean bound.
-        write_noise: standard deviation of the difference between the value that is read and the stored one, in steps; it
-            is drawn at each write.
+        write_noise: standard deviation of the difference between the value that is read and the stored one, in steps;
+            it is drawn at each write.
         kind: measured, simulated or estimated.
         source: of the data.
     """
