@@ -74,7 +74,7 @@ def account(sample: SampleWork, figures: Figures, unpublished: str, widths: Widt
 
     Args:
         sample: what happens in it.
-        figures: of the chip.
+        figures: figures of the chip.
         unpublished: why others are missing.
         widths: bytes of what the chip keeps.
 
@@ -121,7 +121,7 @@ def changes(work: Work) -> float:
     """The number of times that a weight of a connection is changed in a sample.
 
     Args:
-        work: of the connection, which learns from each sample by itself.
+        work: work of the connection, which learns from each sample by itself.
 
     Returns:
         Once for each synapse that a spike reaches where the rule changes weights at spikes, else once for each weight.

@@ -26,7 +26,7 @@ def misfits(rule: Rule) -> tuple[Misfit, ...]:
     left out.
 
     Args:
-        rule: as a user names it.
+        rule: the rule, before any device has changed it.
 
     Returns:
         A line for each term of its hidden weights' texts that does not fit; the nearest text is SDSP's of the membrane,

@@ -72,7 +72,7 @@ def program(
 
     Args:
         g: target conductances, in [0, largest].
-        generator: of the noise, on the CPU.
+        generator: generator of the noise, on the CPU.
         noise, drift: factors of sigma and nu.
         largest: g_max.
 
@@ -89,7 +89,7 @@ def drifted(devices: Programmed, seconds: Tensor | float) -> Tensor:
     """Conductances behind drift: g_d = g_p ((T + t0) / t0)^-nu.
 
     Args:
-        devices: as `program` gave them.
+        devices: programmed cells, as `program` returns them.
         seconds: T, time since programming; one for all or one for each.
 
     Returns:
@@ -102,7 +102,7 @@ def reading_spread(devices: Programmed, seconds: Tensor | float, largest: float 
     """Standard deviation of a reading divided by g_d: Q sqrt(ln((T + t0 + t_read) / (2 t_read))).
 
     Args:
-        devices: as `program` gave them.
+        devices: programmed cells, as `program` returns them.
         seconds: T, time since programming; one for all or one for each.
         largest: g_max.
 
@@ -120,9 +120,9 @@ def read(
     """Read cells behind drift: g = max(g_d + g_d sigma N, 0).
 
     Args:
-        devices: as `program` gave them.
+        devices: programmed cells, as `program` returns them.
         seconds: T, time since programming; one for all or one for each.
-        generator: of the noise, on the CPU.
+        generator: generator of the noise, on the CPU.
         noise: factor of sigma.
         largest: g_max.
 

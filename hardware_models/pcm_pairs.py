@@ -74,7 +74,7 @@ class Pair(NamedTuple):
         """The tensors of the pairs, by their names in a chip's state.
 
         Args:
-            name: of the parameter.
+            name: name of the parameter.
 
         Returns:
             "<parameter>/plus/g", "/nu" and "/born", and the same of minus.
@@ -90,8 +90,8 @@ def pair_in(state: dict[str, Any], name: str) -> Pair:
     """The pairs of a connection as a chip's state holds them.
 
     Args:
-        state: of the chip.
-        name: of the parameter.
+        state: state of the chip.
+        name: name of the parameter.
 
     Returns:
         The pairs.
@@ -107,8 +107,8 @@ def programmed(target: Tensor, clock: Tensor, generator: torch.Generator, noise:
     Args:
         target: differences that are asked for, in uS.
         clock: seconds of the chip's clock.
-        generator: of the noise, on the CPU.
-        noise, drift: by what the noise of programming and the exponents of drift are multiplied.
+        generator: generator of the noise, on the CPU.
+        noise, drift: factors of the noise of programming and of the exponents of drift.
 
     Returns:
         The pairs. What programming adds beyond the largest conductance is clipped.
@@ -131,8 +131,8 @@ def pulsed_pairs(
         pair: before the pulses.
         counts: whole numbers of pulses, up where positive.
         clock: seconds of the chip's clock.
-        generator: of the noise, on the CPU.
-        noise, drift: by what the noise of writing and the exponents of drift are multiplied.
+        generator: generator of the noise, on the CPU.
+        noise, drift: factors of the noise of writing and of the exponents of drift.
 
     Returns:
         The pairs afterwards. Where both cells are high, pulses hardly move the difference any more: such a pair is
@@ -155,8 +155,8 @@ def read_pairs(pair: Pair, clock: Tensor, later_s: float, generator: torch.Gener
         pair: the cells.
         clock: seconds of the chip's clock.
         later_s: seconds that pass beside the clock.
-        generator: of the noise, on the CPU.
-        noise: by what the noise of reading is multiplied.
+        generator: generator of the noise, on the CPU.
+        noise: factor of the noise of reading.
 
     Returns:
         Differences in uS.

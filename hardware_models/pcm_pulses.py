@@ -62,7 +62,7 @@ def pulsed(
     Args:
         cells: before the pulses.
         counts: pulses of each cell, whole numbers >= 0 of the shape of the conductances.
-        generator: of the noise of pulses, on the CPU.
+        generator: generator of the noise of pulses, on the CPU.
         noise: factor of the standard deviation of a pulse.
         drift: factor of new exponents of drift.
         largest: g_max; a cell has 0 at least and g_max at most.

@@ -27,7 +27,7 @@ class Registers(NamedTuple):
     """The registers of a population between two steps, int64 and of the population's shape.
 
     Args:
-        current: of the synapses.
+        current: the current of the synapses.
         membrane: after its reset.
     """
 
@@ -75,8 +75,8 @@ class WholeState(NamedTuple):
     """The state after a step, (B, *shape) each.
 
     Args:
-        membrane, current: of the chip, int64.
-        spikes: of the step, int64.
+        membrane, current: registers of the chip, int64.
+        spikes: number of spikes in the step, int64.
     """
 
     membrane: Tensor

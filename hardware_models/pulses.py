@@ -134,7 +134,7 @@ def pulsed(steps: Steps, own: Synapses, x: Tensor, counts: Tensor, generator: to
         own: numbers of each synapse.
         x: values (*shape).
         counts: whole numbers of pulses, up where positive, of the shape of x.
-        generator: of the noise of cycles, on the CPU.
+        generator: generator of the noise of cycles, on the CPU.
         longest: the most pulses of a train that are followed.
 
     Returns:

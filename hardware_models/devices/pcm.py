@@ -1,5 +1,4 @@
-"""Pairs of phase-change memory cells, written by targets or by pulses: noise of writing, drift over time, noise of
-reading."""
+"""Pairs of phase-change memory cells, written by targets or by pulses, with noise of writing and reading, and drift."""
 
 from __future__ import annotations
 
@@ -36,9 +35,9 @@ class PhaseChangeMemory(Accountant):
 
     Args:
         writes: target, by which a pair is programmed to a weight and verified, or pulses.
-        programming: by what the noise of programming and of pulses is multiplied, >= 0.
-        drift: by what the exponents of drift are multiplied, >= 0.
-        reading: by what the noise of a reading is multiplied, >= 0; it is drawn anew at every change
+        programming: factor of the noise of programming and of pulses, >= 0.
+        drift: factor of the exponents of drift, >= 0.
+        reading: factor of the noise of a reading, >= 0; the noise is drawn anew at every change
             and in every trial.
         age_s: seconds between writing and reading beside those that the clock counts, >= 0; 86400 is a day.
         step_s: seconds of a time step of a sample, >= 0. Estimated: a millisecond, the step of many simulations.
@@ -78,7 +77,7 @@ class PhaseChangeMemory(Accountant):
 
         Args:
             shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
+            seed: seed of the run, used unless `chip` is set.
 
         Returns:
             "<parameter>/owed", changes that are due later; the "clock" in seconds; the state of the "generator".
@@ -92,8 +91,8 @@ class PhaseChangeMemory(Accountant):
         """Choose the scale of a connection, "<parameter>/scale" in uS, and program its cells.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: weights at full precision.
 
         Returns:
@@ -111,8 +110,8 @@ class PhaseChangeMemory(Accountant):
         """Read every pair, as old as it is.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: weights as programmed.
 
         Returns:
@@ -128,8 +127,8 @@ class PhaseChangeMemory(Accountant):
         """Add up the changes, and write those pairs whose change is due.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: weights as programmed.
             dw: the change that is asked for.
 
@@ -170,8 +169,8 @@ class PhaseChangeMemory(Accountant):
         """Let the clock go on, and draw the noise of readings anew.
 
         Args:
-            state: of the chip.
-            steps: of the samples of a trial, one after the other.
+            state: state of the chip.
+            steps: time steps of the samples of a trial, one after the other.
 
         Returns:
             The state afterwards.

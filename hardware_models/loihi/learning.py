@@ -131,7 +131,7 @@ class LearningEngine:
     """A rule of Loihi on a matrix of synapses.
 
     Args:
-        products: of the rule, in their order.
+        products: products of the rule, in their order.
         traces: by name, such as {"x1": TraceRegister(tau=10), "y1": TraceRegister(tau=10)}.
         epoch: T, 1..63.
         integer: whole numbers, as the chip has them; else plain floats, without bounds.
@@ -269,7 +269,7 @@ def pair_stdp(potentiation: int = 1, depression: int = -1, exponent: int = 0) ->
     Args:
         potentiation: mantissa of the change at postsynaptic spikes.
         depression: mantissa of the change at presynaptic spikes.
-        exponent: of both.
+        exponent: exponent of both products.
 
     Returns:
         The two products, in the order in which Lava adds them.

@@ -28,8 +28,8 @@ class LoihiState(NamedTuple):
     """The state after a step, (B, *shape) each.
 
     Args:
-        membrane, current: of the chip, int32.
-        spikes: of the step, bool.
+        membrane, current: registers of the chip, int32.
+        spikes: whether each neuron fired in the step, bool.
     """
 
     membrane: Tensor

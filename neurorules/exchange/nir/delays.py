@@ -38,10 +38,10 @@ class DelayLine(NamedTuple):
     """The two populations that a Delay becomes: the line, and what is read of it.
 
     Args:
-        shape: of the line.
-        entry: from what is delayed into the first stage.
-        onward: from each stage to the next one, a step later.
-        exit: from the line to the delayed values.
+        shape: shape of the line.
+        entry: the connection from what is delayed into the first stage.
+        onward: the connection from each stage to the next one, a step later.
+        exit: the connection from the line to the delayed values.
     """
 
     shape: Shape
@@ -54,8 +54,8 @@ def delay_line(steps: np.ndarray, shape: Shape, at: str) -> DelayLine:
     """The populations of a Delay.
 
     Args:
-        steps: of each neuron's delay, whole numbers >= 0, () or (*shape); one for each map of maps.
-        shape: of what is delayed, (N,) or (C, H, W).
+        steps: delay of each neuron in whole steps >= 0, () or (*shape); the same within a map.
+        shape: shape of what is delayed, (N,) or (C, H, W).
         at: names the node in messages.
 
     Returns:

@@ -45,7 +45,7 @@ def read_graph(path: Path) -> Any:
     """Read a file of NIR.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Returns:
         Its `nir.NIRGraph`, whose types are not checked.
@@ -65,7 +65,7 @@ def write_graph(path: Path, graph: Any) -> None:
     """Write a file of NIR, whole or not at all.
 
     Args:
-        path: of the file.
+        path: path of the file.
         graph: a `nir.NIRGraph`.
 
     Raises:
@@ -195,7 +195,7 @@ def metadata_of(node: Any) -> dict[str, Any]:
     """The metadata of a node, with numbers of one element as plain ones.
 
     Args:
-        node: of NIR.
+        node: a node of NIR.
 
     Returns:
         By name.

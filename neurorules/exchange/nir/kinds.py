@@ -22,6 +22,6 @@ def kind_of(node: Any) -> str:
     """The name of a node's type.
 
     Args:
-        node: of NIR.
+        node: a node of NIR.
     """
     return type(node).__name__

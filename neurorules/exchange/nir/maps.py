@@ -37,13 +37,13 @@ class Map:
 
     Args:
         where: names the graph in messages.
-        shape: of the values behind the nodes that were followed so far.
+        shape: shape of the values behind the nodes that were followed so far.
         clock: how the graph's time runs.
         loop: whether the way leads from a population to itself.
         transforms: before the connection.
         connection: None until a node with weights has come.
         pre_shape: that the connection reads.
-        weights: of the connection, shaped like its own.
+        weights: weights of the connection, shaped like its own.
         bias: one for each neuron or map; None for none.
         columns: the factor of the activity before the connection, one number or one for each neuron.
         scale_fixed: which numbers of a Scale stay as they are, where it is all that leads from a population to itself.
@@ -69,8 +69,8 @@ class Map:
         """Follow the path through one node of the graph. A dense map behind a dense one is multiplied into it.
 
         Args:
-            name: of the node.
-            node: of NIR.
+            name: name of the node.
+            node: a node of NIR.
             biased: whether its bias counts; another path to the same population may have brought it already.
 
         Raises:

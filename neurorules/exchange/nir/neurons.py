@@ -48,9 +48,9 @@ def population_of(cell: Cell, shape: Shape, clock: Clock, options: NirOptions, w
 
     Args:
         cell: its node.
-        shape: of the population.
+        shape: shape of the population.
         clock: how the graph's time runs.
-        options: of the user.
+        options: options of the user.
         where: names the graph in messages.
         last: whether it is read out.
 
@@ -155,8 +155,8 @@ class _Reading:
         bit, where it is that of the time constant.
 
         Args:
-            name: of the time constant.
-            exact: of the decay in the metadata.
+            name: name of the time constant.
+            exact: name of the decay in the metadata.
         """
         tau = self.numbers(name)
         self._check(bool(np.all(tau > 0)), f"a {name} that is not positive")

@@ -13,7 +13,7 @@ def like_population(value: np.ndarray, shape: Shape) -> np.ndarray | None:
 
     Args:
         value: one number for each neuron, or of an axis of 1 for all along it.
-        shape: of the population.
+        shape: shape of the population.
 
     Returns:
         The numbers, of the population's shape; None where the shapes do not agree.
@@ -33,7 +33,7 @@ def finite(value: np.ndarray, at: str, name: str) -> np.ndarray:
     Args:
         value: numbers of a node.
         at: names the node in messages.
-        name: of the numbers.
+        name: name of the numbers.
 
     Returns:
         The same numbers.

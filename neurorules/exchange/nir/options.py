@@ -33,7 +33,7 @@ class NirOptions:
 
     Args:
         dt: seconds of a step, > 0; by default that of the graph's metadata, else 0.0001.
-        unit: of the time constants: s, ms, us or steps; by default that of the metadata, else s.
+        unit: unit of the time constants: s, ms, us or steps; by default that of the metadata, else s.
         method: euler, decay 1 - dt/tau; or exact, decay exp(-dt/tau) for a current that is constant over a step.
         start: where the membrane begins, which NIR leaves open: at v_leak (leak), or at 0 (zero). By default what the
             metadata say, else leak.
@@ -88,7 +88,7 @@ class Clock:
         exact: whether decays are exponentials.
         charge: whether inputs of IF and I nodes are charges.
         at_zero: whether membranes begin at 0, and not where they leak to.
-        seconds: of a step; None where the graph counts in steps and says nothing.
+        seconds: length of a step in seconds; None where the graph counts in steps and says nothing.
     """
 
     step: float
@@ -102,8 +102,8 @@ def clock_of(metadata: Mapping[str, Any], options: NirOptions, where: str) -> Cl
     """The clock of a graph.
 
     Args:
-        metadata: of the graph.
-        options: of the user, which come first.
+        metadata: metadata of the graph.
+        options: options of the user, which come before the metadata.
         where: names the file in messages.
 
     Returns:
@@ -128,7 +128,7 @@ def steps_of(node: Any, clock: Clock, at: str) -> np.ndarray:
     """The delays of a Delay in whole steps.
 
     Args:
-        node: of NIR.
+        node: a node of NIR.
         clock: how the graph's time runs.
         at: names the node in messages.
 
@@ -155,7 +155,7 @@ def unit_of(metadata: Mapping[str, Any], where: str) -> str | None:
     """The unit of time that metadata name; None where they name none.
 
     Args:
-        metadata: of a graph or a node.
+        metadata: metadata of a graph or a node.
         where: names it in messages.
 
     Raises:

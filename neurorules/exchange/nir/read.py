@@ -34,8 +34,8 @@ def net_of_text(text: str, input_shape: Shape | None = None) -> Imported:
 
     Args:
         text: name of the file, with options such as "net.nir:dt=0.001:unit=ms" (`options.NirOptions`).
-        input_shape: of one sample at one step, where it may be another than the graph's, such as that of pictures for a
-            flat input; None for the graph's.
+        input_shape: shape of one sample at one step, where it may differ from the graph's, as that of pictures does for
+            a flat input; None for the graph's.
 
     Returns:
         The net, with the graph's weights.
@@ -56,7 +56,7 @@ def net_of_graph(
     Args:
         graph: a `nir.NIRGraph`.
         options: how its equations become steps; None for what its metadata say.
-        input_shape: as in `net_of_text`.
+        input_shape: shape of one sample at one step, as for `net_of_text`.
         where: names it in messages.
 
     Returns:

@@ -48,7 +48,7 @@ def window_of(node: Any, at: str) -> Window:
     """The window of a Conv1d, a Conv2d, or a pool.
 
     Args:
-        node: of NIR.
+        node: a node of NIR.
         at: names it in messages.
 
     Returns:
@@ -102,7 +102,7 @@ def convolution(window: Window, channels: int, loop: bool, at: str) -> Convoluti
     """The connection that convolves with a window.
 
     Args:
-        window: of the kernels.
+        window: window of the kernels.
         channels: number of maps that it drives.
         loop: whether it leads from a population to itself.
         at: names the node in messages.

@@ -36,7 +36,7 @@ class Cell:
     """A population of neurons in a graph of NIR, with what drives it.
 
     Args:
-        name: of its node in the graph. What a node without a state gives may become a population that hands it on,
+        name: name of its node in the graph. What a node without a state gives may become a population that hands it on,
             whose name is that node's; so may what reaches the graph's output.
         node: an IF, LIF, CubaLIF, I, LI, CubaLI or Delay; None for a Threshold alone, or for neurons that hand on.
         threshold: a Threshold that makes spikes of its membrane; None where there is none.
@@ -54,9 +54,9 @@ class Wiring:
     """A graph as populations in the order in which they run.
 
     Args:
-        input_shape: of one sample at one step.
+        input_shape: shape of one sample at one step.
         cells: the last one is the read-out.
-        metadata: of the graph.
+        metadata: metadata of the graph.
     """
 
     input_shape: tuple[int, ...]
