@@ -122,7 +122,7 @@ def changes_are_linear_in_the_third_factor(entry: Entry) -> None:
 
 
 def _compared(expression: Expression) -> bool:
-    """Whether m_post stands in comparisons alone."""
+    """Whether m_post occurs only in comparisons."""
     match expression:
         case Binary(operator, left, right):
             return operator in COMPARISONS.values() or (_compared(left) and _compared(right))

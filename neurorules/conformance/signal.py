@@ -41,7 +41,7 @@ PLAIN_HOST = "dfa"
 def host_of(entry: Entry) -> tuple[str, str | None]:
     """Find a rule that runs the signal.
 
-    The second result is the text of the signal that replaces the rule's own; None where it is the rule's own.
+    The second result is the text of the signal that replaces the rule's own; None if it is the rule's own.
 
     Raises:
         NotApplicable: no rule runs the phases that the signal needs.
