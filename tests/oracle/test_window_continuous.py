@@ -35,6 +35,7 @@ LAGS = (-7.0, -1.0, 0.0, 1.0, 5.0)
         "weight_dependent_stdp",
         "oja",
         "sdsp",
+        "clopath",
     ],
 )
 def test_both_machines_draw_the_same_window(text: str) -> None:
@@ -87,23 +88,33 @@ def test_quadruplets_move_a_weight_by_the_same_on_both_machines(repays: int, mon
     assert (np.abs(expected - pairs) > 1e-6).all()
 
 
-def of_voltages() -> Rule:
+def of_voltages(text: str = "x_pre * slow_post - 0.001 * v_post") -> Rule:
     """A rule that changes a weight while a presynaptic trace lasts, by the postsynaptic membrane and its low-pass."""
     base = RULES.make("stdp")
     return replace(
         base,
         name="of_voltages",
-        plasticity=(Plasticity("w", "x_pre * slow_post - 0.001 * v_post"), *base.plasticity[1:]),
+        plasticity=(Plasticity("w", text), *base.plasticity[1:]),
         traces=(Trace("x", 0.8, "S"), Trace("slow", 0.9, "v")),
         trace_decay=None,
         defaults=replace(base.defaults, neuron="adex"),
     )
 
 
-def test_a_membrane_is_held_on_both_machines() -> None:
+@pytest.mark.parametrize(
+    "rule",
+    [
+        of_voltages(),
+        of_voltages("S_pre * slow_post - x_pre * psi(v_post) * S_pre"),
+        RULES.make("clopath"),
+        RULES.make("clopath:homeostasis=60"),
+    ],
+    ids=["traces", "at spikes, with psi", "clopath", "clopath with a trace that lasts"],
+)
+def test_a_membrane_is_held_on_both_machines(rule: Rule) -> None:
     held = (-70.0, -55.0, -30.0)
     in_torch, in_brian2 = (
-        [p.dw for p in clamped(of_voltages(), held, (20.0,), pulses=3, machine=machine)] for machine in (None, changes)
+        [p.dw for p in clamped(rule, held, (20.0,), pulses=3, machine=machine)] for machine in (None, changes)
     )
     assert len({round(dw, 6) for dw in in_torch}) == 3
     np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-12)
@@ -126,9 +137,7 @@ def test_the_command_tells_the_same_form(capsys: pytest.CaptureFixture[str]) -> 
     [
         (["dfa"], "third factor"),
         (["stdp", "--m", "1"], "third factor"),
-        (["clopath"], "rule 'clopath' has no equations in continuous time"),
-        (["clopath", "--clamp", "-70"], "Use --path torch"),
-        (["stdp", "--clamp", "-70"], "has no equations in continuous time: use --path torch"),
+        (["stdp", "--clamp", "-70"], "such as clopath"),
     ],
 )
 def test_what_has_no_equations_is_refused_in_one_line(
