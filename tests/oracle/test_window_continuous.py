@@ -35,7 +35,6 @@ LAGS = (-7.0, -1.0, 0.0, 1.0, 5.0)
         "weight_dependent_stdp",
         "oja",
         "sdsp",
-        "clopath",
     ],
 )
 def test_both_machines_draw_the_same_window(text: str) -> None:
@@ -47,6 +46,15 @@ def test_both_machines_draw_the_same_window(text: str) -> None:
         for machine in (None, changes)
     )
     assert max(map(abs, in_torch)) > 1e-3
+    np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-12, atol=1e-14)
+
+
+def test_a_rule_of_voltages_has_the_same_window_on_both_machines() -> None:
+    rule = RULES.make("clopath")
+    in_torch, in_brian2 = (
+        [p.dw for p in window(rule, LAGS, (20.0,), pairs=3, machine=machine)] for machine in (None, changes)
+    )
+    assert min(in_torch) < -1e-3 and len({round(dw, 9) for dw in in_torch}) > 2
     np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-12, atol=1e-14)
 
 

@@ -63,16 +63,10 @@ def adex(
     """
     tau, scale, top = CAPACITANCE_PF / LEAK_NS, Scale(SPAN_MV, CAPACITANCE_PF), on_scale(TOPS_MV[0])
     holds, detection = LEAK_NS * SPAN_MV, on_scale(DETECTION_MV)  # the current in pA that counts as 1, and a spike
-    sharp, drive = SHARPNESS_MV / SPAN_MV, "I_const + I_in + I_aside + b"
+    drive = "I_const + I_in + I_aside + b"
     return ContinuousNeuron(
         equations=(
-            # `unless refractory` would also keep out what gives the spike its shape.
-            f"dv/dt = free*({sharp!r}*exp((v - 1 - hill)/{sharp!r}) - v - adapt + pulse + {drive})/({tau!r}*ms) : 1",
-            f"dadapt/dt = free*({a_nS / LEAK_NS!r}*v - adapt)/({TAU_ADAPTATION_MS!r}*ms) : 1",
-            "free = int(not_refractory) : 1",
-            f"dpulse/dt = -pulse/({TAU_PULSE_MS!r}*ms) : 1",
-            f"dhill/dt = -hill/({TAU_HILL_MS!r}*ms) : 1",
-            "fired : 1",
+            *_membrane(tau, a_nS, drive),
             f"dI_in/dt = -I_in/({tau_syn_ms!r}*ms) : 1",
             f"da/dt = -a/({tau_trace_ms!r}*ms) : 1",
             f"du/dt = (v - u)/({tau_trace_ms!r}*ms) : 1",
@@ -94,6 +88,20 @@ def adex(
         acts=(Act(_shape(b_pA / holds, PULSE_PA / holds), "start", 0, "step"),),
         method="euler",
         scale=scale,
+    )
+
+
+def _membrane(tau: float, a_nS: float, drive: str) -> tuple[str, ...]:
+    """Equations of the membrane, its adaptation, the current after a spike and the rise of V_T."""
+    sharp = SHARPNESS_MV / SPAN_MV
+    return (
+        # `unless refractory` would also keep out what gives the spike its shape.
+        f"dv/dt = free*({sharp!r}*exp((v - 1 - hill)/{sharp!r}) - v - adapt + pulse + {drive})/({tau!r}*ms) : 1",
+        f"dadapt/dt = free*({a_nS / LEAK_NS!r}*v - adapt)/({TAU_ADAPTATION_MS!r}*ms) : 1",
+        "free = int(not_refractory) : 1",
+        f"dpulse/dt = -pulse/({TAU_PULSE_MS!r}*ms) : 1",
+        f"dhill/dt = -hill/({TAU_HILL_MS!r}*ms) : 1",
+        "fired : 1",
     )
 
 

@@ -71,6 +71,7 @@ def with_traces(units: Units, traces: tuple[UnitTrace, ...], membrane: bool = Tr
         equations=(*units.equations, *(one.equation for one in own)),
         reset=(*units.reset, *(one.reset for one in own if one.reset)),
         acts=(*units.acts, *((Act(lines, "record", 0, "step"),) if lines else ())),
+        start={**units.start, **{one.variable: 0.0 for one in own if one.kept}},
         keeps=(*units.keeps, *(one.variable for one in own if one.kept)),
     )
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurorules.brian2_continuous.parts.broadcasts import LOCAL, Broadcast, Moment
-from neurorules.brian2_continuous.parts.circuit import JUDGE, Act, Circuit, Units, When, Wires
+from neurorules.brian2_continuous.parts.broadcasts import Broadcast, Moment
+from neurorules.brian2_continuous.parts.circuit import JUDGE, LEARN, Act, Circuit, Units, When, Wires
 from neurorules.brian2_continuous.parts.from_texts import spiking_input
-from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net, Teaching, make_circuit
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net, Teaching, gate, make_circuit
 from neurorules.brian2_continuous.parts.plan import Settings
 from neurorules.brian2_continuous.parts.step_texts import (
     BROADCAST,
@@ -25,6 +25,7 @@ from neurorules.brian2_continuous.parts.step_texts import (
     TOTAL,
     lower_steps,
 )
+from neurorules.brian2_continuous.parts.third_factors import LOCAL
 from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
@@ -47,7 +48,8 @@ def by_presentation(net: Net, rule: Rule, settings: Settings, random: np.random.
     Raises:
         UserError: a text or the signal's form has none here.
     """
-    moment = Moment((JUDGE, 3, "presentation"), "done_label", 1.0)
+    rate = gate(INPUT_PHASE, "lr_readout")
+    moment = Moment((JUDGE, 3, "presentation"), "done_label", 1.0, (0, 1, 2), (LEARN, 0, "presentation"), rate)
     brought = _broadcast(net, rule, moment, random)
     teaching = (Teaching(equations=("m : 1",)),) * len(net.hidden)
     circuit = make_circuit(net, rule, teaching, settings, random, shared=brought.units)
@@ -76,7 +78,10 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
             f"that divides {STEP_MS:g}"
         )
     share = STEP_MS / neuron.period_ms
-    moment = Moment(("record", BROADCAST, "millisecond"), "label", share)
+    moment = Moment(
+        ("record", BROADCAST, "millisecond"), "label", share, (SCORES, TOTAL, ERROR),
+        ("record", READ_OUT, "millisecond"), f"lr_readout*{share!r}*{GATE}",
+    )  # fmt: skip
     brought = _broadcast(net, rule, moment, random)
     texts = lower_steps(rule, f"lr_hidden*{GATE}", neuron.psi, neuron.seen)
     taught: tuple[str, ...] = () if rule.signal is None else ("m : 1",)

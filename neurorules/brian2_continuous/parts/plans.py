@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from neurorules.brian2_continuous.parts.at_spikes import happens_at_spikes
-from neurorules.brian2_continuous.parts.broadcasts import LOCAL
 from neurorules.brian2_continuous.parts.continuous_neuron import SPIKING_LR
 from neurorules.brian2_continuous.parts.from_texts import from_texts
 from neurorules.brian2_continuous.parts.local_signals import by_presentation, by_step
 from neurorules.brian2_continuous.parts.neurons import NEURONS
 from neurorules.brian2_continuous.parts.plan import Plan, samples_only
 from neurorules.brian2_continuous.parts.step_texts import lower_steps, refused
+from neurorules.brian2_continuous.parts.third_factors import LOCAL, REASONS
 from neurorules.language.options import parse_named
 from neurorules.language.rules import Rule
 from neurorules.signals.dfa import DirectFeedback
 from neurorules.signals.drtp import TargetProjection
+from neurorules.signals.local_readout import LocalReadout
+from neurorules.signals.patterns import Patterns
 from neurorules.signals.spatial import SpatialBackpropagation
 
 PRESENTATION_LR, STEP_LR, SMALL_STEP_LR = 0.01, 0.04, 0.005
@@ -71,10 +73,18 @@ def plan_of_signal(rule: Rule) -> Plan:
             f"so it cannot be causal",
         )
     if type(signal) not in LOCAL:
-        raise refused(rule, f"its signal '{rule.signal.name}' is not made of what is there at each moment")
+        why = REASONS.get(type(signal), "is not made of what is there at each moment")
+        raise refused(rule, f"its signal '{rule.signal.name}' {why}")
     if isinstance(signal, DirectFeedback | SpatialBackpropagation) and signal.feedback in ("adaptive", "fixed"):
         raise refused(rule, f"its signal '{rule.signal.name}' has no form with feedback={signal.feedback} there")
-    in_steps = rule.errors == "step" or rule.eligibilities or rule.traces
+    if isinstance(signal, Patterns) and (signal.gains, signal.lengths) != ("none", "mean"):
+        raise refused(
+            rule,
+            f"its signal '{rule.signal.name}' with lengths={signal.lengths} and gains={signal.gains} would need the "
+            f"length of a layer's whole activity, or gains that learn. tess has patterns without either",
+        )
+    own_steps = isinstance(signal, LocalReadout | Patterns) and signal.errors == "step"
+    in_steps = rule.errors == "step" or rule.eligibilities or rule.traces or own_steps
     if len(rule.phases) > 1:
         raise refused(rule, "it has phases beside its input")
     if "reset=none" in rule.defaults.neuron:
