@@ -27,7 +27,7 @@ def part(kind: str, row: dict[str, str]) -> Iterator[str]:
     """The section of one part, in Markdown."""
     name, what = row["name"], row["what it is"]
     yield from (f"({kind}-{name})=", f"### `{name}`", "", what, "")
-    for head in ("options", "signal", "needs", "known", "learns in"):
+    for head in ("options", "signal", "needs", "timing", "learns in"):
         if row.get(head, "-") != "-":
             code = head in ("options", "signal", "needs")
             yield f"- {head}: {', '.join(f'`{one}`' for one in row[head].split(', ')) if code else row[head]}"

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
-from neurorules.audit.held import OtherWeights, RecordingLearner, disturb_averages, disturb_momenta, noise_like
+from neurorules.audit.other_weights import OtherWeights, RecordingLearner, disturb_averages, disturb_momenta, noise_like
 from neurorules.audit.probes import Quiet
 from neurorules.audit.settings import CLASSES, ROWS, SHAPE, Settings
 from neurorules.contracts.parameter_key import key_of

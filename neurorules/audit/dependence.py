@@ -77,7 +77,7 @@ def weights(rig: Rig, layer: str, seed: int, clean: Quiet) -> tuple[Rig, Quiet]:
     changed = {
         name: w + 0.3 * torch.randn(w.shape, generator=generator, dtype=w.dtype) for name, w in before.items()
     }  # fmt: skip
-    return with_parameters(rig, changed), HeldWeights(held=clean.drives, clean=before)
+    return with_parameters(rig, changed), HeldWeights(earlier_drives=clean.drives, clean=before)
 
 
 def activity(rig: Rig, index: int, seed: int, **how: Any) -> OtherActivity:

@@ -91,7 +91,7 @@ def tells_more_than_activity(rig: Rig) -> bool:
     probe = Quiet()
     clean = run(rig, probe)
     return any(
-        differ(clean.of(layer), run(rig, activity(rig, above, seed, held=probe.drives)).of(layer))
+        differ(clean.of(layer), run(rig, activity(rig, above, seed, earlier_drives=probe.drives)).of(layer))
         for index, layer in enumerate(rig.hidden)
         for above in range(index + 1, len(rig.rows))
         for seed in SEEDS

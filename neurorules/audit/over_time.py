@@ -29,7 +29,7 @@ from neurorules.audit.arms import (
     run,
     weight_noise,
 )
-from neurorules.audit.held import RecordingLearner
+from neurorules.audit.other_weights import RecordingLearner
 from neurorules.audit.probes import OtherActivity
 from neurorules.audit.settings import ROWS, Settings
 from neurorules.contracts.parameter_key import key_of

@@ -28,15 +28,15 @@ class Quiet(Probe):
     """A probe that changes nothing, and records the drive of each phase.
 
     Args:
-        held: drives of an earlier trial by phase, which replace those of this trial.
+        earlier_drives: drives of an earlier trial by phase, which replace those of this trial.
     """
 
-    held: Mapping[str, PhaseDrive] = field(default_factory=dict)
+    earlier_drives: Mapping[str, PhaseDrive] = field(default_factory=dict)
     drives: dict[str, PhaseDrive] = field(default_factory=dict, init=False)
 
     def drive(self, phase: str, drive: PhaseDrive) -> PhaseDrive:
         self.drives[phase] = drive
-        return self.held.get(phase, drive)
+        return self.earlier_drives.get(phase, drive)
 
     def moved(self, changes: Mapping[str, Tensor]) -> None:
         """Record that a phase has applied these changes to the parameters."""
@@ -155,7 +155,7 @@ def _first(activity: Activity, steps: int) -> Activity:
         steps=steps,
         sources={name: cut(series) for name, series in activity.sources.items()},
         pre={name: cut(series) for name, series in activity.pre.items()},
-        current=None if current is None else replace(current, brought=cut(current.brought)),
+        current=None if current is None else replace(current, synaptic=cut(current.synaptic)),
         v=cut(activity.v),
         S=cut(activity.S),
         gates=None if gates is None else first_gates(gates, steps),

@@ -1,3 +1,5 @@
-"""`neurorules bench`: what a training step costs here, beside other libraries, bare products and memory."""
+"""`neurorules bench`: the cost of a training step on this machine, compared with other libraries, bare products and
+memory.
+"""
 
 from __future__ import annotations

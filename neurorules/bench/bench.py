@@ -18,19 +18,19 @@ RESULT_FILE, PAGE_FILE, PICTURE_FILE = "bench.json", "bench.md", "bench.png"
 
 
 def bench(what: Plan, out: Path | None, command: str, force: bool = False) -> dict[str, Any]:
-    """Measure a training step beside other libraries, bare products and memory.
+    """Measure a training step, and compare it with other libraries, bare products and memory.
 
     Args:
         what: the plan of the measurement.
         out: folder for the files; None for none.
         command: the shell line that measures this again.
-        force: replaces files that an older measurement left in `out`.
+        force: replace the files of an older measurement in `out`.
 
     Returns:
-        What `bench.json` holds, see `measure.measure`, and `command`.
+        The content of `bench.json` (see `measure.measure`), and `command`.
 
     Raises:
-        UserError: a rule that cannot train the net; or `out` holds an older measurement.
+        UserError: a rule cannot train the net; or `out` holds an older measurement.
     """
     with nullcontext() if out is None else owned_folder(out):
         if out is not None and (out / RESULT_FILE).exists() and not force:

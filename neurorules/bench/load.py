@@ -11,7 +11,7 @@ from typing import Any
 
 STAT = Path("/proc/stat")
 IDLE = slice(3, 5)
-"""Places of idle and waiting time among the numbers of a line of /proc/stat."""
+"""The positions of idle and waiting time among the numbers of a line of /proc/stat."""
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def measured_load() -> Iterator[dict[str, Any]]:
 
     Yields:
         A dict that is filled when the block ends: `own_cores`, `other_cores`, both in cores on average, and
-        `load_average`, that of the last minute before the block. What the system does not tell is None.
+        `load_average`, that of the last minute before the block. Values that the system does not provide are None.
     """
     load: dict[str, Any] = {"load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None}
     began, own, all_ = time.perf_counter(), time.process_time(), _busy_seconds()
@@ -32,7 +32,9 @@ def measured_load() -> Iterator[dict[str, Any]]:
 
 
 def _busy_seconds() -> float | None:
-    """Seconds for which cores of this machine have been busy since it started, summed over cores; of Linux."""
+    """The seconds for which cores of this machine have been busy since it started, summed over cores. It needs
+    Linux.
+    """
     try:
         numbers = [int(word) for word in STAT.read_text(encoding="ascii").splitlines()[0].split()[1:9]]
         return (sum(numbers) - sum(numbers[IDLE])) / os.sysconf("SC_CLK_TCK")

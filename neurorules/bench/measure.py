@@ -1,4 +1,4 @@
-"""The measurement: which points are measured, by which systems, and the ratios of their times."""
+"""The measurement: its points, the systems that are measured, and the ratios of their times."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from neurorules.torch_path.training.checks import check_device
 
 PRODUCTS, MEMORY, PEER = "bare products", "memory pass", "snnTorch"
 BESIDE = (PEER, PRODUCTS, MEMORY)
-"""Systems that every time is set beside, in this order."""
+"""The systems that every time is compared with, in this order."""
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Factors by which a sweep multiplies steps, width and batch size."""
 DEPTHS = (1, 2, 3, 4)
@@ -62,11 +62,11 @@ class Plan:
 
     Args:
         points: in the order of the table.
-        rules: ours, with their options.
-        sweep: what differs between the points; None for the activity alone.
+        rules: the rules of neurorules, with their options.
+        sweep: the quantity that differs between the points; None if only the activity does.
         device: cpu or cuda.
-        threads: of the CPU.
-        repetitions: turns of each point.
+        threads: the number of threads of the CPU.
+        repetitions: the number of turns of each point.
     """
 
     points: tuple[Point, ...]
@@ -81,23 +81,23 @@ def plan(
     rules: str, net: str, steps: int, batch_size: int, activity: str | None, sweep: str | None,
     device: str, threads: int | None, repetitions: int,
 ) -> Plan:  # fmt: skip
-    """Check what was asked before anything is measured.
+    """Check the user's options, and plan the measurement.
 
     Args:
-        rules: comma-separated.
+        rules: rules, comma-separated.
         net: sizes of hidden layers, such as "800-800".
         steps, batch_size: T and B.
         activity: comma-separated shares of inputs that fire; None for two usual ones, or for six if they are swept.
         sweep: one of `SWEEPS`, or None.
         device: cpu, cuda or auto.
-        threads: of the CPU; None for torch's own number.
-        repetitions: turns of each point.
+        threads: the threads of the CPU; None for torch's own number.
+        repetitions: the number of turns of each point.
 
     Returns:
         The plan.
 
     Raises:
-        UserError: a word that is unknown, a number outside its range, a device that is not there.
+        UserError: a word is unknown, a number is outside its range, or there is no such device.
     """
     named = parse_list(rules)
     for rule in named:
@@ -122,17 +122,17 @@ def plan(
 
 
 def measure(planned: Plan) -> dict[str, Any]:
-    """Measure every point of a plan: systems take turns, and each ratio is one of two times of one turn.
+    """Measure every point of a plan: systems take turns, and a ratio compares two times of the same turn.
 
     Args:
         planned: the plan.
 
     Returns:
-        What `bench.json` holds: the machine, how busy it was, `not_installed`, and below `points` what was measured
-        there: below `systems` each one's `ms` and, below `to`, its ratios, all with median and quartiles.
+        The content of `bench.json`: the machine, its load, `not_installed`, and `points`. Each point has `systems`,
+        with their times `ms` and, in `to`, their ratios, all with median and quartiles.
 
     Raises:
-        UserError: a rule that cannot train this net.
+        UserError: a rule cannot train this net.
     """
     keep_freed_memory()
     peers = {name: package for name, (package, _) in PEERS.items() if installed(package)}
@@ -169,12 +169,12 @@ def _measured(point: Point, planned: Plan, peers: Iterable[str]) -> dict[str, An
         }
         for name in calls
     }
-    moved = 2 * 4 * activity_numbers(work)  # bytes that are read and written
+    moved = 2 * 4 * activity_numbers(work)  # the number of bytes that are read and written
     return {**asdict(point), "memory_gb_per_s": moved / (1e6 * turns.ms(MEMORY)), "systems": systems}
 
 
 def _swept(point: Point, sweep: str | None) -> Iterator[Point]:
-    """A point, or those that a sweep makes of it."""
+    """A point, or the points that a sweep derives from it."""
     if sweep == "steps":
         yield from (replace(point, steps=_times(point.steps, factor)) for factor in FACTORS)
     elif sweep == "batch":
@@ -203,7 +203,7 @@ def _hidden(net: str) -> tuple[int, ...]:
 
 
 def _share(word: str) -> float:
-    """A share of inputs that fire, as a user wrote it."""
+    """Parse a share of inputs that fire."""
     try:
         share = float(word)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`bench.md`: what was measured, as a page for a reader who was not there."""
+"""`bench.md`: the measurement as a page for readers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = {
     "read once and written once, as float32. Small activity fits into the processor's caches, and is copied there.",
 }
 QUIET = 0.2
-"""Cores that others may keep busy before the page says that they did."""
+"""The number of cores that other processes may use before the page mentions it."""
 TOO_BUSY = "Others were at work on this machine: measure again when it is quiet, above all with more than one thread."
 
 
@@ -29,7 +29,7 @@ def page_of(content: Mapping[str, Any], picture: str) -> str:
     """Write the page of a measurement in Markdown.
 
     Args:
-        content: what `bench.json` holds.
+        content: the content of `bench.json`.
         picture: name of the file of the plot, in the same folder.
 
     Returns:
@@ -49,7 +49,7 @@ def about(content: Mapping[str, Any]) -> str:
     """One line on the machine, the number of threads, the versions, and what is not installed.
 
     Args:
-        content: what `bench.json` holds.
+        content: the content of `bench.json`.
 
     Returns:
         The line.
@@ -66,7 +66,7 @@ def busy(content: Mapping[str, Any]) -> str:
     """Say in words how busy the machine was.
 
     Args:
-        content: what `bench.json` holds.
+        content: the content of `bench.json`.
 
     Returns:
         One line or two sentences.
@@ -83,7 +83,7 @@ def table_of(point: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Titles and rows of the table of one point.
 
     Args:
-        point: one of those of `bench.json`.
+        point: one of the points of `bench.json`.
 
     Returns:
         The titles, and a row for each system.

@@ -1,6 +1,7 @@
-"""One net that is trained by other libraries where they are installed: backpropagation through time as each writes it.
+"""The training step of other libraries, if they are installed: backpropagation through time of the same net, in the
+style of each library.
 
-Every one has the neurons of snnTorch's `Leaky(0.9)`, cross-entropy of the read-out's mean membrane, and Adam.
+All of them use the neurons of snnTorch's `Leaky(0.9)`, cross-entropy of the read-out's mean membrane, and Adam.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from torch import Tensor, nn
 from neurorules.bench.steps import BETA, LR, Step, Work
 
 NEVER = 1e9
-"""A threshold that no membrane reaches."""
+"""A threshold that no membrane can reach."""
 Forward = Callable[[Tensor], Tensor]
-"""From spikes (T, B, 784) to the membrane of the read-out, (T, B, 10)."""
+"""A function from spikes (T, B, 784) to the membrane of the read-out, (T, B, 10)."""
 
 
 def snntorch_step(work: Work) -> Step:
-    """Prepare the training step of snnTorch, written as its tutorials write it: a loop over time.
+    """Prepare the training step of snnTorch in the style of its tutorials: a loop over time.
 
     Args:
         work: the batch and the net.
@@ -85,7 +86,7 @@ def norse_step(work: Work) -> Step:
     from norse.torch.functional.reset import reset_subtract
 
     device = work.spikes.device
-    rate = torch.tensor((1 - BETA) / 0.001, device=device)  # of the leak, in 1/s, at steps of 1 ms
+    rate = torch.tensor((1 - BETA) / 0.001, device=device)  # the rate of the leak in 1/s, at steps of 1 ms
     linears = _linears(work)
     neurons = [norse.LIFBoxCell(norse.LIFBoxParameters(tau_mem_inv=rate, reset_method=reset_subtract))] * (
         len(linears) - 1
@@ -109,14 +110,14 @@ PEERS: dict[str, tuple[str, Callable[[Work], Step]]] = {
     "SpikingJelly": ("spikingjelly", spikingjelly_step),
     "Norse": ("norse", norse_step),
 }
-"""Other libraries by name: the package that is imported, and what makes its training step."""
+"""Other libraries by name: the package to import, and the function that prepares its training step."""
 
 
 def installed(package: str) -> bool:
-    """Whether a package can be imported here, and not only found."""
+    """Whether a package can be imported here, which is more than being found."""
     try:
         import_module(package)
-    except Exception:  # also one that is there in part, or that fails with this torch
+    except Exception:  # a package may be incomplete, or fail with this torch
         return False
     return True
 

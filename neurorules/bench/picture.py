@@ -1,4 +1,6 @@
-"""The picture of a measurement: time of a step, and its ratio to snnTorch's, against what differs between points."""
+"""The picture of a measurement: time of a step, and its ratio to snnTorch's, against the quantity that differs between
+points.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from neurorules.bench.measure import MEMORY, PEER, PRODUCTS
 SIZE = (7.6, 3.4)
 """Width and height, inches."""
 LINES = ("-", "--", ":", "-.")
-"""Line styles of the activities, where something else is swept."""
+"""The line styles of activities, if another quantity is swept."""
 ACROSS = {
     "steps": ("time steps T", lambda point: point["steps"]),
     "batch": ("batch size, samples", lambda point: point["batch_size"]),
@@ -20,7 +22,7 @@ ACROSS = {
     "depth": ("depth, hidden layers", lambda point: len(point["hidden"])),
     "activity": ("inputs that fire in a step, %", lambda point: 100 * point["activity"]),
 }
-"""For each sweep, the words below the axis and the place of a point on it."""
+"""For each sweep, the label of the axis and the position of a point on it."""
 
 
 def draw(content: Mapping[str, Any], out: Path) -> None:
@@ -28,7 +30,7 @@ def draw(content: Mapping[str, Any], out: Path) -> None:
 
     Args:
         content: what `bench.json` holds.
-        out: the file, .png.
+        out: the file to write, .png.
 
     Raises:
         UserError: the file cannot be written.

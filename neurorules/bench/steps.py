@@ -1,4 +1,4 @@
-"""The work that is measured: a training step of a dense net of LIF neurons by our rules, and what bounds it."""
+"""The work that is measured: a training step of a dense net of LIF neurons by the rules, and its lower bounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurorules.torch_path.training.learner import Learner
 INPUTS, CLASSES = 784, 10
 BETA, LR = 0.9, 1e-3
 FIRES = 0.1
-"""Share of hidden neurons that fire in a step, in products that have no neurons."""
+"""The assumed share of hidden neurons that fire in a step, for bare products, which have no neurons."""
 
 Step = Callable[[], object]
 
@@ -42,11 +42,11 @@ class Work:
 
 
 def poisson(steps: int, batch: int, seed: int = 0, rate: float = 0.1) -> tuple[Tensor, Tensor]:
-    """Draw spikes that come independently of each other, each input of each sample at a rate of its own.
+    """Draw independent spikes; each input of each sample has a rate of its own.
 
     Args:
         steps, batch: T and B, >= 1.
-        seed: of the generator.
+        seed: the seed of the generator.
         rate: the mean share of inputs that fire in a step, in [0, 1].
 
     Returns:
@@ -56,19 +56,19 @@ def poisson(steps: int, batch: int, seed: int = 0, rate: float = 0.1) -> tuple[T
     spread = 2 * torch.rand(batch, INPUTS, generator=generator) - 1
     rates = (rate + min(rate, 1 - rate) * spread).clamp(0, 1)
     spikes = torch.empty(steps, batch, INPUTS)
-    for frame in spikes:  # frame by frame: no second tensor of this size
+    for frame in spikes:  # step by step, without a second tensor of this size
         torch.bernoulli(rates, generator=generator, out=frame)
     return spikes, torch.randint(CLASSES, (batch,), generator=generator)
 
 
 def bare_products(work: Work) -> Step:
-    """The dense matrix products that backpropagation through time cannot do without, by torch's `@`, and nothing else.
+    """Only the dense matrix products that backpropagation through time needs, by torch's `@`.
 
     Args:
         work: the batch and the net.
 
     Returns:
-        A call that makes them: forward, for the change of the weights and, but for the first layer, backwards.
+        A call that computes them: forwards, for the change of the weights, and backwards except for the first layer.
     """
     rows, device = work.spikes.flatten(0, 1), work.spikes.device
     layers = []
@@ -108,7 +108,7 @@ def our_step(rule: str, work: Work, schedule: str = "by_layer") -> Step:
     Args:
         rule: with its options, such as `sigprop:form=voltage`.
         work: the batch and the net.
-        schedule: in which order layers and steps are computed.
+        schedule: the order in which layers and steps are computed.
 
     Returns:
         A call that takes one training step, Adam's update included.

@@ -1,4 +1,4 @@
-"""Times of calls that take turns, so that a busy moment of the machine meets all of them."""
+"""Times of calls that take turns, so that a busy moment of the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import NamedTuple
 import torch
 
 WARM_UP = 2
-"""Calls of each before the first turn: libraries load, kernels are compiled, optimisers allocate."""
+"""The number of calls of each before the first turn, in which libraries load, kernels are compiled, and optimisers
+allocate."""
 
 
 class Spread(NamedTuple):
-    """Median and quartiles of some numbers: where their middle half lies.
+    """The median and the quartiles of some numbers.
 
     Args:
         median, low, high: the middle number, and the first and the third quartile.
@@ -32,19 +33,20 @@ class Spread(NamedTuple):
             numbers: at least one.
 
         Returns:
-            Median and quartiles; of one number that number.
+            The median and the quartiles; all three are equal for a single number.
         """
         low, high = quantiles(numbers, n=4, method="inclusive")[::2] if len(numbers) > 1 else (numbers[0], numbers[0])
         return cls(median(numbers), low, high)
 
 
 class Turns:
-    """Times of calls that take turns. Each second turn runs in the opposite order, so that neighbours change.
+    """Times of calls that take turns. Every second turn runs in the opposite order, so that calls have different
+    predecessors.
 
     Args:
         calls: by name.
         repetitions: number of turns, >= 1.
-        device: whose work belongs to a call, and is waited for.
+        device: the device, whose work is waited for within a call.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Turns:
                 self._ms[name].append(1000 * (time.perf_counter() - started))
 
     def spread(self, name: str) -> Spread:
-        """Give the spread of the milliseconds of a call."""
+        """The spread of the milliseconds of a call."""
         return Spread.of(self._ms[name])
 
     def ratios(self, above: str, below: str) -> Spread:
@@ -81,6 +83,6 @@ class Turns:
 
 
 def wait_for(device: torch.device) -> None:
-    """Wait until a device has done all that it was asked."""
+    """Wait until a device has finished all of its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,1 +1,1 @@
-"""The benchmark: suites of tasks on which every rule is tried, and the map of the family that comes of it."""
+"""The benchmark: suites of tasks on which every rule is trained, and the resulting map of the family of rules."""

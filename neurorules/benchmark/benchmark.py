@@ -24,7 +24,7 @@ from neurorules.torch_path.training.checks import Diverged
 FORMAT, VERSION = "neurorules-benchmark", 1
 RESULT_FILE, PAGE_FILE = "benchmark.json", "benchmark.md"
 DIVERGED = "diverged"
-"""Key of what stands in place of a result where the numbers of a run were no longer finite: the line that says so."""
+"""The key of the message that replaces the result of a run whose numbers were no longer finite."""
 
 Results = Mapping[Path, dict[str, Any]]
 """The results of runs, by their folders."""
@@ -46,17 +46,17 @@ def benchmark(
     """Train all cells into folders below `out`, and write `benchmark.json` and `benchmark.md`.
 
     Args:
-        suite: whose tasks are tried.
+        suite: the suite whose tasks are trained.
         plans: its tasks and their cells, from `planning.plan_suite`.
         out: folder of the benchmark.
         jobs, dask, data_dir, force, resume, quiet: as in `compare.comparison.compare`.
-        command: the shell line that makes it again.
+        command: the shell line that repeats it.
 
     Returns:
-        What `benchmark.json` holds (docs/benchmark.md).
+        The content of `benchmark.json` (docs/benchmark.md).
 
     Raises:
-        UserError: `out` holds other runs, or runs that were begun with other settings.
+        UserError: `out` holds other runs, or runs with other settings.
     """
     runs = {cell.folder(out, run): run.config for plan in plans for cell in plan.cells for run in cell.runs}
     with owned_folder(out):
@@ -72,7 +72,7 @@ def benchmark(
 
 
 def run_or_diverge(*arguments: Any, **named: Any) -> dict[str, Any]:
-    """Train one run as `compare.many_runs.run_one`; one that diverges does not end the others.
+    """Train one run by `compare.many_runs.run_one`; if it diverges, the other runs continue.
 
     Returns:
         The run's result, or under `DIVERGED` the line that says where its numbers were no longer finite.
@@ -86,14 +86,14 @@ def run_or_diverge(*arguments: Any, **named: Any) -> dict[str, Any]:
 def gather(
     suite: Suite, plans: Sequence[TaskPlan], results: Results, out: Path, command: str
 ) -> dict[str, Any]:  # fmt: skip
-    """Put the results of all cells together.
+    """Collect the results of all cells.
 
     Args:
         suite, plans, out, command: as in `benchmark`.
-        results: of all runs.
+        results: the results of all runs.
 
     Returns:
-        What `benchmark.json` holds.
+        The content of `benchmark.json`.
     """
     cells = [_cell(cell, results, out) for plan in plans for cell in plan.cells]
     finished = [result for result in results.values() if DIVERGED not in result]
@@ -153,7 +153,7 @@ def _cell(cell: Cell, results: Results, out: Path) -> dict[str, Any]:
 
 
 def _with_differences(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The cells, each with the difference to the frozen layers beside it, paired by seed: `over_frozen` and spread."""
+    """The cells, each with the difference to its frozen layers, paired by seed: `over_frozen` and its spread."""
     frozen = {(cell["task"], cell["rule"]): cell for cell in cells if cell["kind"] == "frozen"}
     result = []
     for cell in cells:
@@ -167,7 +167,7 @@ def _with_differences(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _one_run_of_each(plans: Sequence[TaskPlan], results: Results, out: Path) -> dict[str, dict[str, Any] | None]:
-    """By the text of each row of rules, what one of its runs was trained with; None where there is none."""
+    """The settings of one run of each row of rules, by the text of the row; None without runs."""
     runs: dict[str, dict[str, Any] | None] = {}
     for cell in (cell for plan in plans for cell in plan.cells if cell.kind == "rule"):
         result = next((results[cell.folder(out, run)] for run in cell.runs), None)

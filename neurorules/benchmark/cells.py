@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 ENDS = (". ", ": ", " (", ", and ", ", asked ")
-"""What ends the first few words of a refusal."""
+"""The pattern that ends the first few words of a refusal."""
 FROZEN = "frozen layers"
 """Title of the row of all frozen hidden layers."""
 
@@ -15,7 +15,7 @@ def table_of(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Titles and cells of the table: a row for each rule, then one of each kind of control, then chance.
 
     Args:
-        content: what `benchmark.json` holds.
+        content: the content of `benchmark.json`.
 
     Returns:
         The titles, and the rows, whose first cell is the name of the rule.
@@ -35,7 +35,7 @@ def table_of(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def _text(cell: Mapping[str, Any] | None, by_place: Mapping[tuple[str, str, str], Mapping[str, Any]]) -> str:
-    """The text of one cell: accuracy in percent, its spread, and in brackets that of the frozen layers beside it."""
+    """The text of one cell: accuracy in percent, its spread, and in brackets that of its frozen layers."""
     if cell is None:
         return "-"
     if cell["diverged"]:
@@ -48,7 +48,7 @@ def _text(cell: Mapping[str, Any] | None, by_place: Mapping[tuple[str, str, str]
 
 
 def number(cell: Mapping[str, Any]) -> str:
-    """The accuracy of a cell in percent, with its spread where there are several seeds."""
+    """The accuracy of a cell in percent, with its spread if there are several seeds."""
     spread = f" ± {100 * cell['spread']:.1f}" if len(cell["seeds"]) > 1 else ""
     return f"{100 * cell['test_accuracy']:.1f}{spread}"
 
@@ -61,7 +61,7 @@ def _range(cells: Sequence[Mapping[str, Any]], task: str) -> str:
 
 
 def in_few_words(refusal: str) -> str:
-    """The first few words of a line that says why a task cannot serve a rule, without the rule's name."""
+    """The first few words of a line that says why a task does not fit a rule, without the rule's name."""
     words = refusal
     if words.startswith("rule '"):
         words = words.removeprefix("rule '").partition("' ")[2]

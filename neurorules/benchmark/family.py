@@ -18,9 +18,10 @@ from neurorules.rules import RULES
 from neurorules.runner.catalogue import paths_of
 
 STORED = "locality_problems.json"
-"""What `neurorules audit` measured of every rule as it comes: a copy of docs/results/data/locality-problems.json."""
+"""The results of `neurorules audit` for every rule without options: a copy of
+docs/results/data/locality-problems.json."""
 WORDS = {name: name.replace("_", " ").replace("non local", "non-local") for name in PROBLEMS}
-"""The four problems in words, which are titles of the stored audit too."""
+"""The four problems in words, which are also titles in the stored audit."""
 
 
 @cache
@@ -35,19 +36,21 @@ def family_of(runs: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, An
     """One entry of the map for each row.
 
     Args:
-        runs: by the text of a row, the settings of one of its runs; None where no task could serve it.
+        runs: by the text of a row, the settings of one of its runs; None if no task fits it.
 
     Returns:
-        rule, needs (words of the signal), has (by problem of `audit.problems.PROBLEMS`: whether the rule has it, None
-        where that is not measured), audit (`stored`, `measured` with the settings of the run, or why it was not),
-        paths, and source with authors, year, title and link.
+        rule, needs (words of the signal), has (whether the rule has each problem of `audit.problems.PROBLEMS`; None if
+        that was not measured), audit (`stored`, `measured` with the settings of the run, or the reason why it was not
+        measured), paths, and source with authors, year, title and link.
     """
     measured = _measured({row: run for row, run in runs.items() if run is not None and row not in stored_problems()})
     return [_entry(row, measured) for row in runs]
 
 
 def _measured(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Audit rows that the stored audit does not hold, such as rules with options, as they were trained."""
+    """Audit the rows that are missing in the stored audit, such as rules with options, with the settings of their
+    training.
+    """
     refused = {row: why for row, run in runs.items() if (why := why_not_audited(run)) is not None}
     audit = audit_settings({row: settings_of(run) for row, run in runs.items() if row not in refused})
     return {**audit, "left_out": {**audit["left_out"], **refused}}
@@ -81,5 +84,5 @@ def solves(has: Mapping[str, bool | None]) -> str:
 
 
 def needs_in_words(needs: Sequence[str]) -> str:
-    """Write what a signal needs as the text of a cell."""
+    """Write the needs of a signal as the text of a cell."""
     return ", ".join(need.replace("_", " ") for need in needs) or "nothing"

@@ -1,4 +1,4 @@
-"""`benchmark.md`: what a benchmark found, as a page for a reader who has not run it."""
+"""`benchmark.md`: the results of a benchmark as a page for readers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def page_of(content: Mapping[str, Any]) -> str:
     """Write the page of a benchmark in Markdown.
 
     Args:
-        content: what `benchmark.json` holds.
+        content: the content of `benchmark.json`.
 
     Returns:
         The text of the file.
@@ -71,7 +71,7 @@ def map_of(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Titles and rows of the map of the family.
 
     Args:
-        content: what `benchmark.json` holds.
+        content: the content of `benchmark.json`.
 
     Returns:
         The titles, and a row for each rule: its needs, the problems it solves, its paths, the year of its source.
@@ -107,7 +107,7 @@ def _origin(content: Mapping[str, Any]) -> str:
 
 
 def _tasks(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """The table of the tasks: what is learned, from what, and with which settings."""
+    """The table of the tasks, with their data and settings."""
     usual = TrainConfig().as_dict()
     own = ("data", "net", "epochs")
     rows = []
@@ -136,7 +136,7 @@ def _difference(cell: Mapping[str, Any] | None) -> str:
 
 
 def _refusals(content: Mapping[str, Any]) -> Iterator[str]:
-    """List the cells without a number, with the whole reason; nothing where every cell has one."""
+    """List the cells without a number, with the full reason."""
     lines = [
         f"- {cell['rule']} on {cell['task']}: {cell['refusal']}"
         for cell in content["cells"]

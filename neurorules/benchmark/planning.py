@@ -1,4 +1,6 @@
-"""The cells of a benchmark before anything is trained: which runs each needs, or why a task cannot serve a rule."""
+"""The cells of a benchmark before anything is trained: the runs that each needs, or the reason why a task does not fit
+a rule.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from neurorules.language.registry import own_part
 from neurorules.runner.dispatch import check_net, with_data
 
 Kind = Literal["rule", "frozen", "shuffled time"]
-"""What a cell is of: a rule, the frozen hidden layers beside it, or a rule on samples that are shuffled in time."""
+"""The kind of a cell: a rule, its frozen hidden layers, or a rule on samples that are shuffled in time."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,10 @@ class Cell:
     Args:
         task: name of the task.
         rule: the rule with options and settings of its own, the same on all tasks.
-        kind: what the cell is of.
-        runs: one for each seed; none where the task cannot serve the rule.
-        frozen: name of the row of the frozen cell whose read-out learns alike; None where there is none.
-        refusal: why the task cannot serve the rule; None where it can.
+        kind: the kind of the cell.
+        runs: one for each seed; none if the task does not fit the rule.
+        frozen: the name of the row of the frozen cell whose read-out learns in the same way; None if there is none.
+        refusal: the reason why the task does not fit the rule; None if it does.
     """
 
     task: str
@@ -51,10 +53,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """A task, what its data set decides, and what is tried on it.
+    """A task with the facts of its data set and its cells.
 
     Args:
-        task: as the suite says it.
+        task: the task of the suite.
         classes: number of its classes.
         cells: rules first, then the frozen hidden layers, then one rule on samples that are shuffled in time.
     """
@@ -70,12 +72,12 @@ def plan_suite(
     """Plan all cells of a suite. Nothing is trained.
 
     Args:
-        suite: whose tasks are tried.
+        suite: the suite whose tasks are trained.
         rules: comma-separated, each with options and settings of its own (see `compare.rows.parse_row`); None for the
-            rules of each task. A bare `shallow` beside others is left out, since frozen layers stand beside every rule.
+            rules of each task. A bare `shallow` beside others is left out, since every rule has its frozen layers.
         seeds: number of seeds of each cell, from 0.
-        data_dir: where data sets lie; None for the usual place.
-        tasks: comma-separated names of the tasks that are tried; None for all.
+        data_dir: the folder of the data sets; None for the default folder.
+        tasks: the names of the tasks to train, comma-separated; None for all.
 
     Returns:
         The tasks with their cells.
@@ -84,18 +86,18 @@ def plan_suite(
         UserError: there is no rule, a rule, its option or a task is unknown, or a data set cannot be read.
     """
     check_range("--seeds", seeds, Seeds)
-    named = None if rules is None else rows_asked(rules)
+    named = None if rules is None else choose_rows(rules)
     return [
         _plan_task(task, named or list(task.usual_rules()), seeds, data_dir, [t.name for t in suite.tasks if t != task])
-        for task in tasks_asked(suite, tasks)
+        for task in choose_tasks(suite, tasks)
     ]
 
 
-def tasks_asked(suite: Suite, tasks: str | None) -> list[Task]:
-    """The tasks of a suite that are asked for, in the suite's order; None asks for all.
+def choose_tasks(suite: Suite, tasks: str | None) -> list[Task]:
+    """The tasks of a suite that the user names, in the suite's order; None names all.
 
     Raises:
-        UserError: none is asked for, or one is unknown; the nearest name is offered.
+        UserError: none is named, or one is unknown; the message offers the nearest name.
     """
     by_name = {task.name: task for task in suite.tasks}
     names = list(by_name) if tasks is None else parse_list(tasks)
@@ -107,8 +109,9 @@ def tasks_asked(suite: Suite, tasks: str | None) -> list[Task]:
     return [task for name, task in by_name.items() if name in names]
 
 
-def rows_asked(rules: str) -> list[str]:
-    """The rows that a user's comma-separated text asks for, each once; a rule in a file of the user's has its name.
+def choose_rows(rules: str) -> list[str]:
+    """The rows that a user's comma-separated text names, each once; a rule in a file of the user's has the name of the
+    file.
 
     Raises:
         UserError: there is no rule, or a rule, an option or a setting is unknown.
@@ -126,7 +129,7 @@ def _named(text: str) -> str:
 
 
 def _plan_task(task: Task, rows: Sequence[str], seeds: int, data_dir: Path | None, others: Sequence[str]) -> TaskPlan:
-    """Plan the cells of one task; `others` are names of tasks that go without its data."""
+    """Plan the cells of one task; `others` are the names of the tasks that do not need its data."""
     try:
         source = open_dataset(task.config.data, data_dir)
     except UserError as error:
@@ -138,7 +141,7 @@ def _plan_task(task: Task, rows: Sequence[str], seeds: int, data_dir: Path | Non
 
 
 def _cells(task: Task, rows: Sequence[str], seeds: int, source: DataSet, data_dir: Path | None) -> Iterator[Cell]:
-    """The cells of all rules, then those of the frozen hidden layers beside them, each once."""
+    """The cells of all rules, then those of their frozen hidden layers, each once."""
     config, _ = with_data(task.config, data_dir)
     frozen: dict[str, Cell] = {}
     for row in rows:

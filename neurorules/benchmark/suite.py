@@ -1,4 +1,4 @@
-"""The file of a suite: its tasks, each with its data, its settings and the rules that are tried on it."""
+"""The file of a suite: its tasks, each with its data, its settings and its rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
 
 CONTROL = "shallow"
-"""The rule whose hidden layers stay as they were drawn."""
+"""The rule whose hidden layers keep their initial weights."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Task:
 
     Args:
         name: the title of the column, and the name of a folder: small letters, digits and underscores.
-        what: what is learned, a sentence without a full stop.
-        config: the data set, the net, the epochs, and all else that holds for every rule.
-        rules: names of the rules that are tried where the user names none; empty for every rule there is.
+        what: a description of the task, a sentence without a full stop.
+        config: the data set, the net, the epochs, and all other settings that are the same for every rule.
+        rules: the names of the rules to train if the user names none; empty for all rules.
         in_time: whether the same samples with their time steps shuffled (`shuffled=true`) are a control.
     """
 
@@ -30,7 +30,7 @@ class Task:
     in_time: bool = False
 
     def usual_rules(self) -> tuple[str, ...]:
-        """Names of the rules that are tried where the user names none; the control is not among them."""
+        """The names of the rules to train if the user names none, without the control."""
         return self.rules or tuple(name for name in RULES.installed if name != CONTROL)
 
     def out_of_time(self) -> TrainConfig:
@@ -40,7 +40,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Suite:
-    """Tasks that belong together and stand in one table of the benchmark.
+    """Tasks that belong together, in one table of the benchmark.
 
     Args:
         title: the line above the table.

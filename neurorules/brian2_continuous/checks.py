@@ -36,7 +36,7 @@ FIXED = {
 }
 """Settings that have a single value in continuous time, each with that value and the reason."""
 LEFT_OPEN = {name: setting.default for name, setting in SETTINGS.items()}
-"""What a setting is where nobody gives it."""
+"""The default values of settings."""
 ONE_OF = {
     "batch_size": ((1, LEFT_OPEN["batch_size"]), "weights change after every presentation"),
     "precision": (("float64", LEFT_OPEN["precision"]), "equations are computed in float64"),
@@ -48,13 +48,15 @@ _log = logging.getLogger(__name__)
 
 
 def check_config(config: TrainConfig) -> Plan:
-    """Find the plan of a configuration's rule.
+    """Check a configuration, and find the plan of its rule.
 
     Raises:
         UserError: the rule is unknown or has no circuit, or a setting has no meaning in continuous time.
     """
     name = parse_named(config.rule)[0]
-    RULES.module(name)  # This raises an error for an unknown rule, which otherwise would be said to have no circuit.
+    RULES.module(
+        name
+    )  # An unknown rule raises its own error here; otherwise the message would be that it has no circuit.
     rule = RULES.make(config.rule)
     plan = plan_of(rule)
     for setting, (only, why) in FIXED.items():
@@ -91,16 +93,16 @@ def plan_of(rule: Rule) -> Plan:
 
 
 def check_fixed(setting: str, value: Any, only: Any, why: str) -> None:
-    """Refuse a setting that is neither left open nor at the only value that it has here.
+    """Refuse a setting that is given, and differs from the only value that it can have here.
 
     Args:
-        setting: its name.
-        value: what was asked for; None where it was left open.
-        only: its value here.
-        why: it has no other, for the message.
+        setting: the name of the setting.
+        value: the given value; None if it was left open.
+        only: the only possible value.
+        why: the reason, for the message.
 
     Raises:
-        UserError: it is not.
+        UserError: it differs.
     """
     if value not in (None, only):
         raise UserError(

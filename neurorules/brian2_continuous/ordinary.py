@@ -1,4 +1,4 @@
-"""A circuit as ordinary Brian2 objects, in the session of whoever asks for it."""
+"""A circuit as ordinary Brian2 objects, in the session of the caller."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Brian2Circuit:
         synapses: `Synapses` by name: "hidden1_ff", ..., "readout_ff", and those of the rule.
         monitors: objects of type `StateMonitor` by name; "readout_record" has the scores of presentations as `seen`.
         clock: the clock of the integration, which further objects may share.
-        duration: of all presentations, with units; `network.run(circuit.duration)` runs all of them.
+        duration: the duration of all presentations, with units; `network.run(circuit.duration)` runs all of them.
         samples: number of the sample that each presentation shows, counted in the order in which they are learned, and
-            -1 where none is shown, (K,).
+            -1 if none is shown, (K,).
         labels: class of the sample, or the class that is shown, (K,).
-        phases: 1 where a sample is shown, and 2 where the rule shows something beside it, (K,).
+        phases: 1 if a sample is shown, and 2 if the rule shows something in addition, (K,).
         circuit: the equations that the objects were built from.
     """
 
@@ -52,7 +52,7 @@ class Brian2Circuit:
     circuit: Any = field(repr=False)
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Read what the circuit has learned so far.
+        """Read the learned weights and biases.
 
         Returns:
             Copies of weights and biases by the names of a run's, such as "hidden1.ff.w" (O, I) and "hidden1.b" (O,).
@@ -99,7 +99,7 @@ def ordinary(config: SettledConfig, data: TrainingData) -> Brian2Circuit:
         data: its samples.
 
     Returns:
-        The objects, with initial weights and all that is presented.
+        The objects, with initial weights and all presentations.
 
     Raises:
         UserError: the rule or a setting has no meaning in continuous time.

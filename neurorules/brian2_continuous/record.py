@@ -126,7 +126,7 @@ class Recording:
         """Describe what is recorded, of which run, and in which units.
 
         Args:
-            config: of the run.
+            config: the config of the run.
             options: what was asked for, as `TraceHeader.recording`.
 
         Returns:
@@ -151,7 +151,7 @@ class Recording:
         """Present samples without learning, and write what they did and then the parameters.
 
         Args:
-            writer: of the trace.
+            writer: the writer of the trace.
             labels: classes of all samples of the part, (N,).
             rows: gives the currents of samples of the part.
             places: those that are recorded, (n,).

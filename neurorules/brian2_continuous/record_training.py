@@ -26,7 +26,7 @@ class RecordCircuit(CircuitWatcher):
     Args:
         variables, layers: see `watched_of`.
         samples: see `sample_places`.
-        resumed: folder of the run to go on with; None for a new one.
+        resumed: folder of the run to continue; None for a new one.
 
     Raises:
         UserError: the folder holds a recording of something else.

@@ -27,7 +27,7 @@ class Revived:
 
     Args:
         run: the run, whose circuit has the stored weights.
-        labels: classes of the held-out samples, (N,); empty where none were held out.
+        labels: classes of the held-out samples, (N,); empty if none were held out.
     """
 
     run: CircuitRun

@@ -82,9 +82,9 @@ def train(
 
     Args:
         config: configuration of the run; what it leaves open is filled in.
-        out: run folder; None keeps nothing but the result.
+        out: run folder; None writes no files but the result.
         data_dir: folder in which data sets lie; None for the usual one.
-        resume: go on with the run in `out`.
+        resume: continue the run in `out`.
         force: replace a run in `out`.
         quiet: show no progress bar.
         data: the data, where it has been loaded; None to load what the configuration names.
@@ -188,7 +188,7 @@ def circuit_of(config: SettledConfig, net: Net) -> Circuit:
     """Make the circuit of a configuration, with initial weights.
 
     Args:
-        config: of the run.
+        config: the config of the run.
         net: its sizes and neurons (see `net_of`).
 
     Returns:
@@ -206,7 +206,7 @@ def net_of(config: SettledConfig, data: TrainingData, presentations: int) -> Net
     """Build the net of a configuration for its data.
 
     Args:
-        config: of the run.
+        config: the config of the run.
         data: whose samples and classes give the sizes of input and read-out.
         presentations: number of presentations of one run of the circuit, >= 1.
 

@@ -19,7 +19,7 @@ from neurorules.brian2_continuous.position import Position, position_from
 from neurorules.language.config import SettledConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.runs import checkpoint
-from neurorules.runs.beginning import where_kept
+from neurorules.runs.beginning import checkpoint_sentence
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import StopFlag, stopped
 from neurorules.runs.logs import Log
@@ -129,7 +129,7 @@ class CircuitRun:
                         bar.advance(count, f"epoch {self.at.epoch + 1}, accuracy {accuracy:.3f}")
                     self._close_epoch()
                 except Diverged as error:
-                    place = where_kept(self.folder)
+                    place = checkpoint_sentence(self.folder)
                     raise Diverged(f"epoch {self.at.epoch + 1}: {error}{place and '.' + place}") from None
 
     def _epoch(self, stop: StopFlag) -> Iterator[int]:

@@ -15,13 +15,13 @@ from neurorules.language.errors import UserError, unknown
 PARAMETERS = ("w", "b")
 """Variables that are written once, as parameters, and not at each step."""
 THIRD_FACTOR = "m"
-"""A variable that is computed once, after a presentation: a sample's is read at the step behind its last one."""
+"""A variable that is computed once, after a presentation: a sample's is read at the step after its last one."""
 _DECLARED = re.compile(r"(?:d(\w+)/dt\s*=|(\w+)\s*[:=])")
 _UNIT = re.compile(r" : (\w+)(?: \(.*\))?$")
 CHARGE = "Q_w"
 """A variable that wires have where a spike brings their weight as a charge."""
 POTENTIALS = ("v", "u", "theta")
-"""Variables of a population that count in thresholds where its equations have a membrane in volt, `V_m`."""
+"""Variables of a population that count in units of the threshold where its equations have a membrane in volt, `V_m`."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def units_of(units: Units) -> dict[str, str]:
         units: the population.
 
     Returns:
-        By variable "volt", "amp" or "coulomb", or "threshold" for a potential that counts in thresholds. A variable
-        that is missing here is a pure number.
+        By variable "volt", "amp" or "coulomb", or "threshold" for a potential that counts in units of the threshold. A
+        variable that is missing here is a pure number.
     """
     matches = {name: _UNIT.search(line.strip()) for name, line in zip(declared(units), units.equations, strict=True)}
     unit_names = {name: match[1] for name, match in matches.items() if match is not None and match[1] != "1"}

@@ -1,4 +1,4 @@
-"""Build the Brian2 objects of a model."""
+"""Building the Brian2 objects of a model."""
 
 from __future__ import annotations
 

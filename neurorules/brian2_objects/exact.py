@@ -23,7 +23,7 @@ ACTIVE = "int(not_refractory)"
 
 
 def integrator(method: str, dt_ms: float) -> str | Callable[..., str]:
-    """Give what Brian2 is handed as the method of a group.
+    """The value of Brian2's argument `method` of a group.
 
     Args:
         method: "exact", or a name of Brian2's.
@@ -115,7 +115,7 @@ def _exact_step(equations: Any, variables: Mapping[str, Any], dt: float) -> str:
 
 
 def propagators(matrix: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Compute what carries state and inputs of dx/dt = M x + c through one step.
+    """Compute the matrices that advance state and inputs of dx/dt = M x + c by one step.
 
     Args:
         matrix: M, (n, n), in 1/s; it may be singular.
@@ -132,7 +132,7 @@ def propagators(matrix: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _term(factors: list[float], of: str) -> str:
-    """A factor times what it is of: the factor of active units, and that of refractory ones where it is another."""
+    """A term: a variable times its factor, which may differ for refractory units."""
     first, *others = factors
     if not any(factors):
         return ""

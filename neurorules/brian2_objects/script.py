@@ -1,4 +1,4 @@
-"""Write a model as a program of Brian2 that stands alone: a person can read it, change it and run it."""
+"""Writing a model as an independent Brian2 program, which a person can read, change and run."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_bytes, write_text
 
 WIDTH = 110
-"""Letters of a line of a script's first lines."""
+"""The largest number of characters in a line of a script's introduction."""
 LEARNED = "learned"
-"""How the file that a script writes ends its name: the script's own name, and this behind it."""
+"""The end of the name of the file that a script writes, which begins with the script's own name."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Rounds:
         header: the line of the loop, such as "for start in range(0, 100, 50):".
         before: statements before each run, which set tables and values.
         after: statements after each run.
-        goes_on: expression of the length of a run that goes on where the one before has ended; None where each begins
-            at rest and lasts as long as the script says.
+        goes_on: expression of the length of a run that continues the previous one; None if each run begins at rest and
+            lasts `duration_ms`.
     """
 
     start: tuple[str, ...]
@@ -51,18 +51,18 @@ class Script:
     """A Brian2 script, in its parts.
 
     Args:
-        about: what the model is, in paragraphs.
+        about: a description of the model, in paragraphs.
         model: its Brian2 objects.
         duration_ms: length of one run in ms.
         results: expressions of what the script saves when it ends, by name.
         arrays: arrays that its statements read, by name, as `stored["NAME"]`.
-        notes: what variables are, by name.
+        notes: descriptions of variables, by name.
         shown: title of the part of tables.
-        preparation: statements that prepare what tables hold.
-        sources: expressions that stand in the place of values, by name of a table, or by "part.variable".
+        preparation: statements that prepare the values of tables.
+        sources: expressions that replace values, by name of a table, or by "part.variable".
         functions: source text of functions that its statements call.
-        rounds: how it runs several times; None for a single run.
-        ending: statements behind the last run.
+        rounds: the repeated runs; None for a single run.
+        ending: statements after the last run.
     """
 
     about: tuple[str, ...]
@@ -87,10 +87,10 @@ class Written(NamedTuple):
 
 
 def write(script: Script) -> Written:
-    """Write the text of a program and the arrays that stand beside it.
+    """Write the text of a program, and the arrays of the file beside it.
 
     Args:
-        script: what it consists of.
+        script: the parts of the program.
 
     Returns:
         The program, which loads the arrays from a file that has its name with the ending .npz.
@@ -107,15 +107,14 @@ def save(written: Written, path: Path, force: bool) -> list[Path]:
 
     Args:
         written: the script.
-        path: of the script; it ends with .py.
-        force: replace what stands there.
+        path: the path of the script; it ends with .py.
+        force: replace existing files.
 
     Returns:
         The files that were written.
 
     Raises:
-        UserError: the name has another ending, its folder does not exist, or a file stands there and is not to be
-            replaced.
+        UserError: the name has another ending, its folder does not exist, or a file exists and must not be replaced.
     """
     program, beside = check_script(path, force)
     if written.arrays:
@@ -128,8 +127,8 @@ def check_script(path: Path, force: bool) -> list[Path]:
     """Refuse a name for a script before any work is done.
 
     Args:
-        path: of the script.
-        force: whether what stands there is to be replaced.
+        path: the path of the script.
+        force: whether existing files are replaced.
 
     Returns:
         The files that a script of that name consists of.

@@ -29,7 +29,7 @@ OWN = (
     "variable", "when", "order", "clock", "parameters", "kept", "update", "start", "gradient", "samples", "shown",
     "label", "phase", "eta", "x", "seen", "scores", "right", "none", "sgd", "momentum", "adam", "step", "presentation",
 )  # fmt: skip
-"""Further names of a script, which no object of a model may take."""
+"""Further names of a script, which objects of a model must not have."""
 WIDTH = 48
 """Column at which the comments of equations begin."""
 FEW = 8
@@ -38,7 +38,7 @@ _DECLARED = re.compile(r"\s*(?:d(\w+)/dt\s*=|(\w+)\s*[:=])")
 
 
 def number(value: float) -> str:
-    """A number as a person writes it: without a fraction where it has none."""
+    """A number in its shortest form: without a fraction if it is a whole number."""
     return repr(int(value)) if float(value).is_integer() and abs(value) < 1e9 else repr(float(value))
 
 
@@ -58,8 +58,8 @@ class Parts:
 
     Args:
         model: the objects as data.
-        notes: what variables are, by name, for a reader.
-        sources: expressions that stand in the place of values, by name of a table, or by "part.variable".
+        notes: descriptions of variables, by name, for a reader.
+        sources: expressions that replace values, by name of a table, or by "part.variable".
         arrays: arrays of the file beside the script, by name.
     """
 

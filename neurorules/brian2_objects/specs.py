@@ -1,7 +1,7 @@
 """All Brian2 objects of a model as data, from which they are built, and from which a script is written.
 
-The names are Brian2's: a group, synapses, a pathway, a slot (`when`) and an order in it. A machine says once, as a
-`ModelSpec`, what it hands to Brian2, so that what runs and what a reader gets cannot differ.
+The names are Brian2's: a group, synapses, a pathway, a slot (`when`) and an order in it. A machine describes its
+objects once, as a `ModelSpec`, so that the objects that run and the script that a reader gets cannot differ.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ClockSpec:
 
     Args:
         dt_ms: length of its step in ms, > 0.
-        name: of the Brian2 object; None for a name of Brian2's.
+        name: the name of the Brian2 object; None for a name of Brian2's.
     """
 
     dt_ms: float
@@ -34,7 +34,7 @@ class TableSpec:
     """The arguments of a Brian2 `TimedArray`.
 
     Args:
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
         symbol: its name in equations.
         values: one row for each interval, (K, width) or (K,).
         dt_ms: length of an interval in ms, > 0.
@@ -51,7 +51,7 @@ class RegularSpec:
     """Statements that run at regular intervals (`run_regularly`).
 
     Args:
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
         lines: the statements in their order.
         when: slot in which they run.
         order: place among all that runs in the slot; lower numbers run first.
@@ -72,7 +72,7 @@ class PathwaySpec:
     """Statements of synapses that run at spikes.
 
     Args:
-        name: of the pathway.
+        name: the name of the pathway.
         event: whether spikes of the presynaptic or of the postsynaptic neuron run them.
         lines: the statements in their order.
         when: slot in which they run; None for Brian2's own.
@@ -101,16 +101,16 @@ class GroupSpec:
     """The arguments of a Brian2 `NeuronGroup`, and the code that runs for it at each step.
 
     Args:
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
         size: number of neurons, those of all copies together.
         equations: lines in Brian2's syntax.
         clock: key of its clock.
-        note: what it is, for a reader.
+        note: a description, for a reader.
         method: how its equations are integrated: "exact" (see `exact.py`), a name of Brian2's, or None for its default.
         threshold: condition of a spike; None for neurons that do not spike.
         reset: statements that run at a neuron's spike.
         refractory_ms: time after a spike in which a neuron cannot spike, in ms, >= 0.
-        refractory_while: condition under which a neuron cannot spike, in the place of a time.
+        refractory_while: condition under which a neuron cannot spike, instead of a time.
         spikes_in: slot in which spikes are sent; None for Brian2's own.
         regular: statements that run at regular intervals.
         tables: names of the tables that its equations and statements read.
@@ -145,7 +145,7 @@ class SynapsesSpec:
         pathways: statements that run at spikes.
         sums: when each summed variable is computed.
         pairs: indices of the neurons at the two ends, (n,) each; None for every neuron with every neuron.
-        delay_ms: time from a presynaptic spike to what it brings, in ms, >= 0, the same for all synapses.
+        delay_ms: time from a presynaptic spike to its effect, in ms, >= 0, the same for all synapses.
     """
 
     name: str
@@ -170,7 +170,7 @@ class MonitorSpec:
     """A `StateMonitor`, or a `SpikeMonitor` where it has no variables.
 
     Args:
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
         source: name of the group or the synapses.
         variables: names of the variables of a `StateMonitor`, which records all neurons or synapses.
         clock: key of its clock.
@@ -196,8 +196,8 @@ class ModelSpec:
         groups: all groups.
         synapses: all synapses.
         monitors: all monitors.
-        schedule: the slots of a step in their order, and by each what happens there, for a reader.
-        seed: of the random numbers in equations; None where nothing is random.
+        schedule: the slots of a step in their order, each with a description, for a reader.
+        seed: the seed of the random numbers in equations; None if nothing is random.
     """
 
     clocks: Mapping[str, ClockSpec]

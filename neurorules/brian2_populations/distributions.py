@@ -15,7 +15,7 @@ def truncated_normal(size: int, mean: Any, sd: Any, low: Any, high: Any, random:
 
     Args:
         size: number of draws.
-        mean: of the distribution before it is cut, with Brian2's units or without.
+        mean: the mean of the distribution before it is cut, with Brian2's units or without.
         sd: its standard deviation in the same unit, > 0.
         low: smallest value that is drawn.
         high: largest value that is drawn, above `low`.
@@ -38,7 +38,7 @@ def log_normal(size: int, mean: Any, sd: Any, random: np.random.Generator) -> An
 
     Args:
         size: number of draws.
-        mean: of the values, > 0, with Brian2's units or without.
+        mean: the mean of the values, > 0, with Brian2's units or without.
         sd: standard deviation of the values in the same unit, > 0.
         random: generator of the draws.
 

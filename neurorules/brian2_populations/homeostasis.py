@@ -21,7 +21,7 @@ def weight_normalisation(synapses: Any, total: Any, every: Any, name: str = "nor
         synapses: those of `projection`; of synapses that learn, the weights are `w`, else `weight`.
         total: the sum, > 0, in the unit of these weights, for all neurons of the target or for each, (N,).
         every: interval, a time with Brian2's units.
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
 
     Returns:
         A `brian2.NetworkOperation`, which a network needs beside the synapses. A neuron whose weights are all 0, or
@@ -59,7 +59,7 @@ def synaptic_scaling(
         tau: time constant, with Brian2's units.
         every: interval between two scalings, with Brian2's units.
         high: largest weight in its unit; None for none.
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
 
     Returns:
         A `brian2.NetworkOperation`, which a network needs beside the synapses. It brings its own monitor of spikes.

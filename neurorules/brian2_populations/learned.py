@@ -11,7 +11,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 
 MEMBRANES = re.compile(r"\b[uv]_(?:pre|post)\b")
-"""What counts in thresholds where a rule reads it, and in volt in a population."""
+"""What counts in units of the threshold where a rule reads it, and in volt in a population."""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ def poisson_spikes(
         rate: in Hz with Brian2's units, of all neurons or of each, (size,).
         duration: how long they spike, a time with Brian2's units.
         random: generator of the draws.
-        clock: of the neurons; None for Brian2's default clock.
-        name: of the Brian2 object.
+        clock: the clock of the neurons; None for Brian2's default clock.
+        name: the name of the Brian2 object.
 
     Returns:
         A `brian2.SpikeGeneratorGroup`, the source of Synapses.

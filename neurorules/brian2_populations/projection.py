@@ -44,8 +44,8 @@ def projection(
             that do not. It changes `w`, within the rule's bounds and never below 0.
         w: where `w` begins, >= 0, of all synapses or of each, (n,). Synapses that do not learn have none.
         lr: learning rate of the rule, which the variable `lr` of the synapses holds; None for the rule's own.
-        clock: of the synapses; None for Brian2's default clock.
-        name: of the Brian2 object.
+        clock: the clock of the synapses; None for Brian2's default clock.
+        name: the name of the Brian2 object.
 
     Returns:
         `brian2.Synapses` with the variables `weight`, `dale_sign` and, where they learn, `w` and `lr`.

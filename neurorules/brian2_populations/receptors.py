@@ -17,9 +17,9 @@ class Receptor:
     """One kind of synapse as its postsynaptic neuron sees it.
 
     Args:
-        variable: of the postsynaptic group, which a spike changes.
+        variable: the variable of the postsynaptic group, which a spike changes.
         kind: on which side a spike acts, "excitatory" or "inhibitory".
-        unit: of the variable and of a weight, as equations write it: "siemens", "amp", "volt" or "1".
+        unit: the unit of the variable and of a weight, as equations write it: "siemens", "amp", "volt" or "1".
         sign: 1 where a spike adds its weight to the variable, -1 where it takes it away. Weights are never negative.
         equations: lines that the postsynaptic group needs; () where the variable is its own.
         current: name of the current that flows into the cell, in ampere; "" for a jump, which is none.
@@ -37,7 +37,7 @@ def conductance(name: str, kind: str, tau: Any, reversal: Any) -> Receptor:
     """Make a receptor that opens a conductance, which decays: tau dg/dt = -g, and a current g (reversal - v).
 
     Args:
-        name: of the receptor, such as "e"; its conductance is g_e and its current I_e.
+        name: the name of the receptor, such as "e"; its conductance is g_e and its current I_e.
         kind: "excitatory" or "inhibitory".
         tau: time constant of the decay, a time with Brian2's units.
         reversal: reversal potential, a voltage with Brian2's units.
@@ -66,7 +66,7 @@ def current(name: str, kind: str, tau: Any) -> Receptor:
     """Make a receptor whose spikes bring a current, which decays: tau dI/dt = -I.
 
     Args:
-        name: of the receptor, such as "e"; its current is I_e.
+        name: the name of the receptor, such as "e"; its current is I_e.
         kind: "excitatory" or "inhibitory"; an inhibitory spike takes its weight away.
         tau: time constant of the decay, a time with Brian2's units.
 
@@ -92,7 +92,7 @@ def jump(variable: str, kind: str, unit: Literal["volt", "amp", "siemens", "1"] 
     Args:
         variable: name of the variable, such as "v".
         kind: "excitatory" or "inhibitory"; an inhibitory spike takes its weight away.
-        unit: of the variable.
+        unit: the unit of the variable.
 
     Returns:
         The receptor, which needs no equations.

@@ -1,4 +1,4 @@
-"""Brian2 is imported where it is used, and runs in a session of its own, beside the user's.
+"""The import of Brian2, only where it is used, and sessions of Brian2 apart from the user's.
 
 Brian2 keeps the state of a session in global variables: the active device with its default clock and the networks that
 wait to be built on it, the preferences, and NumPy's random generator. A user may have such a session open, so a
@@ -20,8 +20,8 @@ import numpy as np
 from neurorules.language.errors import MissingExtra, UserError, unknown
 
 Target = Literal["numpy", "cython"]
-"""What Brian2 generates code for. `numpy` needs no compiler. `cython` compiles each new block of statements, which
-takes minutes, so that it is faster only for long runs."""
+"""The targets of Brian2's code generation. `numpy` needs no compiler. `cython` compiles each new block of statements,
+which takes minutes, so that it is faster only for long runs."""
 MACHINE = (
     *("logging.", "codegen.cpp.compiler", "codegen.cpp.include_dirs", "codegen.cpp.library_dirs"),
     *("codegen.cpp.runtime_library_dirs", "codegen.cpp.msvc", "codegen.runtime.cython.", "codegen.max_cache_dir_size"),
@@ -32,7 +32,7 @@ set them, and gives all other preferences Brian2's defaults."""
 
 
 DEVICES = {"runtime": "brian2", "cpp_standalone": "brian2", "cuda_standalone": "brian2cuda", "genn": "brian2genn"}
-"""Brian2's devices by the names of `set_device`, each with the package that brings it."""
+"""Brian2's devices by the names of `set_device`, each with the package that provides it."""
 
 
 def load_brian2() -> ModuleType:
@@ -69,7 +69,7 @@ def standalone_device() -> Any:
 
 
 def device_of(name: str) -> Any:
-    """Make a new device of a name that Brian2 or a package beside it gives to it.
+    """Make a new device by its name in Brian2 or in a package that extends Brian2.
 
     Args:
         name: a key of `DEVICES`.
@@ -85,7 +85,7 @@ def device_of(name: str) -> Any:
     package = DEVICES[name]
     try:
         importlib.import_module(package)
-    except Exception as error:  # a package that finds no GPU and no compiler says so in its own ways
+    except Exception as error:  # packages without a GPU or a compiler raise various errors
         raise UserError(
             f"--brian2-device {name} needs the package {package}, which cannot be imported here: {error}. Install it "
             f"(pip install {package}), or use cpp_standalone or runtime"

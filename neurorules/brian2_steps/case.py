@@ -25,9 +25,9 @@ class LayerNorm:
     Args:
         centre: running mean of the current, (N,).
         gain: 1 / (running standard deviation of the current), (N,).
-        input_means: running mean of each presynaptic neuron, (I,), by the name of the input; empty where none is
+        input_means: running mean of each presynaptic neuron, (I,), by the name of the input; empty if none is
             subtracted.
-        mean_current: W mean, summed over the inputs in `input_means`, (N,); None where no mean is subtracted.
+        mean_current: W mean, summed over the inputs in `input_means`, (N,); None if no mean is subtracted.
         updates: running means of the layer's updates, which the adjoint of the normalisation needs. The key is a
             parameter and the number of a group of products in its text, such as "w.0"; the value is the pair
             (E[d], E[d I^]), (N,) each, of that group's postsynaptic factor d. A missing key counts as zeros.
@@ -48,7 +48,7 @@ class Online:
 
     Args:
         lr: learning rate, >= 0.
-        record: whether `Outcome.trajectories` holds the parameters after each step, and not after the last one alone.
+        record: whether `Outcome.trajectories` holds the parameters after each step, and not only after the last one.
     """
 
     lr: float
@@ -62,7 +62,7 @@ class Learning:
     Args:
         rule: the rule whose texts are run.
         phase: name of the phase that this run stands for; only the texts of that phase are run.
-        m: third factor by name of the layer: (T, B, *shape), or (B, *shape) where it is the same at each step. A layer
+        m: third factor by name of the layer: (T, B, *shape), or (B, *shape) if it is the same at each step. A layer
             that is missing here does not learn if its texts read `m_post`.
         online: how parameters change while the network runs. None for parameters that stay as they are, while their
             changes are summed in `Outcome.changes`.
@@ -83,16 +83,16 @@ class Case:
     Args:
         network: structure of the network.
         parameters: weights and biases by full name, such as "hidden1.ff.w".
-        spikes: input (T, B, *input_shape), or (B, *input_shape) where it is the same at each step; None for a network
+        spikes: input (T, B, *input_shape), or (B, *input_shape) if it is the same at each step; None for a network
             without input.
         offset: constant activity (B, *input_shape) that the first connection transmits in addition to the spikes.
         injected: constant current (B, N), which is added to the first layer's normalised current. The target stream
             of a class enters in this way.
         normalisation: constants of normalised layers, by name; each normalised layer that has input needs them.
         learning: the rule; None for a network that does not learn.
-        step_ms: what one time step lasts in ms, > 0. Decays are given per step, so that nothing but times and currents
-            in units depends on it.
-        scale: of potentials, currents and charges in units.
+        step_ms: what one time step lasts in ms, > 0. Decays are given per step, so only times, and currents with units,
+            depend on it.
+        scale: the scale of potentials, currents and charges in units.
 
     Raises:
         UserError: the input has another shape than the network's, there is neither input nor injected current, or the
@@ -159,7 +159,7 @@ class Case:
 
         Args:
             start: the first sample that is selected, from 0.
-            stop: the first sample behind it that is not.
+            stop: the first sample after these that is not selected.
 
         Returns:
             A case with the samples start <= b < stop, and the same network and parameters.

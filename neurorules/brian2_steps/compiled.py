@@ -1,8 +1,8 @@
 """Run a network that does not learn as a compiled C++ program.
 
 `simulate` makes one copy of the network for each sample. This module runs the same equations on a single copy, through
-which samples pass one after another, and sets every state variable to 0 where a sample begins. The weights are so in
-memory once, and a run of many samples needs no more memory than a run of one.
+which samples pass one after another, and sets every state variable to 0 where a sample begins. The weights are
+therefore in memory only once, and a run of many samples needs no more memory than a run of one.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def compile_network(
         parameters: weights and biases by full name.
         steps: number of time steps T of a sample, >= 1.
         constant: whether the input is the same at each step of a sample.
-        normalisation: constants of normalised layers, by name; None where no layer is normalised.
+        normalisation: constants of normalised layers, by name; None if no layer is normalised.
 
     Returns:
-        The program with the numbers that `run_compiled` hands to it.
+        The program with the numbers that `run_compiled` passes to it.
 
     Raises:
         MissingExtra: brian2 is not installed.

@@ -24,7 +24,7 @@ def describe(case: Case, prefix: str = "") -> NetworkText:
 
     Args:
         case: the network with its parameters, input and rule.
-        prefix: begins the name of each Brian2 object, so that several networks can share one run.
+        prefix: the beginning of the name of each Brian2 object, so that several networks can share one run.
 
     Returns:
         One population for each layer, for the input and for each pool, and the connections between them.
@@ -81,8 +81,8 @@ def _pools(
 ) -> tuple[list[PopulationText], list[ConnectionText]]:
     """Write a population for each pool of a connection, and the synapses that fill it within the time step.
 
-    The average over a window is the sum of its spikes divided by its size. The maximum of spikes is 1 where any came.
-    A connection with short-term plasticity has one more population, behind the pools, which sends the transmitted
+    The average over a window is the sum of its spikes divided by its size. The maximum of spikes is 1 if there was any
+    spike. A connection with short-term plasticity has one more population, after the pools, which sends the transmitted
     share of each spike.
     """
     relays: list[PopulationText] = []
@@ -127,7 +127,7 @@ def _pool_text(pool: Pool) -> str:
 
 
 def _binary(case: Case, afferent: Input) -> bool:
-    """Whether the source of a connection sends 0 or 1 alone."""
+    """Whether the source of a connection sends only 0 or 1."""
     if afferent.source != NETWORK_INPUT:
         return case.network.layers[afferent.source].neuron.spiking
     return case.spikes is not None and bool(np.isin(case.spikes, (0, 1)).all())

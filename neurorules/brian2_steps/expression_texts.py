@@ -14,9 +14,9 @@ from neurorules.language.neuron_trace import SPIKES, at
 from neurorules.language.rules import Statistics
 
 ELIGIBILITY_PREFIX = "eligibility_"
-"""Begins the variable of a declared eligibility, whose own name, such as e, may be reserved in Brian2."""
+"""The beginning of the variable of a declared eligibility, whose own name, such as e, may be reserved in Brian2."""
 LATE = "_late"
-"""Ends the variable of an eligibility as it was one step before."""
+"""The end of the variable that holds an eligibility of the previous step."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Place:
         centred: whether the running means of presynaptic neurons are subtracted. Otherwise `mean_pre` is 0.
         parameter: name of the parameter that changes.
         psi: psi as text, with {v} for the membrane, of a neuron whose psi is not that of `surrogate` alone.
-        statistics: how `through_norm` takes the statistics of the normalisation (`Plasticity.statistics`).
+        statistics: how `through_norm` treats the statistics of the normalisation (`Plasticity.statistics`).
     """
 
     surrogate: Surrogate | None
@@ -48,7 +48,7 @@ class Place:
 
     @property
     def arriving(self) -> str:
-        """The expression of what arrives at the synapse in a step."""
+        """The expression of the activity that arrives at the synapse in a step."""
         spikes = "S_late_pre" if self.late else "S_pre"
         return f"({spikes} - mean_in)" if self.centred else spikes
 
@@ -72,7 +72,7 @@ class Writer:
     Args:
         equation: the checked text of the rule.
         place: where the text acts.
-        suffix: ends the names of postsynaptic variables there: "_post" in synapses, "" in neurons.
+        suffix: the end of the names of postsynaptic variables: "_post" in synapses, "" in neurons.
         group: number of the group, which names its running means.
     """
 

@@ -15,7 +15,7 @@ from neurorules.network.network import Network
 
 
 def lags_of(network: Network) -> dict[int, int]:
-    """In which step each layer takes its first one where a spike needs a step to reach the next layer.
+    """The step in which each layer takes its first step, if a spike needs one step to reach the next layer.
 
     Args:
         network: structure of the network.
@@ -35,7 +35,7 @@ def folded(layer: Layer, parameters: Arrays, norm: LayerNorm | None) -> tuple[np
     Args:
         layer: the layer.
         parameters: weights and biases by full name.
-        norm: constants of the layer; None where it is not normalised.
+        norm: constants of the layer; None if it is not normalised.
 
     Returns:
         The factor of all weights that end at each neuron, and its bias, (N,) each.
@@ -47,7 +47,7 @@ def folded(layer: Layer, parameters: Arrays, norm: LayerNorm | None) -> tuple[np
 
 
 def wired(layer: Layer, afferent: Input, parameters: Arrays) -> tuple[Wiring, np.ndarray]:
-    """List the synapses of a connection from the population that it reads, with the pools on the way as part of them.
+    """List the synapses of a connection from the population that it reads, including the pools in between.
 
     Args:
         layer: the postsynaptic layer.

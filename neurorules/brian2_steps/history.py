@@ -8,11 +8,13 @@ from neurorules.language.expressions import PAST, Call, Name, Number, calls_in
 from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, made_of_spikes
 
 DELAYED = "_delay"
-"""Stands in the name of a delayed variable between the variable and the number of steps, as in S_delay3."""
+"""The text between variable and number of steps in the name of a delayed variable, as in S_delay3."""
 BEFORE = "_before"
-"""Ends the variable of a trace without what the step has brought, where each spike sets the trace anew."""
+"""The end of the variable of a trace before the increment of the step, for traces that each spike sets to a new
+value."""
 TRACED = "trace_"
-"""Begins the variable of a declared trace, whose own name, such as u, may be another variable of the model."""
+"""The beginning of the variable of a declared trace, whose own name, such as u, may be another variable of the
+model."""
 
 
 def variable_of(name: str) -> str:
@@ -22,7 +24,7 @@ def variable_of(name: str) -> str:
         name: without a suffix: S, v, or the name of a declared trace.
 
     Returns:
-        Its name in the equations. The trace x of the spikes stands there under its own.
+        Its name in the equations. The trace x of the spikes keeps its name.
     """
     return name if name in (SPIKES, MEMBRANE, "x") else f"{TRACED}{name}"
 
@@ -32,10 +34,10 @@ def declared_traces(case: Case, layer: bool) -> list[Trace]:
 
     Args:
         case: the network with its rule.
-        layer: whether the population is a layer, which has membranes; an input or a pool has spikes alone.
+        layer: whether the population is a layer, which has membranes; an input or a pool only has spikes.
 
     Returns:
-        The rule's traces; for what is no layer, those that are made of spikes.
+        The rule's traces; for an input or a pool, those that are made of spikes.
     """
     declared = {} if case.learning is None else case.learning.rule.declared_traces
     return [trace for name, trace in declared.items() if layer or made_of_spikes(name, declared)]
@@ -65,7 +67,7 @@ def delays(case: Case, layer: bool) -> dict[str, int]:
         match call:
             case Call("delay", (Name(name), Number(ago))):
                 stem = name.removesuffix("_pre").removesuffix("_post")
-                if stem in (SPIKES, *stored) or (layer and stem == MEMBRANE):  # eligibilities are of synapses
+                if stem in (SPIKES, *stored) or (layer and stem == MEMBRANE):  # eligibilities belong to synapses
                     longest[stem] = max(longest.get(stem, 0), int(ago) + late)
     return longest
 
@@ -93,11 +95,11 @@ def registers(case: Case, layer: bool) -> tuple[tuple[str, ...], tuple[Code, ...
 
 
 def asks_before(case: Case, name: str) -> bool:
-    """Whether some text of the rule reads a trace without what its step has brought.
+    """Whether a text of the rule reads a trace before the increment of the step.
 
     Args:
         case: the network with its rule.
-        name: of the trace.
+        name: the name of the trace.
 
     Returns:
         Whether `before` of it is called.

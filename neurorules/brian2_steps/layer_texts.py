@@ -82,7 +82,7 @@ class LayerTexts:
         return f"{self.layer.name}.{plasticity.parameter}"
 
     def _place(self, plasticity: Plasticity, afferent: Input | None = None) -> Place:
-        """The place at which a text acts: the synapses of one afferent, or the layer's neurons where that is None."""
+        """The place at which a text acts: the synapses of one afferent, or the layer's neurons if there is none."""
         late = afferent is not None and afferent.connection.recurrent
         psi = self._psi("_post" if plasticity.parameter == "w" else "")
         return Place(
@@ -105,7 +105,7 @@ class LayerTexts:
         return lower(self.equations[plasticity], self._place(plasticity, afferent))
 
     def population(self, prefix: str) -> PopulationText:
-        """Write the population of the layer's neurons; its name begins with `prefix`."""
+        """Write the population of the layer's neurons; whose name begins with `prefix`."""
         size = prod(self.layer.shape)
         neuronal = {p: text for p, text in self.lowered.items() if p.parameter != "w"}
         changes = dict.fromkeys(f"{p.parameter}_change" for p in neuronal)
@@ -142,7 +142,7 @@ class LayerTexts:
             tables,
             (*learned, *starts(self.case, self.layer)),
             ("S", "v", *(learned if self.online and self.online.record else ())),
-            # The current in units is the one that drives the membrane: the synaptic current where the neuron has one.
+            # The current with units is the one that drives the membrane: the synaptic current, if the neuron has one.
             shown=(scale.voltage(), scale.current(self.neuron.current or "I", self.case.step_ms)),
         )
 
@@ -171,7 +171,7 @@ class LayerTexts:
         return [*lines, *(["I_loop = 0"] if self.loops else []), "I_in = 0"]
 
     def _remembers(self) -> bool:
-        """Whether some statement reads the spikes of the step before."""
+        """Whether a statement reads the spikes of the previous step."""
         return self.loops or any(text.reads("dv_dw") or text.reads("dv_dI") for text in self.lowered.values())
 
     def _offset(self) -> np.ndarray | None:
@@ -223,16 +223,16 @@ class LayerTexts:
         return numbers
 
     def _fires(self) -> str | None:
-        """The slot in which the layer sends its spikes; None where nothing reads them."""
+        """The slot in which the layer sends its spikes; None if nothing reads them."""
         has_reader = any(a.source == self.index for layer in self.case.network.layers for a in layer.inputs)
         at_post = any(text.on_post for p, text in self.lowered.items() if p.parameter == "w")
         return f"fire_{self.index}" if has_reader or at_post or self.layer.neuron.spiking else None
 
     def _eligible(self, name: str, current: str, arriving: str, suffix: str) -> tuple[str, ...]:
-        """Statements that move the exact eligibility on by one step, with resets taken as constants.
+        """Statements that advance the exact eligibility by one step, with resets taken as constants.
 
-        `name` is the derivative of the membrane v, `current` that of the synaptic current, and `arriving` what the
-        step brings to both. `suffix` stands behind variables of the neuron.
+        `name` is the derivative of the membrane v, `current` that of the synaptic current, and `arriving` the increment
+        of both in the step. `suffix` ends the variables of the neuron.
         """
         if "keep" in self.neuron.state:
             lines = []
@@ -247,7 +247,9 @@ class LayerTexts:
         return (f"{name} = {gate}*{name} + {arriving}",)
 
     def _charge(self) -> str:
-        """The charge of one spike, in thresholds: a synaptic current also flows in the steps after the spike's."""
+        """The charge of one spike, in units of the threshold: a synaptic current also flows in the steps after the
+        spike's.
+        """
         return "w" if self.neuron.current is None else "w/(1.0 - alpha_post)"
 
     def connection(self, afferent: Input, source: str, prefix: str) -> ConnectionText:
@@ -256,7 +258,7 @@ class LayerTexts:
         Args:
             afferent: one of the layer's inputs.
             source: name of the Brian2 population whose spikes it transmits, such as a pool's.
-            prefix: begins the names of this case's objects.
+            prefix: the beginning of the names of this case's objects.
 
         Returns:
             The synapses, with the statements by which the rule changes their weights.
@@ -279,7 +281,7 @@ class LayerTexts:
         if rule.reads("dv_dw"):
             arriving = self._place(next(p for p in self.lowered if p.parameter == "w"), afferent).arriving
             codes.append(Code(self._eligible("dv_dw", "di_dw", arriving, "_post"), "traces", 1))
-        # What holds the value of the step before is copied before anything moves.
+        # Values of the previous step are copied before any variable changes.
         moved = sorted(rule.traces, key=lambda variable: not variable.endswith(LATE))
         codes += [Code(tuple(rule.traces[variable] for variable in moved), "traces", 1)] if moved else []
         codes += [Code(rule.every_step, "learn", 2)] if rule.every_step else []

@@ -27,7 +27,7 @@ class Lowered:
         on_pre: those that run at a presynaptic spike.
         on_post: those that run at a postsynaptic spike.
         every_step: those that run at every step.
-        traces: by variable of a declared eligibility, the statement that moves it on before the rule acts.
+        traces: by variable of a declared eligibility, the statement that advances it before the rule acts.
     """
 
     on_pre: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ def lower_synaptic(equation: Equation, place: Place) -> Lowered:
         The statements, one for each group of products with the same presynaptic and weight factors.
 
     Raises:
-        UserError: the text reads `dv_dw` or an eligibility elsewhere than as a factor alone.
+        UserError: the text reads `dv_dw` or an eligibility other than as a single factor.
     """
     lowered = Lowered()
     declared = set(equation.vocabulary.eligibilities)
@@ -113,7 +113,7 @@ def can_lower(rule: Rule) -> bool:
 
 
 def why_not_lowered(rule: Rule) -> str | None:
-    """Say why a rule cannot learn step by step in Brian2, as a clause; None where it can.
+    """The reason why a rule cannot learn step by step in Brian2, as a clause; None if it can.
 
     Its neuron and its texts must have a form in Brian2, and no factor may depend on a later step.
     """
@@ -138,7 +138,7 @@ Key = tuple[tuple[Expression, ...], tuple[Expression, ...]]
 
 
 def _uncentred(factor: Expression, place: Place) -> Expression:
-    """Reduce `S_pre - mean_pre` to `S_pre` where no mean is subtracted: it then is 0 without a spike."""
+    """Reduce `S_pre - mean_pre` to `S_pre` if no mean is subtracted, since it is then 0 without a spike."""
     match factor:
         case Binary("-", left, Name("mean_pre")) if not place.centred:
             return left
@@ -149,15 +149,16 @@ def _groups(equation: Equation) -> dict[Key, list[Product]]:
     """Group products by their presynaptic and weight factors, as the running means of updates are."""
     groups: dict[Key, list[Product]] = {}
     for product in equation.products:
-        equation.eligible(product)  # This raises an error where an eligibility is not a factor alone.
+        equation.eligible(product)  # This raises an error if an eligibility is not a single factor.
         groups.setdefault((product.pre, product.weight), []).append(product)
     return groups
 
 
 def _moved(equation: Equation, name: str, place: Place) -> dict[str, str]:
-    """The variables of a declared eligibility and of those in its text, and the statements that move them on by a step.
+    """The variables of a declared eligibility and of those in its text, and the statements that advance them by one
+    step.
 
-    Each has a second variable, its value of the step before, where some text reads that.
+    Each has a second variable for its value of the previous step, if a text reads that.
     """
     text, terms, moves = equation.eligibility(name), [], dict[str, str]()
     for earlier in text.vocabulary.eligibilities:

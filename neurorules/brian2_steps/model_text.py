@@ -30,7 +30,7 @@ def slots(layers: int, pools: int = 0) -> list[str]:
 
     Args:
         layers: largest number of layers of the networks that run together.
-        pools: largest number of pools that a connection passes, one behind the other.
+        pools: largest number of pools that a connection passes, one after the other.
 
     Returns:
         The names of all slots, first to last.
@@ -64,7 +64,7 @@ class Pathway:
     """Statements of synapses that run at spikes.
 
     Args:
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
         event: whether spikes of the presynaptic or of the postsynaptic neuron run them.
         lines: the statements in their order, in Brian2's syntax.
         slot: name of the slot in which they run.
@@ -83,11 +83,11 @@ class PopulationText:
     """One population of neurons as Brian2 text.
 
     Args:
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
         size: number of neurons N of one sample's copy.
         variables: names of state variables, which have one value for each neuron and sample.
         codes: statements that run at every step.
-        fires: slot in which neurons with S != 0 send S; None where nothing reads their spikes.
+        fires: slot in which neurons with S != 0 send S; None if nothing reads their spikes.
         numbers: parameters by name: a scalar, (N,), or (B, N).
         tables: values (T or 1, B, N) of the variables that are read from a table at every step, by name.
         learned: names of those `numbers` that change while the network runs.
@@ -120,13 +120,13 @@ class ConnectionText:
     """Synapses from neurons of `source` to neurons of `target`, within each sample's copy.
 
     Args:
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
         source: name of the presynaptic population.
         target: name of the postsynaptic population.
         parameter: name of the weights among the network's parameters; of a pool, a description.
         weights: weight of each synapse, (n,).
         wiring: which neurons the synapses join.
-        variables: names of state variables beside the weight `w`, which have one value for each synapse and sample.
+        variables: names of state variables other than the weight `w`, which have one value for each synapse and sample.
         pathways: statements that run at spikes.
         codes: statements that run at every step.
         numbers: constants of the presynaptic neurons, (I,), by name.
@@ -162,9 +162,9 @@ class NetworkText:
         connections: the synapses between them.
         samples: number of copies B.
         layers: number of layers.
-        pools: largest number of pools that a connection passes, one behind the other.
+        pools: largest number of pools that a connection passes, one after the other.
         step_ms: length of a time step in ms, > 0.
-        scale: of potentials, currents and charges in units.
+        scale: the scale of potentials, currents and charges in units.
     """
 
     populations: tuple[PopulationText, ...]

@@ -1,4 +1,4 @@
-"""Build Brian2's objects from the equations of networks, and read what they hold."""
+"""Building Brian2's objects from the equations of networks, and reading their values."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ class Built:
         return self.values(population, f"{parameter}_change")
 
     def values(self, population: PopulationText, variable: str) -> np.ndarray:
-        """Read a variable of a population as it is after the last step.
+        """Read the value of a population's variable after the last step.
 
         Args:
             population: the neurons.
-            variable: of the model, such as "trace_theta".
+            variable: the variable of the model, such as "trace_theta".
 
         Returns:
             Its value in each sample's copy, (B, N).
@@ -86,7 +86,7 @@ class Built:
 
 
 def build(brian2: ModuleType, texts: Sequence[NetworkText]) -> tuple[Any, list[Built]]:
-    """Build one Brian2 network that runs all of `texts` side by side.
+    """Build one Brian2 network that runs all of `texts` at the same time.
 
     Args:
         brian2: the package.

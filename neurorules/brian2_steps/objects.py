@@ -22,7 +22,7 @@ from neurorules.brian2_objects.specs import (
 from neurorules.brian2_steps.model_text import Code, ConnectionText, NetworkText, PopulationText, slots
 
 RECORD = "record"
-"""How the names of monitors end; they begin with the name of what they record."""
+"""The ends of the names of monitors; they begin with the name of the recorded population or connection."""
 NOTES = {
     "start": "",
     "stimulus": "values of this step are read from tables",
@@ -38,11 +38,11 @@ NOTES = {
     "loop": "recurrent spikes arrive, for the next step",
     RECORD: "variables are recorded",
 }
-"""What happens in the slots of a step, by how their names begin, for a reader."""
+"""The activity in the slots of a step, by the beginnings of their names, for a reader."""
 
 
 def objects_of(texts: Sequence[NetworkText]) -> ModelSpec:
-    """List the Brian2 objects of networks that run side by side.
+    """List the Brian2 objects of networks that run together.
 
     Args:
         texts: equations of networks with steps of one length, at least one; no two of their objects have the same name.

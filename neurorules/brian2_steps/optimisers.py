@@ -10,30 +10,30 @@ from typing import Any
 import numpy as np
 
 
-def _none(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
-    """Change a parameter by what the rule says, as it is."""
+def _none(weights: np.ndarray, gradient: np.ndarray, buffers: Any, rate: float, decay: float) -> np.ndarray:
+    """Change a parameter by the change of the rule itself."""
     return weights - rate * (gradient + decay * weights)
 
 
-def _sgd(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
+def _sgd(weights: np.ndarray, gradient: np.ndarray, buffers: Any, rate: float, decay: float) -> np.ndarray:
     """Change weights by gradient descent, with weight decay."""
     return weights - rate * (gradient + decay * weights)
 
 
-def _momentum(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
+def _momentum(weights: np.ndarray, gradient: np.ndarray, buffers: Any, rate: float, decay: float) -> np.ndarray:
     """Descend along a sum of gradients, of which 0.9 is kept from one update to the next."""
-    kept["sum"] = 0.9 * kept.get("sum", 0.0) + gradient + decay * weights
-    return weights - rate * kept["sum"]
+    buffers["sum"] = 0.9 * buffers.get("sum", 0.0) + gradient + decay * weights
+    return weights - rate * buffers["sum"]
 
 
-def _adam(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
+def _adam(weights: np.ndarray, gradient: np.ndarray, buffers: Any, rate: float, decay: float) -> np.ndarray:
     """Adam, as in Kingma & Ba 2015."""
     gradient = gradient + decay * weights
-    kept["step"] = kept.get("step", 0) + 1
-    kept["mean"] = kept.get("mean", 0.0) + 0.1 * (gradient - kept.get("mean", 0.0))
-    kept["square"] = 0.999 * kept.get("square", 0.0) + 0.001 * gradient**2
-    root = np.sqrt(kept["square"]) / np.sqrt(1 - 0.999 ** kept["step"]) + 1e-8
-    return weights - rate / (1 - 0.9 ** kept["step"]) * kept["mean"] / root
+    buffers["step"] = buffers.get("step", 0) + 1
+    buffers["mean"] = buffers.get("mean", 0.0) + 0.1 * (gradient - buffers.get("mean", 0.0))
+    buffers["square"] = 0.999 * buffers.get("square", 0.0) + 0.001 * gradient**2
+    root = np.sqrt(buffers["square"]) / np.sqrt(1 - 0.999 ** buffers["step"]) + 1e-8
+    return weights - rate / (1 - 0.9 ** buffers["step"]) * buffers["mean"] / root
 
 
 OPTIMISERS = {"none": _none, "sgd": _sgd, "momentum": _momentum, "adam": _adam}

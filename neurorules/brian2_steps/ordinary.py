@@ -1,4 +1,4 @@
-"""A trained network as an ordinary Brian2 network: what it is built from, and what it has done when it has run."""
+"""A trained network as an ordinary Brian2 network: its objects, and its activity after a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEEPS = (
     "An ordinary network keeps every spike, one step later for each layer that a spike passes. It does not keep the "
     "last digits of a membrane, as weights are divided by beta, nor learning and the running averages that it moves."
 )
-"""What an ordinary network keeps of a trained one, and what it cannot keep."""
+"""The properties of a trained network that an ordinary network keeps, and those that it cannot keep."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Brian2Network:
         monitors: a `SpikeMonitor` of each population that spikes, "hidden1_spikes", and a `StateMonitor` of each other
             one, "readout_record".
         clock: the clock of the integration, which further objects may share.
-        duration: of all samples, with units; `network.run(net.duration)` shows all of them.
+        duration: the duration of all samples, with units; `network.run(net.duration)` shows all of them.
         period: steps from the first one of a sample to the first one of the next.
         steps: time steps T of a sample.
         samples: number of samples B.
@@ -80,10 +80,10 @@ class Brian2Network:
         return trains
 
     def membranes(self, layer: str) -> np.ndarray:
-        """Read the membranes of a layer that does not spike, such as the read-out, as torch has them.
+        """Read the membranes of a layer that does not spike, such as the read-out, in the form that torch has.
 
         Args:
-            layer: its name; the network has run for its whole duration.
+            layer: the name of the layer; the network must have run for its whole duration.
 
         Returns:
             In thresholds, (T, B, N). Their mean over the steps is the score of each class.

@@ -2,11 +2,11 @@
 
 A step of torch is v[t] = beta u[t-1] + W s[t] + b, u the membrane after its reset. In a step n of Brian2's default
 schedule a membrane x first moves by its equation, y = beta x + (1 - beta) E, is then compared with the threshold, and
-last takes what spikes of the same step bring and its reset: x' = y + w s - theta S. With w = W/beta, E = b/(1 - beta)
-and the start x = -b/beta, y of step n + 1 is v of step n: the same membranes, one step later for each layer.
+last takes the input from spikes of the same step, and its reset: x' = y + w s - theta S. With w = W/beta, E = b/(1 -
+beta) and the start x = -b/beta, y of step n + 1 is v of step n: the same membranes, one step later for each layer.
 
-A refractory neuron stands still for some steps after a spike. Brian2 counts the step of the spike among them, so that
-its period is one step longer, and what arrives before the last of them is not added.
+The membrane of a refractory neuron does not move for some steps after a spike. Brian2 counts the step of the spike
+among them, so that its period is one step longer, and input that arrives before the last of them is not added.
 
 A synaptic current i[t] = alpha i[t-1] + W s[t] + b drives the membrane by its value of the step. It is a second
 equation, y_i = alpha x_i + (1 - alpha) E and x_i' = y_i + w s, which counts in the potential to which it drives the
@@ -40,12 +40,12 @@ class OrdinarySynapses:
     """The synapses of one connection.
 
     Args:
-        name: of the Brian2 object, such as "hidden1_ff".
+        name: the name of the Brian2 object, such as "hidden1_ff".
         source: name of the presynaptic population.
         parameter: full name of the weights in the run, such as "hidden1.ff.w".
         pre, post: flat index of the neuron at each end, (n,) each.
-        weights: what a spike adds to the membrane, or to its synaptic current; of graded input, what an activity of 1
-            drives it to; (n,).
+        weights: the increase of the membrane, or of its synaptic current, by a spike; for graded input, the potential
+            to which an activity of 1 drives it; (n,).
         delay: in steps, >= 0.
         graded: whether the source sends values and not spikes.
     """
@@ -66,20 +66,21 @@ class OrdinaryLayer:
 
     Args:
         name: such as "hidden1".
-        shape: of the population in the run.
-        lag: the step of the network at which it takes its first step, >= 1: one more than that of what it reads.
+        shape: the shape of the population in the run.
+        lag: the step of the network at which it takes its first step, >= 1: one more than the largest of the
+            populations that it reads.
         tau: time constant of the membrane in steps; infinite for a membrane that does not leak.
         bias: the potential to which the bias drives the membrane, or what it adds in a step where nothing leaks.
         start: the membrane one step before the first, (N,).
-        reset: what a spike does. After "subtract" a membrane that stays above the threshold spikes again above twice
-            the threshold; "drop" is a plain subtraction of `drop`; None of a population that does not spike.
-        threshold: > 0; of a population that does not spike it plays no part.
-        drop: what a reset by subtraction takes away.
-        counts: whether the population adds all that it receives, while that of the run remembers nothing.
-        synapses: those that end here.
-        tau_syn: time constant of the synaptic current in steps; None where spikes move the membrane itself. Then
-            `bias` and `start` are those of the membrane, else the current begins and rests at the bias.
-        held: number of steps after a spike in which a neuron stands still, >= 0.
+        reset: the effect of a spike. After "subtract" a membrane that stays above the threshold spikes again above
+            twice the threshold; "drop" is a plain subtraction of `drop`; None for a population that does not spike.
+        threshold: the threshold, > 0; it is not used if the population does not spike.
+        drop: the amount that a reset subtracts.
+        counts: whether the population sums its input over a sample, in place of a population without memory in the run.
+        synapses: the synapses that end here.
+        tau_syn: time constant of the synaptic current in steps; None if spikes move the membrane itself. Then `bias`
+            and `start` are those of the membrane, else the current begins and rests at the bias.
+        refractory_steps: the number of steps after a spike in which the membrane does not move, >= 0.
     """
 
     name: str
@@ -94,7 +95,7 @@ class OrdinaryLayer:
     counts: bool
     synapses: tuple[OrdinarySynapses, ...]
     tau_syn: Number | None = None
-    held: int = 0
+    refractory_steps: int = 0
 
     @property
     def size(self) -> int:
@@ -171,28 +172,29 @@ def _layer(
     return OrdinaryLayer(
         layer.name, layer.shape, lags[index], tau, bias / share, start,
         cell.reset if spiking else None, threshold,
-        threshold / beta if cell.late and not cell.held else threshold, counts, tuple(synapses),
-        None if alpha is None else -1 / np.log(alpha), cell.held,
+        threshold / beta if cell.late and not cell.refractory_steps else threshold, counts, tuple(synapses),
+        None if alpha is None else -1 / np.log(alpha), cell.refractory_steps,
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """The numbers of a layer's neurons: `alpha` is the decay of a synaptic current, None where there is none, and
-    `late` says whether a reset by subtraction acts one step after its spike."""
+    """The numbers of a layer's neurons: `alpha` is the decay of a synaptic current, None if there is none, and `late`
+    says whether a reset by subtraction acts one step after its spike.
+    """
 
     beta: Number
     alpha: np.ndarray | None
     reset: Literal["subtract", "drop", "zero", "none"]
     late: bool
-    held: int
+    refractory_steps: int
 
 
 def _cell(layer: Layer) -> _Cell:
-    """The leaky integrator that a layer's neurons are, with what holds it and what drives it."""
-    neuron, held = layer.neuron, 0
+    """The numbers of the leaky integrator that a layer's neurons are, with refractoriness and synaptic current."""
+    neuron, refractory_steps = layer.neuron, 0
     if isinstance(neuron, Refractory):
-        held, neuron = neuron.period, neuron.neuron
+        refractory_steps, neuron = neuron.period, neuron.neuron
     synaptic = type(neuron) in (SynapticIntegrator, LearningSynaptic)
     integrator = neuron if isinstance(neuron, Integrator) else None
     dynamics = neuron.dynamics()
@@ -203,7 +205,7 @@ def _cell(layer: Layer) -> _Cell:
         )  # fmt: skip
     reset = integrator.reset if integrator is not None else "none"
     late = integrator is not None and integrator.reset_delay
-    if synaptic and reset == "zero" and late and not held:
+    if synaptic and reset == "zero" and late and not refractory_steps:
         why = "it wipes out the synaptic current of its step in the membrane too"
         raise _refused(layer, "a reset to zero one step after the spike", why)
     numbers = _numbers(layer)
@@ -211,9 +213,10 @@ def _cell(layer: Layer) -> _Cell:
     if alpha is not None and not ((alpha > 0) & (alpha < 1)).all():
         why = "it has no time constant"
         raise _refused(layer, "a synaptic current that vanishes within a step or never (alpha = 0 or 1)", why)
-    # While a neuron waits, its membrane does not leak, so that a late reset takes away what one at once does.
-    drops = reset == "subtract" and (late or held > 0)
-    return _Cell(numbers["beta"], alpha, "drop" if drops else reset, late, held)
+    # While a neuron waits, its membrane does not leak, so that a late reset subtracts the same amount as an immediate
+    # one.
+    drops = reset == "subtract" and (late or refractory_steps > 0)
+    return _Cell(numbers["beta"], alpha, "drop" if drops else reset, late, refractory_steps)
 
 
 def _numbers(layer: Layer) -> Mapping[str, Number]:

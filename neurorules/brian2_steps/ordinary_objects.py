@@ -32,7 +32,7 @@ SCHEDULE = {
     "resets": "membranes that spiked are reset",
     "end": "",
 }
-"""Brian2's default slots, and what happens there, for a reader."""
+"""Brian2's default slots with their activity, for a reader."""
 NOTES = {
     "v": "membrane",
     "v_threshold": "above it comes a spike",
@@ -51,7 +51,7 @@ NOTES = {
     "w": "weight",
     "V_m": "membrane in volt",
 }
-"""What the variables are, for a reader."""
+"""The descriptions of the variables, for a reader."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ class Shown:
 
     @property
     def period(self) -> int:
-        """Steps from one sample to the next: those of a sample, and one in which membranes are put to rest."""
+        """The number of steps from one sample to the next: those of a sample, and one in which membranes are set to
+        rest.
+        """
         return self.steps + 1
 
     @property
@@ -89,7 +91,7 @@ class Shown:
 
     def table(self) -> np.ndarray:
         """The spikes that the input sends in each step, (B (T + 1) + 1, I). A value acts in its step, and a spike after
-        it.
+        its step.
         """
         rows = np.zeros((self.samples, self.period, prod(self.values.shape[2:])))
         first = 1 if self.graded and not self.early else 0
@@ -105,7 +107,7 @@ def ordinary_objects(layers: Sequence[OrdinaryLayer], shown: Shown, step_ms: flo
         layers: its populations with their synapses.
         shown: its samples.
         step_ms: length of a step in ms, > 0.
-        scale: of membranes in volt.
+        scale: the scale of membranes in volt.
 
     Returns:
         The objects as data.
@@ -147,8 +149,9 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float, scale: Scale) -> 
     graded, synaptic = any(one.graded for one in layer.synapses), layer.tau_syn is not None
     drive = "bias + I_in" if graded else "bias"
     here = "I_syn" if synaptic else drive
-    # Not "(unless refractory)": Brian2 would then ignore what arrives for the first step after the wait, too.
-    moves = "int(not_refractory)*" if layer.held else ""
+    # This does not use "(unless refractory)", since Brian2 would then also ignore input for the first step after the
+    # wait.
+    moves = "int(not_refractory)*" if layer.refractory_steps else ""
     equations = [f"dv/dt = {moves}({here}{' - v' if layer.leaks else ''})/(tau*ms) : 1"]
     equations += [f"dI_syn/dt = ({drive} - I_syn)/(tau_syn*ms) : 1", "tau_syn : 1 (constant)"] if synaptic else []
     equations += ["I_in : 1"] if graded else []
@@ -162,8 +165,8 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float, scale: Scale) -> 
         values["tau_syn"] = layer.tau_syn * step_ms
         begin += ["I_syn = (1 - begins)*I_syn"]
     refractory = None
-    if layer.held:
-        # A spike of the sample before makes no neuron of this one wait.
+    if layer.refractory_steps:
+        # A spike of the previous sample makes no neuron wait in this one.
         begin += ["begun = (1 - begins)*begun + begins*t"]
         refractory = _waiting(layer, "<=")
         equations += ["begun : second", f"admits = 1 - int({_waiting(layer, '<')}) : 1"]
@@ -174,7 +177,7 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float, scale: Scale) -> 
         values["v_threshold"] = layer.threshold
         threshold = "v > v_threshold"
     after: dict[str | None, str] = {
-        # A reset to 0 comes before what this step's spikes bring, which it would wipe out.
+        # A reset to 0 comes before the input from this step's spikes, which it would erase.
         "zero": "v = v*int(v <= v_threshold)",
         "subtract": "late = int(v - v_threshold*int(v > v_threshold*(1 + late)) > v_threshold)",
     }
@@ -193,7 +196,7 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float, scale: Scale) -> 
         (*equations, scale.voltage()),
         "step",
         note=_note(layer),
-        method="exponential_euler",  # Exact for one equation; of two, it holds the current, as torch does.
+        method="exponential_euler",  # It holds a synaptic current constant during a step, as torch does.
         threshold=threshold,
         refractory_while=refractory,
         reset={"subtract": ("v -= v_threshold",), "drop": ("v -= v_drop",)}.get(layer.reset or "", ()),
@@ -203,8 +206,8 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float, scale: Scale) -> 
 
 
 def _waiting(layer: OrdinaryLayer, until: str) -> str:
-    """The condition of a spike in this sample, fewer steps ago than, or as many as, a neuron waits."""
-    return f"timestep(t - lastspike, dt) {until} {layer.held} and lastspike >= begun"
+    """The condition that a neuron has spiked in this sample within its refractory period."""
+    return f"timestep(t - lastspike, dt) {until} {layer.refractory_steps} and lastspike >= begun"
 
 
 def _note(layer: OrdinaryLayer) -> str:
@@ -214,7 +217,7 @@ def _note(layer: OrdinaryLayer) -> str:
 
 def _synapses(one: OrdinarySynapses, target: OrdinaryLayer, step_ms: float) -> SynapsesSpec:
     graded = ("I_in_post = w*a_pre : 1 (summed)",) if one.graded else ()
-    brings = "v_post += w*admits_post" if target.held else "v_post += w"
+    brings = "v_post += w*admits_post" if target.refractory_steps else "v_post += w"
     if target.tau_syn is not None:
         brings = "I_syn_post += w"
     return SynapsesSpec(

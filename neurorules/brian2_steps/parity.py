@@ -39,7 +39,7 @@ class Parity:
         samples: number of samples B.
         spikes_compared: number of outputs, over all layers, that are not 0 in at least one path.
         spikes_equal: whether all outputs are equal in both paths.
-        first_difference: the first place where they are not; None where they are equal.
+        first_difference: the first place where they are not; None if they are equal.
     """
 
     samples: int

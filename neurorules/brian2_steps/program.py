@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from neurorules.brian2_steps.backend import load_brian2, session, standalone_device
+from neurorules.disk.cache import cache_path
 from neurorules.disk.cache_folder import cache_folder
 from neurorules.disk.failures import FULL, LESS_MEMORY
-from neurorules.disk.kept import kept
 from neurorules.language.errors import UserError
 from neurorules.native.compile import processor
 
@@ -35,21 +35,22 @@ PROJECT, PROGRAM = "project.json", "main"
 FORMAT = 3
 """Version of `PROJECT` and of what a program reads; a cached program of another version is compiled again."""
 ROOM = 4 << 20
-"""Bytes that a compiler needs at least. Where fewer are free after it failed, the full disk counts as the cause."""
+"""The number of bytes that a compiler needs at least. If fewer are free after it failed, the full disk is taken as the
+cause."""
 EXACT = ("-w", "-O3", "-march=native", "-ffp-contract=off")
 """Compiler flags under which sums round as they are written."""
 
 _log = logging.getLogger(__name__)
 
 Owners = Mapping[str, Any]
-"""Brian2's objects by the name that stands for them in "part.variable"."""
+"""Brian2's objects by their part in "part.variable"."""
 Make = Callable[[ModuleType, Callable[[], None]], Owners]
-"""Builds and runs a network, given the package brian2 and a function that it calls once all variables have their
-initial values. It returns the objects whose variables can be read and set."""
+"""A function that builds and runs a network. It is given the package brian2, and a function to call after all variables
+have their initial values. It returns the objects whose variables can be read and set."""
 
 
 def find_cpp_compiler() -> str | None:
-    """Find the system's C++ compiler; None where it or make is missing."""
+    """Find the system's C++ compiler; None if it or make is missing."""
     return (shutil.which("g++") or shutil.which("c++")) if shutil.which("make") else None
 
 
@@ -172,7 +173,7 @@ def program_of(key: str, make: Make, flags: tuple[str, ...] | None = None) -> Pr
 
     folder = cache_folder() / "models"
     try:
-        whole = kept(folder, f"{brian2.__version__}-{FORMAT}-{machine}-{key}", "", compile_to)
+        whole = cache_path(folder, f"{brian2.__version__}-{FORMAT}-{machine}-{key}", "", compile_to)
     except OSError as error:
         program = _private(compile_to)
         other = "Name another folder with the environment's NEURORULES_CACHE"
@@ -239,7 +240,7 @@ def _compile(project: Path) -> None:
     """
     (project / HEADER).write_text(SHARED, encoding="utf-8")
     (project / "shared.mk").write_text(RULE, encoding="utf-8")
-    (project / "make.deps").touch()  # Nothing is compiled twice, so that nobody asks what depends on what.
+    (project / "make.deps").touch()  # Nothing is compiled twice, so dependencies are not needed.
     whole = ["make", f"-j{os.cpu_count() or 1}"]
     if _run_make(project, ["make", "-f", "shared.mk", f"{HEADER}.gch"]).returncode == 0:
         whole.append(f"CXX={os.environ.get('CXX', 'g++')} -include {HEADER}")

@@ -1,7 +1,7 @@
 """The scale between the dimensionless variables of a model and those of a cell in mV, ms, pA and pC.
 
-State variables count in thresholds, so that this path and the torch path compute the same bits. Variables in units
-stand beside them for a reader or a monitor. They are subexpressions, which Brian2 computes only where they are read,
+State variables count in units of the threshold, so that this path and the torch path compute the same bits. Variables
+with units are added for readers and monitors. They are subexpressions, which Brian2 computes only where they are read,
 and whose units it checks:
 
     V_m = v * threshold                       : volt
@@ -36,7 +36,7 @@ class Scale:
 
     Args:
         threshold_mV: distance from rest to threshold, > 0.
-        capacitance_pF: of a membrane, > 0.
+        capacitance_pF: the capacitance pF of a membrane, > 0.
     """
 
     threshold_mV: Positive = 20.0
@@ -54,8 +54,8 @@ class Scale:
         """Write the equation of a membrane potential in volt.
 
         Args:
-            v: variable or expression of the potential in thresholds.
-            name: of the new variable.
+            v: variable or expression of the potential in units of the threshold.
+            name: the name of the new variable.
 
         Returns:
             A subexpression in Brian2's syntax.
@@ -68,7 +68,7 @@ class Scale:
         Args:
             strength: variable or expression of the dimensionless current.
             time_ms: length of a step or the membrane's time constant, in ms, > 0.
-            name: of the new variable.
+            name: the name of the new variable.
 
         Returns:
             A subexpression in Brian2's syntax.
@@ -80,7 +80,7 @@ class Scale:
 
         Args:
             w: variable or expression of the dimensionless charge.
-            name: of the new variable.
+            name: the name of the new variable.
 
         Returns:
             A subexpression in Brian2's syntax.
@@ -98,7 +98,7 @@ class Scale:
         """State a number of a model that runs step by step in units, for a reader.
 
         Args:
-            name: of the number in the model, such as "beta" or "v_threshold".
+            name: the name of the number in the model, such as "beta" or "v_threshold".
             value: a scalar, or one for each neuron.
             step_ms: length of a step in ms, > 0.
 

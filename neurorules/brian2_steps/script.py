@@ -90,14 +90,15 @@ def script_of_updates(
         updates: by phase of the rule, the case of each update; at least one, and those of a phase differ in numbers
             alone. The parameters of the first are initial values.
         steps: number of time steps T, >= 1.
-        changes: by parameter, how it is changed; one that is missing here stays as it is.
+        changes: by parameter, how it changes; one that is missing here does not change.
         about: paragraphs on the rule, for a reader.
 
     Returns:
         A script that saves the parameters after the last update.
 
     Raises:
-        UserError: a part of the network or the rule cannot be written for Brian2, or an optimiser cannot be.
+        UserError: a part of the network or the rule cannot be written for Brian2, or an optimiser has no form in a
+            script.
     """
     for change in changes.values():
         if change.kind not in OPTIMISERS:
@@ -118,7 +119,7 @@ def script_of_updates(
         results={name: f'parameters["{name}"]' for name in writer.owned},
         functions=tuple(source_of(OPTIMISERS[kind]) for kind in sorted({changes[name].kind for name in gradients})),
         rounds=Rounds(
-            ("kept = {name: {} for name in parameters}  # what optimisers keep from one update to the next",),
+            ("buffers = {name: {} for name in parameters}  # what optimisers keep from one update to the next",),
             f"for update in range({len(updates)}):",
             tuple(writer.before()),
             tuple(_after(gradients, changes, samples)),
@@ -133,7 +134,7 @@ def _after(gradients: Mapping[str, list[str]], changes: Mapping[str, Change], sa
         change = changes[name]
         total = " + ".join(terms)
         yield f"gradient = -({total}) / {samples}"
-        moved = f'{change.kind}(parameters["{name}"], gradient, kept["{name}"], {change.rate!r}, {change.decay!r})'
+        moved = f'{change.kind}(parameters["{name}"], gradient, buffers["{name}"], {change.rate!r}, {change.decay!r})'
         if change.bounds is not None:
             moved = f"np.clip({moved}, {change.bounds[0]!r}, {change.bounds[1]!r})"
         yield f'parameters["{name}"] = {moved}'
@@ -163,7 +164,7 @@ class _Writer:
         self.sources[variable] = expression
 
     def _bias(self, population: PopulationText) -> str | None:
-        """The name of a population's bias among the parameters; None where it has none."""
+        """The name of a population's bias among the parameters; None if it has none."""
         names = [f"{name}.b" for name in self.layers if population.name.endswith(name) and "b" in population.numbers]
         return next((name for name in names if name in self.case.parameters), None)
 
@@ -204,7 +205,7 @@ class _Writer:
         """Store what differs between updates, one row for each of them.
 
         Raises:
-            UserError: more than numbers differ.
+            UserError: the updates differ in more than numbers.
         """
         if any(_equations(model) != _equations(self.model) for model in models):
             raise UserError(
@@ -231,7 +232,7 @@ class _Writer:
         self.varying.append(f'{where} = stored["{key}"][update]')
 
     def before(self) -> Iterator[str]:
-        """Statements that set what an update begins with."""
+        """Statements that set the initial values of an update."""
         yield from self.varying
         for text in self.texts:
             names = [(one.name, "w") for one in text.connections] + [(one.name, "b") for one in text.populations]
@@ -266,7 +267,7 @@ class _Writer:
 
 
 def _equations(model: ModelSpec) -> tuple[object, ...]:
-    """All of a model but its numbers."""
+    """A model without its numbers."""
     groups = tuple((one.equations, one.regular, tuple(one.values)) for one in model.groups)
     return groups, tuple((one.equations, one.regular, one.pathways, tuple(one.values)) for one in model.synapses)
 

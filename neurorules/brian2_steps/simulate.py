@@ -28,7 +28,7 @@ class Recorded(NamedTuple):
 
     Args:
         S: spikes, or the graded output of a neuron that does not spike, (T, B, N).
-        v: the membrane before the reset, in thresholds, (T, B, N).
+        v: the membrane before the reset, in units of the threshold, (T, B, N).
     """
 
     S: np.ndarray
@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
 
 
 def run_together(cases: Sequence[Case], steps: int, *, target: Target = "numpy") -> list[Outcome]:
-    """Run independent cases side by side in one Brian2 run.
+    """Run independent cases together in one Brian2 run.
 
     Args:
         cases: networks with their parameters, samples and rules; at least one.
@@ -140,7 +140,7 @@ def show_model(
         phase: name of the phase whose texts are shown.
         normalisation: constants of normalised layers, by name.
         step_ms: length of a time step in ms, > 0.
-        scale: of potentials, currents and charges in units.
+        scale: the scale of potentials, currents and charges in units.
 
     Returns:
         Many lines of text.

@@ -1,6 +1,7 @@
 """Compares rules: every rule and seed learns on the same net, data order and initial weights.
 
-`neurorules.compare(...)` calls this package. A function of that name would be replaced once the package is imported.
+`neurorules.compare(...)` calls this package. It cannot be a function, which the imported package of the same name would
+replace.
 """
 
 from __future__ import annotations

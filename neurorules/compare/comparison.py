@@ -59,11 +59,12 @@ def plan(
     """Plan one run for each row, path, hardware and seed; controls come last. Duplicate rows are run once.
 
     Args:
-        config: what all runs share. Its signal may name several, comma-separated; each then makes a row of its own.
+        config: the settings that all runs share. Its signal may name several, comma-separated, each for a row of its
+            own.
         rules: comma-separated rules with options and settings of their own (see `rows.parse_row`).
         seeds: number of seeds, which count up from the seed of the configuration.
         hardware: comma-separated device models, or none.
-        paths: comma-separated, torch or continuous; None for the path of the configuration.
+        paths: torch or continuous, comma-separated; None for the path of the configuration.
         controls: comma-separated controls, or none (see `controls.with_controls`).
         folds: number of folds of a cross-validation, in which each seed tests one fold; None for the data's own parts.
 
@@ -72,7 +73,7 @@ def plan(
 
     Raises:
         UserError: there is no rule, a rule or control is unknown, there are fewer than one seed, two rows would share a
-            folder, seeds are asked for beside folds, or the data set has no folds.
+            folder, both seeds and folds are given, or the data set has no folds.
     """
     check_range("--seeds", seeds, Seeds)
     if folds is not None:
@@ -119,14 +120,14 @@ def check_folders(planned: Sequence[Planned]) -> None:
 def command_line(config: TrainConfig, out: Path, command: str = "compare", **options: Any) -> str:
     """The shell command that repeats a comparison or a run.
 
-    It says every setting that has a value, also one that is the default today, so that a later default changes nothing.
-    What was left to each rule is left to it here; the `config.json` of each run holds what that was.
+    It contains every setting that has a value, including today's defaults, so that later defaults change nothing.
+    Settings that were left to each rule are left out here; the `config.json` of each run has their values.
 
     Args:
-        config: what all runs share.
+        config: the settings that all runs share.
         out: folder of the comparison.
-        command: its name.
-        options: options of the command itself, by name; None leaves one out.
+        command: the name of the command.
+        options: the options of the command itself, by name; those that are None are left out.
 
     Returns:
         One line, quoted for a shell.
@@ -143,7 +144,7 @@ def python_line(config: TrainConfig, out: Path, brought: Sequence[str], **option
 
     Args:
         config, out, options: as in `command_line`.
-        brought: what was handed over, "data" and "net"; the reader hands them over again.
+        brought: the Python objects, "data" and "net", which the reader passes again.
 
     Returns:
         One line of Python.
@@ -180,20 +181,20 @@ def compare(
         planned: the runs, from `plan`.
         out: folder of the comparison.
         jobs: number of processes at once; with more than one, each run has one thread.
-        dask: address of a Dask scheduler whose workers see `out`, and share out the runs; None for none.
-        data_dir: folder of the data sets, None for the usual one; or the data set itself.
-        force: replaces an older comparison in `out`.
-        resume: keeps finished runs of the same configuration, and goes on with interrupted ones.
-        quiet: shows no progress bars.
-        command: the shell line that makes the comparison again.
-        net: that of all runs where it is made of modules; None for the one that their texts say.
+        dask: the address of a Dask scheduler that distributes the runs, and whose workers can access `out`; None for
+            none.
+        data_dir: folder of the data sets, None for the default folder; or the data set itself.
+        force: replace an older comparison in `out`.
+        resume: keep finished runs of the same configuration, and continue interrupted ones.
+        quiet: show no progress bars.
+        command: the shell line that repeats the comparison.
+        net: that of all runs if it is made of modules; None for a net that is given as text.
 
     Returns:
-        What `compare.json` holds.
+        The content of `compare.json`.
 
     Raises:
-        UserError: `out` holds another comparison, or one that was begun with other settings; torchrun has started
-            several ranks.
+        UserError: `out` holds another comparison, or one with other settings; torchrun has started several ranks.
     """
     check_alone("compare")
     check_range("--jobs", jobs, Jobs)

@@ -22,9 +22,9 @@ from neurorules.runner.dispatch import settle
 CONTROLS = ("shallow", "shuffled")
 DEFAULT = ",".join(CONTROLS)
 READING = ("readout_lr", "readout_optimizer", "epochs", "batch_size", "lr_schedule", "weight_decay")
-"""Settings by which a read-out learns."""
+"""The settings by which a read-out learns."""
 STANDING = ("neuron", "readout_neuron", "steps", "connection", "encode", "norm", "init", "precision", "scores")
-"""Settings that make the net and the input that a read-out learns from."""
+"""The settings that determine the net and the input that a read-out learns from."""
 
 
 def with_controls(rows: Sequence[TrainConfig], shared: TrainConfig, controls: str) -> list[TrainConfig]:
@@ -33,10 +33,10 @@ def with_controls(rows: Sequence[TrainConfig], shared: TrainConfig, controls: st
     Args:
         rows: the rules. A bare `shallow` among them stands for frozen rows, one for each way in which the read-outs of
             the others learn.
-        shared: what all rows share.
-        controls: comma-separated, or none. shallow adds frozen rows where there are none yet. shuffled adds the first
-            row whose hidden layers can learn another sample's targets while its read-out learns the true ones. In
-            continuous time there are only the controls that stand among the rows.
+        shared: the settings that all rows share.
+        controls: comma-separated, or none. shallow adds frozen rows if there are none yet. shuffled adds the first row
+            whose hidden layers can learn another sample's targets while its read-out learns the true ones. In
+            continuous time there are only the controls that are among the rows.
 
     Returns:
         The rows in their order, then the controls; each row once.
@@ -66,7 +66,7 @@ def is_bare(row: TrainConfig, shared: TrainConfig) -> bool:
 
     Args:
         row: its configuration.
-        shared: what all rows share.
+        shared: the settings that all rows share.
 
     Returns:
         False for every other rule.
@@ -79,7 +79,7 @@ def frozen_beside(rows: Sequence[TrainConfig], shared: TrainConfig) -> list[Trai
 
     Args:
         rows: rules whose hidden layers learn.
-        shared: what all rows share.
+        shared: the settings that all rows share.
 
     Returns:
         Rows of the rule `shallow`, in the order of the rules.
@@ -91,7 +91,7 @@ def frozen_beside(rows: Sequence[TrainConfig], shared: TrainConfig) -> list[Trai
 def _frozen(row: TrainConfig, shared: TrainConfig) -> TrainConfig:
     """The row of frozen hidden layers whose read-out learns as that of this row."""
     complete, rule = settle(row), RULES.make(row.rule)
-    squared = rule.loss == "squared" and row.path == "torch"  # the read-out's units in continuous time have one loss
+    squared = rule.loss == "squared" and row.path == "torch"  # in continuous time the read-out has only one loss
     loss = f":loss=squared:high={rule.targets[0]}:low={rule.targets[1]}" if squared else ""
     own = {name: getattr(complete, name) for name in (*READING, *STANDING)}
     return replace(shared, rule=f"shallow{loss}", path=row.path, signal=None, dw=None, targets="own", **own)
@@ -111,18 +111,17 @@ def _can_shuffle(row: TrainConfig) -> bool:
 
 
 def control_of(run: Mapping[str, Any]) -> str:
-    """The name of the control that a run is, from its settings: shallow or shuffled, or "" for a run that is no
-    control."""
+    """The name of a run's control from its settings: shallow, shuffled, or "" if the run is no control."""
     if run.get("targets", "own") == "shuffled":
         return "shuffled"
     return "shallow" if is_shallow(run["rule"]) else ""
 
 
 def beside(run: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Find the controls that a row is to be compared with.
+    """Find the controls to compare a row with.
 
-    These are the frozen rows whose read-out learns as that of the row. Where none does, such as one that was tuned for
-    itself, they are all frozen rows.
+    These are the frozen rows whose read-out learns as that of the row. If there is none, for example after tuning, they
+    are all frozen rows.
 
     Args:
         run: a run of the row, as `compare.json` holds it.

@@ -14,7 +14,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import check_range, hints_of
 
 FOLD = re.compile(r":fold=\d+")
-"""The piece of a data set's text that numbers its fold."""
+"""The part of a data set's text with the number of its fold."""
 
 
 def seeds_of(folds: int, seeds: int) -> int:
@@ -59,7 +59,7 @@ def check_folds(data: str) -> None:
     """Check that a data set comes in folds.
 
     Raises:
-        UserError: it does not, and those that do are named; or its text names a fold already.
+        UserError: it does not, and the message names those that do; or its text names a fold already.
     """
     name, *options = data.strip().split(":")
     able = [other for other in DATASETS.names() if "folds" in hints_of(DATASETS.factory(other))]

@@ -1,4 +1,6 @@
-"""Build `compare.json` from finished runs: shared settings, differing settings, lists of measures, one row per rule."""
+"""Building `compare.json` from finished runs: shared settings, differing settings, lists of measures, and one row per
+rule.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 FORMAT, VERSION = "neurorules-compare", 3
 AXES = ("rule", "seed", "targets", "hardware", "path")
-"""Settings that tell rows apart. The others are shared, or each rule brings its own."""
+"""The settings that distinguish rows. All others are shared, or set by each rule."""
 SHARED = (
     "data",
     "data_checksum",
@@ -45,21 +47,21 @@ SHARED = (
     "validation_samples",
     "test_samples",
 )
-"""Settings that runs must share to stand in one table."""
+"""The settings that runs must share to be compared in one table."""
 NET_LAYERS = "net_layers"
-"""Key of a result that says the layers of a net of modules, in one line; other nets say them by their text."""
+"""The key of a result with the layers of a net of modules in one line; other nets are described by their text."""
 
 
 def gather(results: Sequence[tuple[str, Mapping[str, Any], Path]], out: Path, command: str) -> dict[str, Any]:
-    """Write `compare.json` and its CSV files into `out`, and return what the first holds.
+    """Write `compare.json` and its CSV files into `out`, and return the content of the first.
 
     Args:
         results: name of the row, result and folder of each finished run, in the order of the table.
         out: folder of the comparison.
-        command: the shell line that makes it again.
+        command: the shell line that repeats it.
 
     Returns:
-        What `compare.json` holds, as plain JSON values.
+        The content of `compare.json`, as plain JSON values.
     """
     runs = [{**completed(r), "rule": row, "plain_rule": r["rule"], "control": control_of(r)} for row, r, _ in results]
     measured = [finished(run, folder) for run, (_, _, folder) in zip(runs, results, strict=True)]
@@ -95,7 +97,7 @@ def audited(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Audit what the updates of each row depend on, with the settings of the row's own runs.
 
     Returns:
-        What `audit.audit_settings` returns. A row that cannot be audited stands in `left_out`, with the reason.
+        The result of `audit.audit_settings`. Rows that cannot be audited are in `left_out`, with the reason.
     """
     by_row: dict[str, Settings] = {}
     left_out: dict[str, str] = {}
@@ -131,24 +133,24 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
     Args:
         folders: folders of the runs, in the order of the table.
         out: folder of the comparison.
-        command: the shell line that makes it again.
+        command: the shell line that repeats it.
 
     Returns:
-        What `compare.json` holds.
+        The content of `compare.json`.
 
     Raises:
         UserError: a folder holds no finished run, the runs cannot be compared (the settings are named), a rule and seed
-            stand twice, or `out` holds another comparison.
+            occur twice, or `out` holds another comparison.
     """
     with standing_for(_files_of(folders)):
         return _gather_runs(folders, out, command)
 
 
 def _files_of(folders: Sequence[Path]) -> dict[str, Path]:
-    """The files that stand for names of several runs.
+    """The user's own files behind names in several runs.
 
     Raises:
-        UserError: two runs learned by different files of one name, or see `runs.own_copies.files_of`.
+        UserError: two runs learned by different files of one name, or as in `runs.own_copies.files_of`.
     """
     first: dict[str, tuple[str, Path]] = {}
     files: dict[str, Path] = {}
@@ -192,11 +194,11 @@ def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Pat
     """Check that runs share data, net and epochs.
 
     Args:
-        results: what the runs left, at least one.
+        results: the results of the runs, at least one.
         folders: their folders, in the same order.
 
     Raises:
-        UserError: they do not share them; each setting is named with both values.
+        UserError: they differ; the message names each setting with both values.
     """
     first = results[0]
     for result, folder in zip(results[1:], folders[1:], strict=True):
@@ -209,7 +211,7 @@ def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Pat
 
 
 def _settings(runs: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
-    """Settings that all runs share, and names of those that differ; what tells rows apart is left out."""
+    """Settings that all runs share, and names of those that differ; settings that distinguish rows are left out."""
     runs = [{**run, "data": without_fold(run["data"])} for run in runs]
     names = [name for name in SETTINGS if name not in ("rule", "seed")]
     names += [NET_LAYERS] if NET_LAYERS in runs[0] else []
@@ -229,7 +231,7 @@ def machine(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The name of the processor, as far as the system tells it."""
+    """The name of the processor, if the system provides it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

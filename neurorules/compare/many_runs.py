@@ -36,7 +36,7 @@ from neurorules.torch_path.training.own_parts import own_files_of
 from neurorules.torch_path.training.stored_net import check_begun_with
 
 SLURM = "slurm"
-"""In place of a scheduler's address: the queue of SLURM is asked for workers."""
+"""The word that, instead of a scheduler's address, requests workers from SLURM's queue."""
 
 
 def run_all(
@@ -56,15 +56,15 @@ def run_all(
 
     Args:
         tasks: configurations and their run folders.
-        out: the folder above them, as the user names it.
+        out: the folder above them, as the user wrote it.
         jobs: number of processes at once; with more than one, each runs on one thread.
-        data_dir: folder of the data sets, None for the usual one; or the data set itself.
-        quiet: shows no progress bars.
-        command: name of the command that goes on with these runs after a stop.
-        dask: address of a Dask scheduler that shares out the runs instead; None for none.
-        measured: whether a watcher measures every epoch.
-        net: that of all configurations where it is made of modules; None for the ones that their texts say.
-        one: trains one run, with the arguments of `run_one`; None for `run_one` itself.
+        data_dir: folder of the data sets, None for the default folder; or the data set itself.
+        quiet: show no progress bars.
+        command: the name of the command that continues these runs after a stop.
+        dask: the address of a Dask scheduler that distributes the runs; None for none.
+        measured: whether the runs are measured after every epoch.
+        net: that of all configurations if it is made of modules; None for nets that are given as text.
+        one: a function that trains one run, with the arguments of `run_one`; None for `run_one` itself.
 
     Returns:
         The results of the runs, in the order of the tasks.
@@ -90,7 +90,7 @@ def run_all(
     calls = (joblib.delayed(call)(config, folder, *own, net=net) for config, folder in tasks)
     try:
         with workers(dask, jobs), replaced_quietly():
-            if dask is not None:  # its backend hands back all results at once
+            if dask is not None:  # its backend returns all results at once
                 return list(joblib.Parallel(n_jobs=-1)(calls))
             pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(tasks))), return_as="generator")
             return list(track(pool(calls), "training", len(tasks), quiet))
@@ -106,12 +106,12 @@ def threads_begun_with(config: SettledConfig, folder: Path, apart: bool) -> int 
     parallel.
 
     Args:
-        config: what is asked for.
+        config: the requested configuration.
         folder: the folder of the run.
         apart: whether runs have processes of their own.
 
     Returns:
-        The number; None leaves it to the run.
+        The number; None if the run decides it.
     """
     if config.threads is None and (folder / CONFIG).exists():
         begun: int | None = RunFolder(folder).config().get("threads")
@@ -124,8 +124,8 @@ def workers(dask: str | None, jobs: int = 1) -> Iterator[None]:
     """Inside the block, let joblib use a Dask cluster, if there is one.
 
     Args:
-        dask: address of a scheduler; or slurm, where a queue is asked for workers; None for none.
-        jobs: number of jobs that the queue is asked for, >= 1.
+        dask: the address of a scheduler, or slurm to request workers from a queue; None for none.
+        jobs: the number of jobs that are requested from the queue, >= 1.
 
     Returns:
         Nothing, for the block.
@@ -142,7 +142,7 @@ def workers(dask: str | None, jobs: int = 1) -> Iterator[None]:
     except ImportError:
         raise MissingExtra("--dask", "distributed", "sweep") from None
     with ExitStack() as stack:
-        if dask == SLURM:  # the scheduler is in this process then, and tells of each connection
+        if dask == SLURM:  # the scheduler is in this process, and logs each connection
             talk = logging.getLogger("distributed")
             stack.callback(talk.setLevel, talk.level)
             talk.setLevel(logging.WARNING)
@@ -162,17 +162,17 @@ def workers(dask: str | None, jobs: int = 1) -> Iterator[None]:
 def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_dir: DataPlace) -> None:
     """Check before training that existing runs in these folders have the requested settings.
 
-    Settings that a run of an earlier version left open are those that its rule decides. Where only one side holds what
-    the data set decides, the data set is opened and decides for both.
+    For settings that a run of an earlier version left open, the values of its rule are used. If only one side has the
+    settings that the data set determines, the data set is opened and determines them for both.
 
     Args:
         tasks: configurations and their run folders.
-        out: the folder above them, as the user names it.
-        data_dir: folder of the data sets, None for the usual one; or the data set itself.
+        out: the folder above them, as the user wrote it.
+        data_dir: folder of the data sets, None for the default folder; or the data set itself.
 
     Raises:
-        UserError: they were begun with others; every setting is named with both values. Or a finished run learned from
-            other data, or by another file.
+        UserError: settings differ; the message names each with both values. Or a finished run learned from other data,
+            or by another file.
     """
     differing: dict[str, str] = {}
     source = cache(lambda data: open_dataset(data, data_dir))
@@ -204,17 +204,17 @@ def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_
 
 
 def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool, depth: str) -> None:
-    """Refuse, replace or keep the content of `out`; only folders of runs are ever removed.
+    """Refuse, replace or keep the content of `out`. Only folders of runs are ever removed.
 
     Args:
         out: folder of a comparison.
-        folders: folders of the runs that are to be trained.
-        force: replaces what stands there.
-        resume: goes on with what stands there, also where `force` is set.
+        folders: the folders of the runs to train.
+        force: replace existing runs.
+        resume: continue existing runs, even if `force` is set.
         depth: glob pattern of run folders below `out`, such as "*/*".
 
     Raises:
-        UserError: the folder holds other runs, or a run that is to be replaced is being written.
+        UserError: the folder holds other runs, or a run that would be replaced is being written.
     """
     standing = [folder for folder in folders if (folder / CONFIG).exists()]
     older = sorted(path.parent for path in out.glob(f"{depth}/{CONFIG}"))
@@ -222,7 +222,7 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
         raise UserError(f"{out} holds other runs. Add --force to replace them, --resume to go on with them")
     if force and not resume:
         with ExitStack() as owned:
-            for folder in older:  # all are locked before the first is touched: one may be training
+            for folder in older:  # all are locked before the first is removed, since one may be training
                 owned.enter_context(owned_folder(folder))
             for folder in older:
                 RunFolder(folder).remove()
@@ -236,8 +236,8 @@ def run_apart(one: Callable[..., dict[str, Any]], *arguments: Any, **named: Any)
     """Train one run in a process of its own, with the allocator setting of `runs.allocator`.
 
     Args:
-        one: trains the run, such as `run_one`.
-        arguments, named: of `one`.
+        one: the function that trains the run, such as `run_one`.
+        arguments, named: the arguments of `one`.
 
     Returns:
         The run's result.
@@ -253,16 +253,16 @@ def run_one(
     """Train one run, starting from its checkpoint if there is one; a finished run is not trained again.
 
     Args:
-        config: its configuration.
-        folder: its folder.
-        data_dir: folder of the data sets, None for the usual one; or the data set itself.
-        quiet: shows no progress bar.
-        measured: whether a watcher measures every epoch; runs in continuous time have none.
-        parent: process id of the comparison. A worker stops when that process ends, as if the user had stopped it.
-        net: that of the configuration where it is made of modules; None for the one that its text says.
+        config: the configuration of the run.
+        folder: the folder of the run.
+        data_dir: folder of the data sets, None for the default folder; or the data set itself.
+        quiet: show no progress bar.
+        measured: whether the run is measured after every epoch; runs in continuous time are not.
+        parent: process id of the comparison. If that process ends, the worker stops as if the user had stopped it.
+        net: that of the configuration if it is made of modules; None for a net that is given as text.
 
     Returns:
-        The run's result, as `result.json` holds it.
+        The run's result, as in `result.json`.
     """
     if (folder / RESULT).exists():
         return RunFolder.finished(folder).read_result()

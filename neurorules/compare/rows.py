@@ -24,13 +24,14 @@ from neurorules.signals import SIGNALS
 from neurorules.torch_path.update.optimiser import update_of
 
 SHARED = ("rule", "data", "net", "readout", "limit", "validation", "seed", "device", "path", "hardware", "threads")
-"""Settings that a row cannot set behind an @: a row begins with its rule; the others are shared, or an axis."""
+"""The settings that a row cannot set after an @: the rule begins the row, and the others are shared or an axis of the
+comparison."""
 OWN = tuple(name for name in SETTINGS if name not in SHARED)
-"""Settings that a row may set for itself, behind an @."""
+"""The settings that a row may set for itself, after an @."""
 NAMED = tuple(name for name in OWN if name != "targets")
-"""Settings that a row's name says behind an @; shuffled targets are said in words."""
+"""The settings in a row's name after an @; shuffled targets are written in words."""
 GLOBAL_RULE = "bptt"
-"""The rule that others are compared with."""
+"""The rule that all others are compared with."""
 LONGEST_NAME = 100
 """Largest length of a run folder's name in characters; file systems allow 255 bytes."""
 
@@ -39,8 +40,8 @@ def parse_row(text: str, shared: TrainConfig) -> TrainConfig:
     """The configuration that one row's text describes.
 
     Args:
-        text: a rule with options, each behind a colon, and settings of its training, each behind an @.
-        shared: what all rows share; the row's own settings win.
+        text: a rule with options, each after a colon, and settings of its training, each after an @.
+        shared: the settings that all rows share; the row's own settings take precedence.
 
     Returns:
         The shared configuration, with the row's rule and settings.
@@ -72,19 +73,19 @@ def parse_row(text: str, shared: TrainConfig) -> TrainConfig:
 
 
 def parse_rows(texts: str, shared: TrainConfig) -> list[TrainConfig]:
-    """The rows that a comma-separated text describes, once with each signal that is asked for all of them.
+    """The rows that a comma-separated text describes, once with each signal that is given for all of them.
 
-    The reference `bptt` and controls keep their own signal and text, whatever is asked for all rows.
+    The reference `bptt` and controls keep their own signal and text, whatever is given for all rows.
 
     Args:
         texts: rows, comma-separated (see `parse_row`).
-        shared: what all rows share; its signal may name several, comma-separated.
+        shared: the settings that all rows share; its signal may name several, comma-separated.
 
     Returns:
         The configurations, in the order of the text.
 
     Raises:
-        UserError: there is no row, one of them is wrong, or none of them takes a signal or text that is asked for all.
+        UserError: there is no row, one of them is wrong, or none of them takes a signal or text that is given for all.
     """
     plain = replace(shared, signal=None, dw=None)
     rows = [parse_row(text, plain) for text in parse_list(texts)]
@@ -108,7 +109,7 @@ def on_path(shared: TrainConfig, path: Literal["torch", "continuous"]) -> TrainC
 
 
 def _with(rows: list[TrainConfig], setting: str, values: Sequence[str]) -> list[TrainConfig]:
-    """The rows; one that takes a setting asked for all rows stands once with each of its values."""
+    """The rows; one that takes a setting given for all rows occurs once with each of its values."""
     if not values:
         return rows
     takers = {row for row in rows if getattr(row, setting) is None and not _keeps_its_own(row.rule)}
@@ -127,7 +128,7 @@ def _keeps_its_own(rule: str) -> bool:
 
 
 def is_reference(run: Mapping[str, Any]) -> bool:
-    """Whether a run is of the rule that others are compared with, with the signal and text that this rule brings."""
+    """Whether a run belongs to the reference rule, with the rule's own signal and text."""
     rule = str(run.get("plain_rule") or run["rule"])
     return parse_named(rule)[0] == GLOBAL_RULE and run.get("signal") is None and run.get("dw") is None
 
@@ -140,7 +141,7 @@ def check_words(config: SettledConfig) -> None:
             the device refuses the rule, or the rule's text cannot be read.
     """
     if config.path != "torch":
-        return  # settled by a plan, which has looked at all of it
+        return  # the plan of a circuit has checked all of it
     parts = [(SIGNALS, config.signal), (ENCODERS, config.encode), (NEURONS, config.neuron)]
     parts += [(NEURONS, config.readout_neuron), (NORMALISATIONS, None if config.norm == "none" else config.norm)]
     for registry, text in parts:
@@ -156,7 +157,7 @@ def check_words(config: SettledConfig) -> None:
 
 
 def name_of(run: Mapping[str, Any], shared: TrainConfig) -> str:
-    """The name of a run's row: its text, and targets, device and path where they are not the usual ones.
+    """The name of a run's row: its text, and targets, device and path if they are not the defaults.
 
     Args:
         run: settings by name, such as a `result.json` holds them.
@@ -179,8 +180,8 @@ def text_of(run: Mapping[str, Any], shared: TrainConfig) -> str:
         shared: settings of the comparison, which the text leaves out.
 
     Returns:
-        The rule, and every setting that neither the shared settings nor the rule itself give. A control always says
-        the learning rate of its read-out.
+        The rule, and every setting whose value comes neither from the shared settings nor from the rule. A control
+        always has the learning rate of its read-out.
     """
     rule = str(run.get("plain_rule") or run["rule"])
     config = replace(on_path(shared, run.get("path", "torch")), rule=rule, signal=None, dw=None, targets="own")

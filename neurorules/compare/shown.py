@@ -16,7 +16,7 @@ class Comparison(dict[str, Any]):
         return f"<Comparison {self['title']}: {'; '.join(rows)}; keys {', '.join(self)}>"
 
     def _repr_html_(self) -> str:
-        from neurorules.runs.shown.pictures import bars  # drawing waits until something is shown
+        from neurorules.runs.shown.pictures import bars  # drawing is imported only when something is shown
 
         accuracies: dict[str, list[float]] = {}
         for run in self["runs"]:

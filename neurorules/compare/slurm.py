@@ -21,16 +21,16 @@ def slurm_cluster(jobs: int) -> Any:
 
     Raises:
         MissingExtra: dask-jobqueue is not installed.
-        UserError: this machine hands no jobs to a queue, or the settings do not say what a job needs.
+        UserError: this machine has no queue, or the settings do not say what a job needs.
     """
     handler = signal.getsignal(signal.SIGINT)
     try:
         import dask
-        from dask_jobqueue import SLURMCluster  # which reads its settings while it is imported
+        from dask_jobqueue import SLURMCluster  # it reads its settings during its import
     except ImportError:
         raise MissingExtra("--dask slurm", "dask-jobqueue", "sweep") from None
     finally:
-        # Its import puts a handler of Ctrl-C of its own there, which would end this process without a word.
+        # Its import installs a handler of Ctrl-C, which would end this process without a message.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
     if shutil.which("sbatch") is None:

@@ -21,16 +21,16 @@ class Row:
     """One rule, averaged over its seeds.
 
     Args:
-        rule: name with options, and the device where there is one.
-        rates: learning rates of hidden layers (None for a control, whose layers learn nothing), and of the read-out.
+        rule: the name with options, and the device if there is one.
+        rates: learning rates of hidden layers (None for a control, whose layers do not learn), and of the read-out.
         seeds: number of seeds.
         test, test_spread: mean and standard deviation (n-1) of the test accuracy, in 0..1, or of the first figure of
             another task; spread 0 for one seed.
-        validation: mean of the same on the validation samples; None where no samples were held out.
+        validation: mean of the same on the validation samples; None if no samples were held out.
         seconds: mean seconds of learning.
         spikes: mean number of hidden spikes per sample.
-        needs: what the rule's signal needs, in words of `signals.NEEDS`.
-        figure: which figure it is, a key of `contracts.target.FIGURES`.
+        needs: the needs of the rule's signal, in words of `signals.NEEDS`.
+        figure: the figure that is shown, a key of `contracts.target.FIGURES`.
         r2: mean R2 of the test values, which is 0 where their mean is predicted; None for tasks without values.
     """
 
@@ -126,13 +126,13 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """The figure of each rule on each device, where a comparison has several devices.
+    """The figure of each rule on each device, if a comparison has several devices.
 
     Args:
         runs: the runs of a `compare.json`.
 
     Returns:
-        Titles, and a line for each rule; nothing where all runs learned on the same device.
+        Titles, and a line for each rule; nothing if all runs learned on the same device.
     """
     rows = on_devices(runs)
     if rows is None:
@@ -145,13 +145,13 @@ def by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def energy_by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """The energy of a sample of each rule on each device, where a comparison has several devices.
+    """The energy of a sample of each rule on each device, if a comparison has several devices.
 
     Args:
         runs: the runs of a `compare.json`.
 
     Returns:
-        Titles, and a line for each rule: nJ of running and of learning; nothing where no device says any.
+        Titles, and a line for each rule: nJ of running and of learning; nothing if no device gives them.
     """
     on_all = on_devices(runs)
     if on_all is None:
@@ -178,7 +178,7 @@ def both_energies(runs: Sequence[Energies]) -> str:
         runs: the runs of one rule on one device.
 
     Returns:
-        The text, with a dash for what no figure is known of.
+        The text, with a dash for a value that is not known.
     """
     parts = []
     for values in ([one.running_pJ for one in runs], [one.learning_pJ for one in runs]):

@@ -57,8 +57,8 @@ def update(device: Device, chip: Chip, changes: Weights) -> Chip:
 
     Args:
         device: model of the chip.
-        chip: the chip, which stays as it is.
-        changes: what is asked to be added to the weights of each connection.
+        chip: the chip, which is not changed.
+        changes: the requested changes of the weights of each connection.
 
     Returns:
         The chip after the changes.

@@ -125,7 +125,7 @@ def demand_session_left_alone(act: Callable[[], Any], what: str) -> None:
 
     Args:
         act: function that is called.
-        what: names the function in a message.
+        what: the name of the function in a message.
 
     Raises:
         Breach: a global generator or the default type changed.

@@ -30,7 +30,7 @@ MANY_PUSHES = 300
 FEW_PUSHES = 3
 """Changes in a row that take no weight farther, after which a chip is at the ends of its range."""
 NOISE = 0.05
-"""By what share noise may take a weight farther than the pushes before did."""
+"""The share by which noise may move a weight farther than the earlier pushes."""
 
 
 def halves(state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
@@ -181,7 +181,7 @@ def _at_the_ends(
     """Push weights until nothing changes, or until none has gone farther for a few pushes, as under noise.
 
     Returns:
-        The chip; how far its weights have gone, by parameter; and by what share noise may still take them farther.
+        The chip; how far its weights have gone, by parameter; and the share by which noise may still move them farther.
     """
     ends, without = _farthest(chip, sign), 0
     for _ in range(MANY_PUSHES):
@@ -243,7 +243,9 @@ def learning_under_it_resumes_to_the_same_bits(entry: Entry) -> None:
 
 
 def chains(entry: Entry) -> bool:
-    """Whether a device can stand beside itself in a chain. Where it brings what is single, a chain has to refuse it."""
+    """Whether a device can occur twice in a chain. If it has a hook that can occur only once, a chain has to refuse
+    it.
+    """
     single = [hook for hook in ALONE if isinstance(entry.make(), HOOKS[hook])]
     if not single:
         return True

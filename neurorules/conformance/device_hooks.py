@@ -29,7 +29,7 @@ from neurorules.language.options import parse_named
 from neurorules.neurons import NEURONS
 
 STEPS, ROWS, SIZE = 6, 5, 12
-"""T, B and the number of neurons of what is observed."""
+"""T, B and the number of neurons of observed membranes."""
 PLACE = Place("input", "hidden1", 0)
 TRACE = Trace("low", 0.8)
 ALIKE = ("lif:reset=zero", "cuba_lif:reset=subtract:alpha=0.5:beta=0.875")
@@ -38,24 +38,25 @@ LEAKIER = ("lif:reset=zero:beta=0.5", "cuba_lif:reset=subtract:alpha=0.75:beta=0
 IDEAL_ERROR = 1e-3
 """The largest error of an ideal device, in units of the largest value."""
 GAIN = 0.05
-"""How much better than frozen hidden layers a net has to do that learns under a device, in 0..1."""
+"""The least difference in accuracy, in 0..1, by which a net that learns under a device has to exceed frozen hidden
+layers."""
 TRAINING: dict[str, Any] = {"net": "64-64", "epochs": 5}
-"""A net and training that learns under the device models of this project."""
+"""A net and a training with which the device models of this project learn."""
 
 
 def needed(entry: Entry, protocol: type, what: str) -> Any:
-    """A device that offers something.
+    """A device, after the check that it has an optional part.
 
     Args:
         entry: the device.
-        protocol: what it has to offer.
-        what: the same in words.
+        protocol: the protocol of the part.
+        what: the part in words.
 
     Returns:
         The device.
 
     Raises:
-        NotApplicable: it does not offer it.
+        NotApplicable: it does not have the part.
     """
     device = entry.make()
     if not isinstance(device, protocol):

@@ -96,7 +96,7 @@ def encoded(encoder: Encoder, samples: Samples, seed: int = 0, steps: int = STEP
         cache: folder in which prepared samples are stored; None to store none.
 
     Returns:
-        The drive, (T, B, C, H, W), or (B, C, H, W) where it is constant.
+        The drive, (T, B, C, H, W), or (B, C, H, W) if it is constant.
     """
     prepared = np.array(encoder.prepare(samples, steps, cache))
     return encoder.encode(torch.from_numpy(prepared), steps, seeded(seed))

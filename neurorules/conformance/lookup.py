@@ -23,9 +23,9 @@ def looked_up(text: str, kind: str | None = None) -> Iterator[Entry]:
     """Find the entry that a text names, and list it in its registry while the context lasts.
 
     Args:
-        text: `NAME`, `KIND:NAME`, a dotted module path, or the path of a Python file; each may have options behind
+        text: `NAME`, `KIND:NAME`, a dotted module path, or the path of a Python file; each may have options after
             colons, such as "lif:beta=0.5" or "./mine.py:tau=3".
-        kind: kind of the entry, such as "neuron". None to infer it from the name, or from what the ENTRY makes.
+        kind: kind of the entry, such as "neuron". None to infer it from the name, or from the result of ENTRY.
 
     Returns:
         A context manager that gives the entry.
@@ -56,14 +56,14 @@ def looked_up(text: str, kind: str | None = None) -> Iterator[Entry]:
 
 
 def _is_own_file(name: str) -> bool:
-    """Whether a text names a file that belongs to no package, and stands alone."""
+    """Whether a text names a file that belongs to no package."""
     path = Path(name).expanduser()
     return is_path(name) and not (path.parent / "__init__.py").exists()
 
 
 @contextmanager
 def _listed_file(suite: Suite, path: Path) -> Iterator[None]:
-    """List a file that stands alone while the context lasts.
+    """List a file without a package while the context lasts.
 
     Raises:
         UserError: an installed entry has its name.

@@ -123,7 +123,7 @@ def changes_are_linear_in_the_third_factor(entry: Entry) -> None:
 
 
 def _compared(expression: Expression) -> bool:
-    """Whether m_post stands in comparisons alone."""
+    """Whether m_post occurs only in comparisons."""
     match expression:
         case Binary(operator, left, right):
             return operator in COMPARISONS.values() or (_compared(left) and _compared(right))
@@ -237,16 +237,16 @@ def what_it_declares_is_what_perturbation_shows(entry: Entry) -> None:
 
 
 def m_is_available_when_its_signal_says(entry: Entry) -> None:
-    """The contribution of a step depends on later steps of the trial exactly if `known` is not "step"."""
+    """The contribution of a step depends on later steps of the trial exactly if `timing` is not "step"."""
     model, _ = build(entry.text)
     audit = audit_rules([entry.text])
     later = [e["depends"] for e in audit["entries"] if e["kind"] == "later_steps"]
     if model.signal is None or not later:
         raise NotApplicable("it has no signal, or its trials have one step")
     waits = any(later[:-1])
-    time = model.third_factor_known
-    observed = f"later steps {'change' if waits else 'do not change'} an update, and `known` comes to '{time}'"
-    demand(waits == (time != "step"), "`known` says when m is there", observed, "Correct `known`")
+    time = model.third_factor_timing
+    observed = f"later steps {'change' if waits else 'do not change'} an update, and `timing` comes to '{time}'"
+    demand(waits == (time != "step"), "`timing` says when m is there", observed, "Correct `timing`")
 
 
 def it_learns_real_digits_better_than_its_frozen_control(entry: Entry) -> None:

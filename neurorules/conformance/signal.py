@@ -33,7 +33,7 @@ from neurorules.signals import SIGNALS
 from neurorules.torch_path.training.learner import Learner
 
 TIMES_OF_M = ("step", "error", "phase", "trial")
-"""Legal values of the attribute `known` of a signal."""
+"""Legal values of the attribute `timing` of a signal."""
 PLAIN_HOST = "dfa"
 """A rule of one phase, which runs any signal that needs no phases of its own."""
 
@@ -41,7 +41,7 @@ PLAIN_HOST = "dfa"
 def host_of(entry: Entry) -> tuple[str, str | None]:
     """Find a rule that runs the signal.
 
-    The second result is the text of the signal that replaces the rule's own; None where it is the rule's own.
+    The second result is the text of the signal that replaces the rule's own; None if it is the rule's own.
 
     Raises:
         NotApplicable: no rule runs the phases that the signal needs.
@@ -95,13 +95,13 @@ def learn(learner: Learner, steps: int, seeds: range) -> None:
 
 
 def it_is_a_frozen_signal_whose_words_are_of_the_contract(entry: Entry) -> None:
-    """A `Signal` whose attributes cannot be set, with `needs`, `known`, `summary` and `every` among the legal words."""
+    """A `Signal` whose attributes cannot be set, whose `needs`, `timing`, `summary` and `every` are legal words."""
     signal: Signal = demand_instance(entry, Signal)
     needs = getattr(signal, "needs", None)
     right = isinstance(needs, frozenset) and needs <= NEEDS.keys()
     observed = f"they are {sorted(needs) if isinstance(needs, frozenset) else needs!r}"
     demand(right, f"`needs` are a frozenset of {', '.join(NEEDS)}", observed, "Choose among them")
-    words = {"known": TIMES_OF_M, "summary": (None, *get_args(Summary)), "every": (None, *get_args(Every))}
+    words = {"timing": TIMES_OF_M, "summary": (None, *get_args(Summary)), "every": (None, *get_args(Every))}
     for name, legal in words.items():
         value = getattr(signal, name)
         demand(value in legal, f"`{name}` is one of {legal}", f"it is {value!r}", "Choose among them")

@@ -28,7 +28,7 @@ def drawn(transform: Transform, pre: Shape) -> tuple[Tensor, Tensor | None]:
         pre: shape of the presynaptic population.
 
     Returns:
-        Rows (R, *pre) of two steps in float64, and the mask of a trial of R / 2 samples; None where it draws none.
+        Rows (R, *pre) of two steps in float64, and the mask of a trial of R / 2 samples; None if it draws none.
     """
     return normal(seeded(), ROWS, *pre), transform.draw(ROWS // 2, pre, seeded(1))
 

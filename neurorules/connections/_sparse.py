@@ -104,13 +104,13 @@ def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
         return None
     if _is_rounded() or not events.serves(pre):
         return None
-    known = _listed.get()
-    if known is None or pre.numel() < SMALL:
+    lists = _listed.get()
+    if lists is None or pre.numel() < SMALL:
         return events.listed(pre, limit)
     key = pre.data_ptr(), pre.shape, pre.stride(), pre.dtype, limit
-    if key not in known:
-        known[key] = pre, events.listed(pre, limit)  # while it is held, no other matrix has its address
-    return known[key][1]
+    if key not in lists:
+        lists[key] = pre, events.listed(pre, limit)  # while it is held, no other matrix has its address
+    return lists[key][1]
 
 
 def _is_rounded() -> bool:

@@ -90,14 +90,14 @@ class Chip:
         """Whether the chip computes declared traces by a step of its own."""
         return any(isinstance(device, Tracing) for device, _ in self.parts)
 
-    def traced(self, place: Place, trace: Trace, key: str, brought: Tensor, start: Tensor | None) -> Tensor:
+    def traced(self, place: Place, trace: Trace, key: str, increment: Tensor, start: Tensor | None) -> Tensor:
         """Compute a declared trace by the chip's own trace step.
 
         Args:
             place: the phase, the first step, and the layer whose texts read the trace.
             trace: the trace as the rule declares it.
             key: distinguishes the trace from the other traces of the layer.
-            brought: what each step adds to the trace, (T, B, *shape).
+            increment: what each step adds to the trace, (T, B, *shape).
             start: the value before the first step, (B, *shape); 0 if None.
 
         Returns:
@@ -108,8 +108,8 @@ class Chip:
         """
         for device, state in self.parts:
             if isinstance(device, Tracing):
-                start = torch.zeros_like(brought[0]) if start is None else start
-                return device.on_trace(state, place, trace, key, brought, start)
+                start = torch.zeros_like(increment[0]) if start is None else start
+                return device.on_trace(state, place, trace, key, increment, start)
         raise LookupError("the chip has no trace step of its own")
 
     def after(self, steps: int) -> State:

@@ -6,7 +6,7 @@ change one.
 
 Noise that differs between trials is drawn from the state, which `on_time` advances, and from the place of the
 observation (phase, layer, step). Therefore the same state gives the same bits, a resumed run ends with the same bits,
-and all windows
+and windows of any length see the same noise.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Observing(Protocol):
 class Tracing(Protocol):
     """A device that computes traces by a step of its own, such as one in integer arithmetic."""
 
-    def on_trace(self, state: State, place: Place, trace: Trace, key: str, brought: Tensor, start: Tensor) -> Tensor:
+    def on_trace(self, state: State, place: Place, trace: Trace, key: str, increment: Tensor, start: Tensor) -> Tensor:
         """Compute a declared trace over a window.
 
         Args:
@@ -85,7 +85,7 @@ class Tracing(Protocol):
             trace: the trace as the rule declares it, with its decay per step.
             key: distinguishes the trace from others of the layer: its name, and whether its neurons are pre- or
                 postsynaptic.
-            brought: what each step adds to the trace, (T, B, *shape).
+            increment: what each step adds to the trace, (T, B, *shape).
             start: the value after the step before the window, (B, *shape).
 
         Returns:

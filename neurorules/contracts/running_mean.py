@@ -48,11 +48,11 @@ class RunningMean(NamedTuple):
 
     Args:
         value: the average (*shape).
-        seen: number of samples that went into it, a scalar.
+        samples: number of samples that went into it, a scalar.
     """
 
     value: Float[Tensor, "*shape"]
-    seen: Shaped[Tensor, ""]
+    samples: Shaped[Tensor, ""]
 
     def updated(self, value: Float[Tensor, "*shape"], samples: int, rate: float) -> RunningMean:
         """The average after one more trial.
@@ -66,9 +66,9 @@ class RunningMean(NamedTuple):
             The new average; this one is not changed.
         """
         samples = _whole.get() or samples
-        young = samples / (PRIOR + self.seen + samples)
+        young = samples / (PRIOR + self.samples + samples)
         step = young.clamp(min=1 - (1 - rate) ** (samples / REFERENCE))
-        return RunningMean(self.value + step * (value - self.value), self.seen + samples)
+        return RunningMean(self.value + step * (value - self.value), self.samples + samples)
 
 
 def start_at(value: float, shape: tuple[int, ...], like: Float[Tensor, "..."]) -> RunningMean:

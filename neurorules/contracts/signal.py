@@ -69,7 +69,7 @@ class Signal(ABC):
     steps_apart: bool = False
     """Whether the signal accepts an output error for each step, which `last_steps` produces for every kind of
     target."""
-    known: Literal["step", "phase", "trial", "error"] = "trial"
+    timing: Literal["step", "phase", "trial", "error"] = "trial"
     """When m is known: at each step, at the end of its phase, at the end of the trial, or as soon as the output error
     is known. The output error is known at each step if the output of each step has an error of its own."""
     phases: tuple[str, ...] = ("input",)

@@ -28,7 +28,7 @@ class Brian2Parts(NamedTuple):
         v: the value that is compared with the threshold, as an expression of `mem`.
         settle: statements that write `u` after the reset from `mem`, `S` and `late`.
         keep, admit: the gates of a free step, as products.
-        keep_held: `keep` of a step in which the membrane waits, as a factor to append: "" for 1, or "*(1 - S)".
+        keep_hold: `keep` of a step in which the membrane waits, as a factor to append: "" for 1, or "*(1 - S)".
         numbers, state, current: as in `Brian2Text`; `state` without `keep` and `admit`.
     """
 
@@ -39,7 +39,7 @@ class Brian2Parts(NamedTuple):
     settle: tuple[str, ...]
     keep: str
     admit: str
-    keep_held: str
+    keep_hold: str
     numbers: Mapping[str, float | np.ndarray]
     state: tuple[str, ...] = ()
     current: str | None = None
@@ -140,7 +140,7 @@ class ThresholdNeuron(SpikingAbove[State]):
         """
 
     @abstractmethod
-    def keep_held(self, before: Tensor) -> Tensor:
+    def keep_hold(self, before: Tensor) -> Tensor:
         """The gate `keep` of a step in which the membrane waits: 1, or 0 where the membrane was reset to a fixed value.
 
         Args:

@@ -68,7 +68,7 @@ class View:
         scored: how many of the last steps are scored, if each step has an error of its own; None if all steps are
             scored.
         labels: class indices (B,), or the targets of another task (`Signal.tasks`). This field and all that follow are
-            None unless the signal declares the need that provides them (see `bought`).
+            None unless the signal declares the need that provides them (see `require`).
         output_error: derivative of the loss with respect to the average output, (B, C); or with respect to that of each
             step, (T, B, C), if each step has an error of its own.
         above: what reaches this layer's spikes from the layers above.
@@ -101,8 +101,8 @@ class View:
     first: int = 0
 
 
-def bought(value: T | None, need: str) -> T:
-    """Read a field that one of the signal's needs provides, as in `labels = bought(view.labels, "target")`.
+def require(value: T | None, need: str) -> T:
+    """Read a field that one of the signal's needs provides, as in `labels = require(view.labels, "target")`.
 
     Args:
         value: a field of `View`, or an argument of a signal's method, which is None unless the need is declared.

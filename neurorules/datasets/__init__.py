@@ -47,7 +47,7 @@ def open_dataset(text: str, data_dir: DataPlace = None) -> DataSet:
     return data
 
 
-def held(text: str, data_dir: DataPlace = None) -> DataPlace:
+def data_place(text: str, data_dir: DataPlace = None) -> DataPlace:
     """A place to read data from, several times: what a function of the user's makes is made here, and once.
 
     Args:

@@ -12,8 +12,8 @@ from PIL import Image
 
 from neurorules.datasets._damage import is_hidden, reading
 from neurorules.datasets._files import md5_of
+from neurorules.disk.cache import cache_path
 from neurorules.disk.cache_folder import cache_folder
-from neurorules.disk.kept import kept
 from neurorules.language.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def read_jpeg_archive(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndar
         np.savez(target, **decoded)  # type: ignore[arg-type]
 
     try:
-        stored = kept(cache_folder() / "decoded", md5_of(path), ".npz", make)
+        stored = cache_path(cache_folder() / "decoded", md5_of(path), ".npz", make)
     except OSError as error:
         log.warning(f"decoded pictures cannot be kept in {cache_folder()} ({error.strerror}): each run decodes its own")
         return decoded or _decode(path, classes)

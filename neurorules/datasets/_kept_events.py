@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from neurorules.contracts.data_set import DataSet, Recordings
+from neurorules.disk.cache import cache_path
 from neurorules.disk.cache_folder import cache_folder
-from neurorules.disk.kept import kept
 
 FIELDS = ("x", "y", "polarity", "t_us", "offsets")
 VERSION = 1  # raise it when the same files begin to give other arrays
@@ -48,7 +48,7 @@ def kept_events(stem: str, read: Callable[[], DataSet]) -> DataSet:
         _write(fresh[0], path)
 
     try:
-        return _stored(kept(cache_folder() / "events", stem, "", make))
+        return _stored(cache_path(cache_folder() / "events", stem, "", make))
     except OSError as error:
         folder, reason = cache_folder() / "events", error.strerror or str(error)
         log.warning(f"events cannot be kept in {folder} ({reason}): each run reads the files again")

@@ -1,7 +1,7 @@
-"""The state of this machine: what is installed, and what is slow or missing because of what is not. Looking changes no
-setting.
+"""The state of this machine: the installed packages, and what is slow or missing without others. The examination
+changes no setting.
 
-Scans are compiled while the machine is examined, as the first training would do: only that tells whether it works.
+Scans are compiled during the examination, as the first training would do, since only that shows whether it works.
 """
 
 from __future__ import annotations

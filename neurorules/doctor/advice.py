@@ -1,4 +1,4 @@
-"""Advice on what is slow or missing on this machine, because of what, and what to do about it."""
+"""Advice on what is slow or missing on this machine, with the cause and the remedy."""
 
 from __future__ import annotations
 
@@ -18,15 +18,13 @@ SERVES = {
     "sweep": "compare --dask, and tune and sweep by Optuna's proposals",
     "logging": "logs for TensorBoard, --log tensorboard",
 }
-"""What a user cannot do without each extra. Those that join others, and the developers' own, are left out."""
+"""The features that need each extra. Extras that join others, and those for developers, are left out."""
 
 
 class Advice(NamedTuple):
     """One thing that is slow or missing.
 
-    problem: what the user meets.
-    because: what was found.
-    do: what changes it.
+    problem: the effect for the user. because: the finding. do: the remedy.
     """
 
     problem: str
@@ -35,13 +33,13 @@ class Advice(NamedTuple):
 
 
 def of(findings: Mapping[str, Any]) -> list[Advice]:
-    """Advice on what was found.
+    """The advice that follows from findings.
 
     Args:
         findings: as `neurorules.doctor.examine` gathers it.
 
     Returns:
-        The core's faults first, then what is slow, then what is missing; empty where there is nothing to improve.
+        The core's faults first, then what is slow, then what is missing; empty if there is nothing to improve.
     """
     return [
         *_core(findings["packages"]),

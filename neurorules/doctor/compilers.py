@@ -11,7 +11,7 @@ from neurorules.native.compile import find_compiler
 from neurorules.native.scans.dispatch import compiled
 
 LONGEST_S = 60
-"""Seconds that a compiler has for an empty program."""
+"""The number of seconds that a compiler may take for an empty program."""
 PROGRAM = "#include <vector>\nint main() { return std::vector<int>(1)[0]; }\n"
 
 

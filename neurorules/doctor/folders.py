@@ -19,7 +19,7 @@ HOLDS = {
     "decoded": "decoded pictures",
     "data": "downloaded data sets",
 }
-"""What the folders of the cache are for; compiled kernels lie beside them."""
+"""The purposes of the folders in the cache; compiled kernels are beside them."""
 
 
 def look_at_cache() -> dict[str, Any]:
@@ -67,12 +67,12 @@ def look_at_data(data_dir: Path | None) -> dict[str, Any]:
 
 
 def _standing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
+    """The folder, or the nearest existing folder above it."""
     return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
 
 
 def _refusal(folder: Path) -> str | None:
-    """Why no file can be written into a folder; None where one can."""
+    """The reason why no file can be written into a folder; None if one can."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return None
@@ -89,7 +89,7 @@ def _sizes(files: list[Path]) -> Iterator[int]:
     for file in files:
         try:
             yield file.stat(follow_symlinks=False).st_size
-        except OSError:  # another process took it away
+        except OSError:  # another process has removed it
             continue
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 DRIVER = Path("/proc/driver/nvidia/version")
-"""Is there where the driver of an NVIDIA GPU is loaded."""
+"""The file that exists if the driver of an NVIDIA GPU is loaded."""
 
 
 def look() -> dict[str, Any]:
@@ -31,8 +31,8 @@ def look() -> dict[str, Any]:
 
 
 def _triton() -> str | None:
-    """Version of Triton, or None where it cannot be imported."""
+    """Version of Triton, or None if it cannot be imported."""
     try:
         return str(import_module("triton").__version__)
-    except Exception:  # whatever stands in the way of its import, its kernels cannot run
+    except Exception:  # whatever prevents its import, its kernels cannot run
         return None

@@ -30,7 +30,9 @@ def look() -> dict[str, Any]:
 
 
 def _threads() -> dict[str, Any]:
-    """Cores of the machine, by what they are limited, how many are left, and how many threads torch would start."""
+    """The cores of the machine, the limits on them, the number of usable ones, and the number of threads that torch
+    would start.
+    """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
     return {
@@ -50,7 +52,7 @@ def quota(file: Path) -> float | None:
         file: its `cpu.max`.
 
     Returns:
-        A number of cores, which need not be whole; None where there is no limit, or no control group.
+        A number of cores, which need not be whole; None if there is no limit, or no control group.
     """
     with suppress(OSError, ValueError):
         most, period = file.read_text(encoding="ascii").split()

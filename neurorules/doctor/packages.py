@@ -1,4 +1,4 @@
-"""The packages that neurorules asks for, as its own metadata names them, and which of them are installed."""
+"""The packages that neurorules requires according to its metadata, and which of them are installed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from typing import Any, NamedTuple
 from packaging.requirements import Requirement
 
 CORE = "core"
-"""Stands where a package belongs to no extra."""
+"""The name for packages that belong to no extra."""
 
 
 class Package(NamedTuple):
-    """One package that is asked for.
+    """One package that is required.
 
-    name: in the index of packages.
-    extra: the extra that asks for it, or `CORE`.
-    wanted: the versions that are accepted, such as ">=2.6"; empty for any.
-    version: the installed one, or None.
-    state: installed, missing, or "other version" where the installed one is not accepted.
+    name: in the index of packages. extra: the extra that requires it, or `CORE`. wanted: the versions that are
+    accepted, such as ">=2.6"; empty for any. version: the installed one, or None. state: installed, missing, or "other
+    version" if the installed one is not accepted.
     """
 
     name: str
@@ -30,7 +28,7 @@ class Package(NamedTuple):
 
 
 def look() -> list[dict[str, Any]]:
-    """Every package of the core and of each extra; empty where this copy of neurorules is not installed itself."""
+    """Every package of the core and of each extra; empty if this copy of neurorules is not installed itself."""
     try:
         own = metadata.distribution("neurorules")
     except metadata.PackageNotFoundError:

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from neurorules.contracts.encoder import EventArrays
+from neurorules.disk.cache import cache_path
 from neurorules.disk.failures import FULL
-from neurorules.disk.kept import kept
 from neurorules.disk.space import gigabytes, mapped_array
 from neurorules.language.errors import UserError
 from neurorules.native import frames as native
@@ -184,7 +184,7 @@ def kept_on_disk(
         build(lambda dtype: mapped_array(path, dtype, shape))
 
     try:
-        frames: np.ndarray = np.load(kept(folder, stem, ".npy", make), mmap_mode="r", allow_pickle=False)
+        frames: np.ndarray = np.load(cache_path(folder, stem, ".npy", make), mmap_mode="r", allow_pickle=False)
         return frames
     except OSError as error:
         reason, size = error.strerror or str(error), math.prod(shape)

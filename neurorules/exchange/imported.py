@@ -74,5 +74,5 @@ class Imported:
 
 def _on(averages: CurrentStatistics, device: torch.device, dtype: torch.dtype) -> CurrentStatistics:
     return CurrentStatistics(
-        *(RunningMean(one.value.to(device, dtype).clone(), one.seen.to(device, dtype).clone()) for one in averages)
+        *(RunningMean(one.value.to(device, dtype).clone(), one.samples.to(device, dtype).clone()) for one in averages)
     )

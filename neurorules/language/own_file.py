@@ -210,7 +210,7 @@ def entry_of(path: Path, kind: str) -> Callable[..., Any]:
     return module.ENTRY
 
 
-def check_made(path: Path, kind: str, value: object) -> None:
+def check_result(path: Path, kind: str, value: object) -> None:
     """Refuse the result of an ENTRY if it has the wrong kind, or is a rule with a name other than that of its file.
 
     Args:

@@ -24,7 +24,7 @@ from typing import Any
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_list, parse_named
-from neurorules.language.own_file import KINDS, check_made, entry_of, load, offer_of
+from neurorules.language.own_file import KINDS, check_result, entry_of, load, offer_of
 from neurorules.language.own_files import checked_path, is_path, listed_as, take
 
 PACKAGES = {kind: f"neurorules.{kind}s" for kind in KINDS}
@@ -165,7 +165,7 @@ class Registry:
         factory, place = self.factory(name), self.place(name)
         value = factory(**convert_options(f"{self.kind} '{name}'", factory, options))
         if is_path(place):
-            check_made(Path(place), self.kind, value)
+            check_result(Path(place), self.kind, value)
         return value
 
     def summary(self, name: str) -> str:

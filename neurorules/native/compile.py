@@ -1,7 +1,8 @@
 """Compiles C kernels on first use and loads them; later processes load the stored file.
 
-The stored file is named after its sources, its flags, the processor and its own content (`disk.kept`): half a library
-would kill whoever loads it. It names no OpenMP runtime: torch's own, already in the process, serves it.
+The stored file is named after its sources, its flags, the processor and its own content (`disk.cache`): a half-written
+library would crash the process that loads it. It is not linked to an OpenMP runtime, since torch's runtime is already
+in the process.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from pathlib import Path
 
 import torch  # noqa: F401  brings the OpenMP runtime that the kernels are bound to
 
+from neurorules.disk.cache import cache_path
 from neurorules.disk.cache_folder import cache_folder
 from neurorules.disk.failures import FULL
-from neurorules.disk.kept import kept
 
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
 """Flags of the compiler that all kernels share."""
@@ -38,7 +39,9 @@ def find_compiler() -> str | None:
 
 
 def processor() -> str:
-    """Describe as text what -march=native may depend on: a home folder can be shared by unlike machines."""
+    """A text for everything that -march=native may depend on, since machines with different processors can share a home
+    folder.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -48,7 +51,9 @@ def processor() -> str:
 
 
 def _openmp_flags() -> tuple[str, ...]:
-    """OpenMP only where torch brought GNU's runtime; a second one beside it would fight for the cores."""
+    """The compiler flags for OpenMP; none unless torch has loaded GNU's runtime, since two runtimes would compete for
+    the cores.
+    """
     try:
         ctypes.CDLL(None)["GOMP_parallel"]
     except (AttributeError, OSError, TypeError):
@@ -58,7 +63,7 @@ def _openmp_flags() -> tuple[str, ...]:
 
 def _compile(compiler: str, flags: tuple[str, ...], source: Path, target: Path) -> None:
     compiled = target.with_suffix(".o")
-    # Two steps: -fopenmp when linking would tie the file to an OpenMP runtime of the compiler's own.
+    # Two steps: linking with -fopenmp would bind the file to the compiler's own OpenMP runtime.
     for command in (
         [compiler, *flags, "-c", str(source), "-o", str(compiled)],
         [compiler, "-shared", str(compiled), "-o", str(target)],
@@ -67,39 +72,39 @@ def _compile(compiler: str, flags: tuple[str, ...], source: Path, target: Path) 
 
 
 def load_or_compile(compiler: str, sources: tuple[Path, ...], flags: tuple[str, ...], folder: Path) -> ctypes.CDLL:
-    """Load kernels, which are compiled where no earlier process has kept them.
+    """Load kernels, and compile them if no earlier process has stored them.
 
     Args:
         compiler: path of the C compiler.
-        sources: of the kernels; the first one includes the others.
-        flags: for the compiler.
-        folder: where they are kept.
+        sources: the source files of the kernels; the first one includes the others.
+        flags: the flags for the compiler.
+        folder: the folder in which they are stored.
 
     Returns:
         The library.
 
     Raises:
-        OSError, subprocess.SubprocessError: they cannot be compiled, written or loaded.
+        OSError, subprocess.SubprocessError: the kernels cannot be compiled, written or loaded.
     """
     flags = flags + _openmp_flags()
     key = hashlib.sha256("\0".join([compiler, *flags, processor()]).encode())
     for source in sources:
         key.update(source.read_bytes())
     stem = f"{sources[0].stem}-{key.hexdigest()[:20]}"
-    path = kept(folder, stem, ".so", lambda target: _compile(compiler, flags, sources[0], target))
+    path = cache_path(folder, stem, ".so", lambda target: _compile(compiler, flags, sources[0], target))
     return ctypes.CDLL(str(path))
 
 
 def load(
     compiler: str | None, sources: tuple[Path, ...], flags: tuple[str, ...], instead: str = "neurons run in plain torch"
 ) -> ctypes.CDLL | None:
-    """Load kernels, and warn where they cannot be had.
+    """Load kernels, or warn if they cannot be compiled.
 
     Args:
-        compiler: path of the C compiler; None where there is none.
-        sources: of the kernels; the first one includes the others.
-        flags: for the compiler.
-        instead: what happens without them, for the warning.
+        compiler: the path of the C compiler; None if there is none.
+        sources: the source files of the kernels; the first one includes the others.
+        flags: the flags for the compiler.
+        instead: what happens without the kernels, for the warning.
 
     Returns:
         The library; None after the warning.
@@ -110,14 +115,15 @@ def load(
     try:
         try:
             return load_or_compile(compiler, sources, flags, cache_folder())
-        except OSError as failure:  # a home that is read-only, full, or not to be executed from
+        except OSError as failure:  # the folder is read-only or full, or files in it may not be executed
             _say_unkept(str(cache_folder()), failure.strerror or str(failure))
             with tempfile.TemporaryDirectory() as private:
                 return load_or_compile(compiler, sources, flags, Path(private))
     except subprocess.CalledProcessError as failure:
-        told = (failure.stderr or "").strip()
-        reason = next(iter(told.splitlines()), f"exit code {failure.returncode}")
-        _warn(f"{compiler} failed ({reason})", instead, NO_ROOM if os.strerror(errno.ENOSPC) in told else NO_COMPILER)
+        output = (failure.stderr or "").strip()
+        reason = next(iter(output.splitlines()), f"exit code {failure.returncode}")
+        full = os.strerror(errno.ENOSPC) in output
+        _warn(f"{compiler} failed ({reason})", instead, NO_ROOM if full else NO_COMPILER)
     except (OSError, subprocess.SubprocessError) as failure:
         full = isinstance(failure, OSError) and failure.errno in FULL
         _warn(f"{compiler} failed ({failure})", instead, NO_ROOM if full else NO_COMPILER)
@@ -126,7 +132,7 @@ def load(
 
 @functools.cache
 def _say_unkept(folder: str, reason: str) -> None:
-    """Say once that a process compiles for itself alone."""
+    """Warn once that this process cannot store its kernels for others."""
     warnings.warn(
         f"neurorules: compiled kernels cannot be kept in {folder} ({reason}), so each process compiles its own. Name "
         f"another folder with the environment's NEURORULES_CACHE",

@@ -1,4 +1,6 @@
-"""Memory for large outputs: large pages where the system offers them, since small ones cost more than filling them."""
+"""Memory for large outputs: large pages if the system offers them, since allocating small ones takes longer than
+filling them.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,12 @@ import torch
 from torch import Tensor
 
 LARGE = 1 << 21
-"""Size of a large page in bytes."""
+"""The size of a large page in bytes."""
 
 
 @functools.cache
 def _advise() -> Callable[[int, int, int], int] | None:
-    """The system's call by which a process asks for large pages; None where there is none."""
+    """The system call that requests large pages; None if the system has none."""
     if not hasattr(mmap, "MADV_HUGEPAGE"):
         return None
     try:
@@ -28,17 +30,17 @@ def _advise() -> Callable[[int, int, int], int] | None:
 
 
 def fresh(*shape: int, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """An empty tensor, for whose memory large pages are asked where it is large enough to fill some.
+    """An uninitialised tensor, in large pages if it is large enough.
 
-    Nothing is said where the system refuses: the tensor is the same.
+    If the system refuses, the tensor is created in the usual way.
 
     Args:
-        shape: of the tensor.
-        like: gives the device, and the type.
-        dtype: another type; that of `like` if None.
+        shape: the shape of the tensor.
+        like: a tensor with the device and the data type.
+        dtype: another data type; that of `like` if None.
 
     Returns:
-        The tensor, not filled.
+        The uninitialised tensor.
     """
     tensor = like.new_empty(shape, dtype=dtype)
     size, advise = tensor.numel() * tensor.element_size(), _advise()

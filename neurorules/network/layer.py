@@ -213,7 +213,7 @@ def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator
     return masks
 
 
-def kept_of(layers: tuple[Layer, ...], index: int, masks: Masks) -> Tensor | None:
+def dropout_mask_of(layers: tuple[Layer, ...], index: int, masks: Masks) -> Tensor | None:
     """The dropout mask of a layer's own output, which says how much of it reaches the layers that read it.
 
     Dropout after pooling is ignored, because it drops the pool's output and not that of a neuron. If several layers
@@ -248,6 +248,15 @@ def _kept_by(layer: Layer, entry: Input, shape: Shape, masks: Masks) -> Tensor |
 
 
 __all__ = [
-    "NETWORK_INPUT", "Input", "Layer", "Masks", "arrive", "as_row", "carry_back", "draw_masks", "input_name", "kept_of",
+    "NETWORK_INPUT",
+    "Input",
+    "Layer",
+    "Masks",
+    "arrive",
+    "as_row",
+    "carry_back",
+    "draw_masks",
+    "dropout_mask_of",
+    "input_name",
     "repeat_over_time",
 ]  # fmt: skip

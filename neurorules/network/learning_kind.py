@@ -60,7 +60,7 @@ def _time_of_m(model: Model, layer: Layer) -> str:
     """When the third factor of a step is known; that of the read-out is the output error."""
     if layer.role == "readout" or model.signal is None:
         return "step" if model.errs_each_step else "trial"
-    return model.third_factor_known
+    return model.third_factor_timing
 
 
 def _names(expression: Expression | None) -> tuple[str, ...]:

@@ -45,14 +45,14 @@ class PostForm:
         outer, inner: constant factors.
         factor: the factor of the membrane; "one" for none.
         through: whether the text contains through_norm.
-        kept: whether the dropout mask kept_post multiplies m_post.
+        dropout: whether the dropout mask kept_post multiplies m_post.
     """
 
     outer: float
     inner: float
     factor: Literal["psi", "positive", "one"]
     through: bool
-    kept: bool = False
+    dropout: bool = False
 
     def psi(self, neuron: Neuron) -> Psi | None:
         """inner * factor as a psi of the scans; None if they cannot compute the neuron's pseudo-derivative."""

@@ -61,7 +61,7 @@ class AdaptiveIntegrator(Integrator[AdaptiveState]):
         return AdaptiveState(self.leaked(state.membrane, current, late), adaptation, state.spikes)
 
     def hold(self, state: AdaptiveState, moved: AdaptiveState, late: Tensor) -> AdaptiveState:
-        return moved._replace(membrane=self.held(state.membrane, late))
+        return moved._replace(membrane=self.hold_membrane(state.membrane, late))
 
     def v(self, moved: AdaptiveState) -> Tensor:
         return moved.membrane - self.kappa * moved.adaptation
@@ -76,12 +76,12 @@ class AdaptiveIntegrator(Integrator[AdaptiveState]):
         return Brian2Parts(
             late=self.brian2_late(" - kappa*adapt"),
             integrate=("adapt = rho*adapt", "adapt = adapt + S", *self.brian2_leaked("mem", "I")),
-            hold=self.brian2_held(),
+            hold=self.brian2_hold(),
             v="mem - kappa*adapt",
             settle=(self.brian2_after_reset("mem"),),
             keep=f"beta{self.brian2_passed()}",
             admit="1.0",
-            keep_held=self.brian2_passed(),
+            keep_hold=self.brian2_passed(),
             numbers={**self.brian2_numbers(), "rho": self.rho, "kappa": self.kappa},
             state=("adapt",),
         )

@@ -44,7 +44,7 @@ class Integrator(ThresholdNeuron[State]):
         v = self.beta * u + current
         return v - late * self.v_threshold if self.reset == "subtract" else v
 
-    def held(self, u: Tensor, late: Tensor) -> Tensor:
+    def hold_membrane(self, u: Tensor, late: Tensor) -> Tensor:
         """The membrane in a step in which it waits, when only late resets change it."""
         if self.reset == "none":
             return u
@@ -57,9 +57,9 @@ class Integrator(ThresholdNeuron[State]):
         return v - (spikes - late) * (self.v_threshold if self.reset == "subtract" else v)
 
     def gates(self, state: State, before: Tensor) -> Gates:
-        return Gates(self.beta * self.keep_held(before), torch.ones_like(before), None)
+        return Gates(self.beta * self.keep_hold(before), torch.ones_like(before), None)
 
-    def keep_held(self, before: Tensor) -> Tensor:
+    def keep_hold(self, before: Tensor) -> Tensor:
         return 1 - before if self.reset == "zero" else torch.ones_like(before)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Integrator[State]:
@@ -79,8 +79,8 @@ class Integrator(ThresholdNeuron[State]):
         lines += [f"{name} = beta*u", f"{name} = {name} + {current}"]
         return [*lines, f"{name} = {name} - late*v_threshold"] if self.reset == "subtract" else lines
 
-    def brian2_held(self) -> str:
-        """`held`, the membrane in a waiting step, as a Brian2 expression."""
+    def brian2_hold(self) -> str:
+        """`hold_membrane`, the membrane in a waiting step, as a Brian2 expression."""
         return {"subtract": "(u - late*v_threshold)", "zero": "(u - late*u)", "none": "u"}[self.reset]
 
     def brian2_after_reset(self, name: str) -> str:

@@ -32,7 +32,7 @@ class LeakyIntegrator(Integrator[MembraneState]):
         return MembraneState(self.leaked(state.membrane, current, late))
 
     def hold(self, state: MembraneState, moved: MembraneState, late: Tensor) -> MembraneState:
-        return MembraneState(self.held(state.membrane, late))
+        return MembraneState(self.hold_membrane(state.membrane, late))
 
     def v(self, moved: MembraneState) -> Tensor:
         return moved.membrane
@@ -47,12 +47,12 @@ class LeakyIntegrator(Integrator[MembraneState]):
         return Brian2Parts(
             late=self.brian2_late(),
             integrate=tuple(self.brian2_leaked("mem", "I")),
-            hold=self.brian2_held(),
+            hold=self.brian2_hold(),
             v="mem",
             settle=(self.brian2_after_reset("mem"),),
             keep=f"beta{self.brian2_passed()}",
             admit="1.0",
-            keep_held=self.brian2_passed(),
+            keep_hold=self.brian2_passed(),
             numbers=self.brian2_numbers(),
         )
 

@@ -56,11 +56,11 @@ class Refractory(Neuron[RefractoryState]):
         can_spike = free.to(current.dtype)
         spikes = neuron.spikes(v) * can_spike
         left = spikes * self.period + (1 - spikes) * (state.left - 1).clamp(min=0)
-        gates = self._gates(neuron.gates(state.neuron, before), neuron.keep_held(before), can_spike)
+        gates = self._gates(neuron.gates(state.neuron, before), neuron.keep_hold(before), can_spike)
         return spikes, Observed(v, gates=gates), RefractoryState(neuron.settle(here, spikes, late), left)
 
-    def _gates(self, free: Gates, keep_held: Tensor, can_spike: Tensor) -> Gates:
-        return Gates(can_spike * free.keep + (1 - can_spike) * keep_held, can_spike * free.admit, can_spike)
+    def _gates(self, free: Gates, keep_hold: Tensor, can_spike: Tensor) -> Gates:
+        return Gates(can_spike * free.keep + (1 - can_spike) * keep_hold, can_spike * free.admit, can_spike)
 
     def psi(self, v: Tensor) -> Tensor:
         return self.neuron.psi(v)
@@ -123,7 +123,7 @@ class Refractory(Neuron[RefractoryState]):
         lines = (
             *([f"late = {late}"] if late else []),
             "free = int(left <= 0)",
-            f"keep = free*{parts.keep} + (1 - free){parts.keep_held}",
+            f"keep = free*{parts.keep} + (1 - free){parts.keep_hold}",
             f"admit = free*{parts.admit}",
             *parts.integrate,
             f"mem = free*mem + (1 - free)*{parts.hold}",

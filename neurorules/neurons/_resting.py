@@ -74,7 +74,7 @@ class RestingIntegrator(SynapticIntegrator):
             settle=("u = mem + S*(after - mem)" if self.reset == "zero" else "u = mem",),
             keep=f"beta{self.brian2_passed()}",
             admit="1.0",
-            keep_held=self.brian2_passed(),
+            keep_hold=self.brian2_passed(),
             numbers=numbers,
             state=("syn",),
             current="syn",

@@ -58,7 +58,7 @@ class SynapticIntegrator(Integrator[SynapticState]):
         return SynapticState(self.leaked(state.membrane, arriving, late), arriving, state.spikes)
 
     def hold(self, state: SynapticState, moved: SynapticState, late: Tensor) -> SynapticState:
-        return moved._replace(membrane=self.held(state.membrane, late))
+        return moved._replace(membrane=self.hold_membrane(state.membrane, late))
 
     def v(self, moved: SynapticState) -> Tensor:
         return moved.membrane
@@ -91,12 +91,12 @@ class SynapticIntegrator(Integrator[SynapticState]):
         return Brian2Parts(
             late=self.brian2_late(),
             integrate=("syn = alpha*syn", "syn = syn + I", *membrane),
-            hold=self.brian2_held(),
+            hold=self.brian2_hold(),
             v="mem",
             settle=(self.brian2_after_reset("mem"),),
             keep=f"beta{self.brian2_passed()}",
             admit="(1 - S)" if self._wipes_current else "1.0",
-            keep_held=self.brian2_passed(),
+            keep_hold=self.brian2_passed(),
             numbers={**self.brian2_numbers(), "alpha": flat_numbers(self.alpha)},
             state=("syn",),
             current="syn",

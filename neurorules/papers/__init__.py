@@ -1,1 +1,1 @@
-"""The papers that neurorules reproduces: their tables, and what trains these tables again."""
+"""The papers that neurorules reproduces: their tables, and the code that trains them again."""

@@ -1,4 +1,6 @@
-"""Tables of a paper whose rows are experiments of their own: a network and a way to learn that no rule's run has."""
+"""Tables of a paper whose rows are experiments of their own: a network and a way to learn that no configuration
+describes.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,10 @@ from neurorules.runs.plain_json import plain, read_json, to_json
 from neurorules.runs.progress import track
 
 EXPERIMENT_FILE = "experiment.json"
-"""In the folder of a run: its settings and its result. It is written last."""
+"""The file in the folder of a run with its settings and its result, which is written last."""
 Run = Callable[[Any, Path, Path | None, bool], dict[str, Any]]
-"""Runs an experiment, from its settings, its folder, the folder of the data sets, and whether to be quiet. What it
-returns holds test_accuracy in 0..1 and seconds."""
+"""A function that runs an experiment, given its settings, its folder, the folder of the data sets, and whether to be
+quiet. Its result has test_accuracy in 0..1, and seconds."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Experiment:
     Args:
         label: in the paper's words, such as "100 neurons".
         settings: a frozen dataclass with at least data, seed, epochs and limit; its seed is the first of the seeds.
-        published: the number in the paper; None where there is none.
+        published: the number in the paper; None if there is none.
     """
 
     label: str
@@ -48,9 +50,9 @@ class Experiments:
     """A table of experiments of one kind, which share a data set.
 
     Args:
-        title: of the table.
+        title: the title of the table.
         rows: its lines.
-        run: runs one of them; a function of a module, so that another process finds it.
+        run: the function that runs one of them. It must belong to a module, so that another process can import it.
         columns: further columns, by title: functions from the results of a row's runs to the text of its cell.
     """
 
@@ -66,7 +68,7 @@ class Experiments:
 
 
 Task = tuple[Run, Any, Path]
-"""A run that is to be made: the function, its settings and its folder."""
+"""A run to perform: the function, its settings and its folder."""
 
 
 def perform(tasks: Sequence[Task], out: Path, jobs: int, data_dir: Path | None, quiet: bool) -> None:
@@ -76,11 +78,11 @@ def perform(tasks: Sequence[Task], out: Path, jobs: int, data_dir: Path | None, 
         tasks: the runs.
         out: the folder above theirs.
         jobs: number of processes at once.
-        data_dir: folder of the data sets, None for the usual one.
-        quiet: shows no progress bars.
+        data_dir: folder of the data sets, None for the default folder.
+        quiet: show no progress bars.
 
     Raises:
-        UserError: a run that stands there was made with other settings.
+        UserError: an existing run has other settings.
         Interrupted: the user stopped it; finished runs are kept.
     """
     check_range("--jobs", jobs, Jobs)
@@ -101,10 +103,10 @@ def perform(tasks: Sequence[Task], out: Path, jobs: int, data_dir: Path | None, 
 
 
 def _is_finished(settings: Any, folder: Path) -> bool:
-    """Whether a run stands in its folder.
+    """Whether a run is finished.
 
     Raises:
-        UserError: it was made with other settings.
+        UserError: it has other settings.
     """
     file = folder / EXPERIMENT_FILE
     if not file.exists():
@@ -142,23 +144,23 @@ def seeded(row: Experiment, seeds: int, changed: Mapping[str, Any]) -> list[Any]
     """The settings of all seeds of a row.
 
     Args:
-        row: of a table.
-        seeds: how many, >= 1.
+        row: the row of a table.
+        seeds: the number of seeds, >= 1.
         changed: settings that replace those of the row.
 
     Returns:
-        One for each seed.
+        The settings for each seed.
     """
     return [replace(row.settings, **changed, seed=row.settings.seed + seed) for seed in range(seeds)]
 
 
 def gather(table: Experiments, row: Experiment, home: Path) -> dict[str, Any]:
-    """The results of one row over its seeds, those of earlier calls included, in the form of a row that is trained.
+    """The results of one row over its seeds, including those of earlier calls, in the form of a row of training runs.
 
     Args:
-        table: of the row.
-        row: whose results are read.
-        home: folder above those of the seeds.
+        table: the table of the row.
+        row: the row whose results are read.
+        home: the folder above those of the seeds.
 
     Returns:
         label, published, seeds, epochs, test_accuracy and spread in 0..1, seconds and measures.

@@ -28,9 +28,9 @@ class Row:
     """One line of a table.
 
     Args:
-        label: the paper's own word, such as "SP voltage".
-        config: what is trained; its seed is the first of the seeds.
-        published: the number in the paper; None where there is none.
+        label: the paper's term, such as "SP voltage".
+        config: the configuration, whose seed is the first of the seeds.
+        published: the number in the paper; None if there is none.
     """
 
     label: str
@@ -62,7 +62,7 @@ class Paper:
         notes: sentences that a reader must know, such as that a table is a reconstruction.
         measures: further columns, by title.
         protocols: tables that are measured on one synapse.
-        experiments: tables of networks of their own, which no `TrainConfig` describes.
+        experiments: tables of networks of their own, which no `TrainConfig` can describe.
     """
 
     title: str

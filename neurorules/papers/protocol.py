@@ -1,4 +1,4 @@
-"""Tables of papers that are measured on one synapse, where nothing is trained: the rows, and what comes of them."""
+"""Tables of papers that are measured on one synapse, without training: their rows and results."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from neurorules.runs.progress import track
 
 @dataclass(frozen=True)
 class Protocol:
-    """One line: what is done to a synapse, and what the paper reports of it.
+    """One line of a table: a protocol for a synapse, and the paper's result of it.
 
     Args:
         label: such as "+10 ms, 50 Hz".
-        measure: does it, and returns our number, in the unit of the table.
+        measure: a function that runs the protocol, and returns the result in the unit of the table.
         published: the paper's number.
-        beside: further numbers to stand beside ours, by title of the column.
+        beside: further numbers for comparison, by title of the column.
     """
 
     label: str
@@ -39,12 +39,12 @@ def measured(tables: tuple[Protocols, ...], only: Callable[[str, str], bool], qu
     """Measure the rows of some tables.
 
     Args:
-        tables: of a paper.
+        tables: the tables of a paper.
         only: whether a row is wanted, from the title of its table and its label.
-        quiet: shows no progress bar.
+        quiet: show no progress bar.
 
     Returns:
-        title and rows of each table; of each row label, published, ours and beside.
+        Title and rows of each table; each row has label, published, ours and beside.
     """
     wanted = [(table, row) for table in tables for row in table.rows if only(table.title, row.label)]
     ours = {id(row): row.measure() for _, row in track(wanted, "measuring", quiet=quiet)}

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Trust = Literal["verified", "second-hand", "recalled, unverified"]
-"""How far a number can be trusted: it was read in a public text or code, read in notes by others, or recalled."""
+"""The reliability of a number: it was read in a public text or code, read in notes by others, or recalled from
+memory."""
 
 
 class Published(NamedTuple):
-    """A number that a paper reports: of what is trained, a test accuracy.
+    """A number that a paper reports; for training runs, a test accuracy.
 
     Args:
         value: in percent.
-        spread: standard deviation in percent; None where the paper gives none.
+        spread: standard deviation in percent; None if the paper gives none.
         trust: how far the number can be trusted.
     """
 

@@ -43,19 +43,19 @@ def reproduce(
     """Train the rows of a paper's tables into folders below `out`, and write `reproduce.json`.
 
     Args:
-        paper: with its tables.
+        paper: the paper with its tables.
         out: folder of the runs.
         seeds: number of seeds of each row.
-        only: trains the rows whose label or table's title holds this word, or each of several words joined by "+"; None
-            for all rows.
+        only: train only rows whose label or table's title contains this word, or each of several words joined by "+";
+            None for all rows.
         changed: settings that replace those of the rows, by name, such as epochs.
         jobs, data_dir, force, resume, quiet: as in `compare`.
 
     Returns:
         title, source, notes and tables. Each table has its title, the reason if it was not trained, and rows of label,
-        published, seeds, figure, test_accuracy and spread in 0..1 (of values that are followed test_mse, and its
-        spread), seconds and measures. What is measured and not trained stands in `measured`, as `protocol.measured`
-        gives it.
+        published, seeds, figure, test_accuracy and spread in 0..1 (for regression, test_mse and its spread), seconds
+        and measures. Protocols, which are measured without training, are in `measured`, in the form of
+        `protocol.measured`.
 
     Raises:
         UserError: no row has such a name, or `out` holds other runs.
@@ -89,7 +89,7 @@ def reproduce(
 
 
 def _content(paper: Paper, out: Path, missing: dict[str, str], only: str | None, quiet: bool) -> dict[str, Any]:
-    """Gather the content of `reproduce.json` once all runs have finished."""
+    """Collect the content of `reproduce.json` after all runs have finished."""
     return {
         "title": paper.title,
         "source": paper.source,
@@ -104,7 +104,7 @@ def _content(paper: Paper, out: Path, missing: dict[str, str], only: str | None,
 
 
 def _check_only(paper: Paper, only: str | None) -> None:
-    """Refuse a word that no row of a paper and no title of its tables holds.
+    """Refuse a word that occurs in no row of a paper and in no title of its tables.
 
     Raises:
         UserError: there is no such row; the message names all rows.
@@ -116,10 +116,10 @@ def _check_only(paper: Paper, only: str | None) -> None:
 
 
 def _prepare(out: Path, force: bool, resume: bool) -> None:
-    """Refuse or replace experiments that stand in `out`, unless they are to be kept.
+    """Refuse or replace existing experiments in `out`, unless they are to be kept.
 
     Raises:
-        UserError: there are some, and nothing says what becomes of them.
+        UserError: there are some, and neither `force` nor `resume` is set.
     """
     standing = [] if resume else sorted(out.glob(f"*/*/*/{EXPERIMENT_FILE}"))
     if standing and not force:
@@ -133,9 +133,9 @@ def folder_of(out: Path, table: Table | Experiments, row: Row | Experiment, seed
 
     Args:
         out: folder of all runs.
-        table: that the row belongs to.
-        row: that is trained.
-        seed: of the run.
+        table: the table that the row belongs to.
+        row: the row that is trained.
+        seed: the seed of the run.
 
     Returns:
         A folder below `out`, named after the table, the row and the seed.
@@ -149,7 +149,7 @@ def _slug(text: str) -> str:
 
 
 def _is_wanted(title: str, label: str, only: str | None) -> bool:
-    """Whether a row's label or its table's title holds each of the words in `only`."""
+    """Whether a row's label or its table's title contains each of the words in `only`."""
     words = [] if only is None else only.lower().split("+")
     return all(word in label.lower() or word in title.lower() for word in words)
 
@@ -161,7 +161,7 @@ def _configs(row: Row, seeds: int, changed: dict[str, Any], data_dir: Path | Non
 
 
 def _why_missing(data: str, data_dir: Path | None) -> str | None:
-    """Why a data set cannot be read; None where it can."""
+    """The reason why a data set cannot be read; None if it can."""
     try:
         open_dataset(data, data_dir)
     except UserError as error:
@@ -196,7 +196,7 @@ def _trained(out: Path, table: Table, row: Row) -> list[Trained]:
 
 
 def _gather_row(paper: Paper, row: Row, trained: Sequence[Trained]) -> dict[str, Any]:
-    """The results of one row over its seeds; None where no run has finished."""
+    """The results of one row over its seeds; None if no run has finished."""
     figure = first_figure(trained[0].result if trained else {})
     values = [one.result[f"test_{figure}"] for one in trained]
     mean, spread = mean_and_spread(values) if trained else (None, None)

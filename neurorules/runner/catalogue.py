@@ -65,7 +65,7 @@ def _row_or_refusal(kind: str, registry: Registry, name: str) -> dict[str, str]:
     except UserError as refusal:
         if not is_path(registry.place(name)):
             raise
-        unknown_words = ("options", "signal", "needs", "paths", "learns in", "known")
+        unknown_words = ("options", "signal", "needs", "paths", "learns in", "timing")
         return {"name": name, "what it is": str(refusal), **dict.fromkeys(unknown_words, "-")}
 
 
@@ -83,7 +83,7 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
     if kind == "signals":
         signal = factory()
         row["needs"] = ", ".join(sorted(signal.needs))
-        row["known"] = "with the output error" if signal.known == "error" else f"at the {signal.known}'s end"
+        row["timing"] = "with the output error" if signal.timing == "error" else f"at the {signal.timing}'s end"
     return row
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurorules.contracts.data_set import DataPlace, DataSet
 from neurorules.contracts.target import OF_VALUES
-from neurorules.datasets import held
+from neurorules.datasets import data_place
 from neurorules.exchange.imported import Imported
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
@@ -70,7 +70,7 @@ def with_data(config: TrainConfig, data_dir: DataPlace) -> tuple[TrainConfig, Da
     Raises:
         UserError: the data cannot be read, or the user asks for another number of steps.
     """
-    place = held(config.data, data_dir)
+    place = data_place(config.data, data_dir)
     return with_steps_of_data(config, place), place
 
 

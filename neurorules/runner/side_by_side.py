@@ -148,7 +148,7 @@ def compare_updates(
     for number, (drive, labels) in enumerate(batches, 1):
         listener = torch_side.probe = Listener()
         steps = torch_side.steps if drive.constant else len(drive.values)
-        before = brian2_side.seen()
+        before = brian2_side.trial_state()
         trial, _ = torch_side.learn(drive, labels)
         torch_side.probe = None
         listener.drives["input"] = PhaseDrive(drive)

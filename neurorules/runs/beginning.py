@@ -74,7 +74,7 @@ def has_begun(path: Path) -> bool:
     return any((path / name).exists() for name in RUN_FILES if name not in (CONFIG, NET))
 
 
-def where_kept(folder: RunFolder | None) -> str:
+def checkpoint_sentence(folder: RunFolder | None) -> str:
     """A sentence that says where the last checkpoint of a failed run is; empty if there is none."""
     if folder is None or not has_begun(folder.path):
         return ""

@@ -22,7 +22,7 @@ from torch import Tensor
 from neurorules.contracts.phase_drive import Offset, PhaseDrive
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import one_hot
-from neurorules.contracts.view import bought
+from neurorules.contracts.view import require
 from neurorules.signals._similarity import Rows, unit
 
 Generator = Literal["target_only", "target_input", "target_loop"]
@@ -73,7 +73,7 @@ def context_of(
     """
     if generator == "target_input":
         return one_hot(labels, len(like), like)
-    return unit(-bought(output_error, "output_error"))[0]
+    return unit(-require(output_error, "output_error"))[0]
 
 
 def embedded(

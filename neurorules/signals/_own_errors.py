@@ -11,7 +11,7 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import one_hot, spread_in_time
 from neurorules.contracts.target import OF_CLASSES, OF_VALUES
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import View, require
 from neurorules.language.settings import Task
 from neurorules.signals._features import from_features, to_features
 
@@ -66,7 +66,7 @@ def own_rows(view: View, outputs: int) -> OwnRows:
     Returns:
         Features and targets.
     """
-    labels = bought(view.labels, "target")
+    labels = require(view.labels, "target")
     if "input" not in view.every:
         features = to_features(view.summary["input"])
         return OwnRows(features, one_hot(labels, outputs, features), 1, 0, view)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import View, require
 from neurorules.signals._features import feature_count, from_features, lengths, to_features
 
 
@@ -43,7 +43,7 @@ class ClassVectors(Signal):
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         h = self._centre(to_features(view.summary["input"]))
-        own = state[f"{view.layer.name}.vectors"][bought(view.labels, "target")]
+        own = state[f"{view.layer.name}.vectors"][require(view.labels, "target")]
         length = lengths(h, 1 / view.steps)
         direction = h / length
         cosine = (direction * own).sum(1, keepdim=True)

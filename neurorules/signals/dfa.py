@@ -13,7 +13,7 @@ from torch import Tensor
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, spread_in_time
 from neurorules.contracts.target import TASKS
-from neurorules.contracts.view import Every, View, bought
+from neurorules.contracts.view import Every, View, require
 from neurorules.language.errors import UserError
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.signals._feedback import direct_feedback, feedback_name
@@ -41,7 +41,7 @@ class DirectFeedback(Signal):
     error: Literal["graded", "sign"] = "graded"
     tasks = frozenset(TASKS)
     steps_apart = True
-    known = "error"
+    timing = "error"
     reads_out = frozenset({"feedback"})
 
     @property
@@ -75,9 +75,9 @@ class DirectFeedback(Signal):
         return direct_feedback(net, generator) if self.feedback == "adaptive" else {}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        error, name, shape = bought(view.output_error, "output_error"), view.layer.name, view.layer.shape
+        error, name, shape = require(view.output_error, "output_error"), view.layer.name, view.layer.shape
         if self.feedback == "symmetric":
-            weights = bought(view.weights, "weight_transport")
+            weights = require(view.weights, "weight_transport")
             matrix = next(weights[own] for own in view.net.layers[-1].weights if own in weights).reshape(-1, *shape)
         else:
             matrix = (state if self.feedback == "random" else parameters)[feedback_name(name)]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import View, require
 from neurorules.language.settings import Task
 from neurorules.signals._feedback import direct_feedback, feedback_name
 
@@ -27,13 +27,13 @@ class TargetProjection(Signal):
     needs = frozenset({"target", "fixed_feedback"})
     tasks: frozenset[Task] = frozenset({"classes", "multilabel"})
     steps_apart = True
-    known = "step"
+    timing = "step"
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         return direct_feedback(net, generator)
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        labels = bought(view.labels, "target")
+        labels = require(view.labels, "target")
         feedback = state[feedback_name(view.layer.name)]
         m = -torch.tensordot(labels.to(feedback), feedback, 1) if labels.is_floating_point() else -feedback[labels]
         return ThirdFactor({"input": constant_in_time(m, view.steps)}, {}, {})

@@ -13,7 +13,7 @@ from torch import Tensor
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import View, require
 from neurorules.language.ranges import NonNegative, ranged
 from neurorules.signals._features import feature_count, from_features, to_features
 
@@ -41,10 +41,10 @@ class Echo(Signal):
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """The label and, if there are limits of similarity, sums over the layer."""
-        return frozenset({"target"} if self.known == "step" else {"target", "layer_pool"})
+        return frozenset({"target"} if self.timing == "step" else {"target", "layer_pool"})
 
     @property
-    def known(self) -> Literal["step", "trial"]:  # type: ignore[override]
+    def timing(self) -> Literal["step", "trial"]:  # type: ignore[override]
         """At each step if there are no limits; otherwise at the end of the trial, which the similarity is computed
         from."""
         return "step" if self.same is None and self.other is None else "trial"
@@ -59,7 +59,7 @@ class Echo(Signal):
         name, rates = f"{view.layer.name}.echo", to_features(view.summary["input"])
         before: RunningMean = state[name]
         q = before.value
-        own = one_hot(bought(view.labels, "target"), view.net.classes, rates)
+        own = one_hot(require(view.labels, "target"), view.net.classes, rates)
         # A class without samples so far, or one for which the layer was silent, has no echo.
         likeness = rates @ (q / q.sum(1, keepdim=True).clamp(min=torch.finfo(rates.dtype).tiny)).T
         below = likeness < (math.inf if self.same is None else self.same)

@@ -14,7 +14,7 @@ from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import View, require
 from neurorules.language.ranges import NonNegative, Positive, ranged
 
 DRAWS = 1009
@@ -64,7 +64,7 @@ class Goodness(Signal):
             samples = sample.values.shape[0 if sample.constant else 1]
             every = torch.arange(net.classes, device=embedding.device).repeat_interleave(samples)
             return PhaseDrive(sample, injected=embedding[every], repeats=net.classes)
-        labels = bought(labels, "target")
+        labels = require(labels, "target")
         shown = labels if phase == "positive" else wrong_labels(state, labels)
         context = one_hot(shown, net.classes, embedding)
         return PhaseDrive(sample, injected=embedding[shown], context=context)

@@ -61,7 +61,7 @@ class LocalReadout(Signal):
         return self.errors == "step"
 
     @property
-    def known(self) -> Literal["step", "trial"]:  # type: ignore[override]
+    def timing(self) -> Literal["step", "trial"]:  # type: ignore[override]
         """When errors are known: at once if each step has an error, otherwise at the end of the trial."""
         return self.errors
 

@@ -66,7 +66,7 @@ class Patterns(Signal):
         return frozenset(needs if self.gains == "none" else needs | {"local_readout"})
 
     @property
-    def known(self) -> Literal["step", "trial"]:  # type: ignore[override]
+    def timing(self) -> Literal["step", "trial"]:  # type: ignore[override]
         """At each step if each step has an error, otherwise at the end of the trial."""
         return "step" if self.errors == "step" else "trial"
 

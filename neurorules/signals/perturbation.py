@@ -17,7 +17,7 @@ from neurorules.contracts.running_mean import start_at
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
 from neurorules.contracts.target import CLASSES, PER_SAMPLE
-from neurorules.contracts.view import Summary, View, bought
+from neurorules.contracts.view import Summary, View, require
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, ranged
 from neurorules.language.settings import Task
@@ -160,7 +160,7 @@ class InputPerturbation(Signal):
             return {"trial": state["trial"] + 1}
         if self.init != "class_means":
             return {}
-        labels = bought(labels, "target")
+        labels = require(labels, "target")
         members = one_hot(labels, len(state["class_means"]), state["class_means"])
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         centred = members - members.mean(0)
@@ -174,7 +174,7 @@ class InputPerturbation(Signal):
         if phase == "noise":
             rows = sample.values if sample.constant else sample.values[0]
             return PhaseDrive(None, Offset(noise_like(rows, state["seed"], state["trial"])))
-        output_error = bought(output_error, "output_error")
+        output_error = require(output_error, "output_error")
         error = SIGN_SCALE * output_error.sign() if self.error_sign else output_error
         return PhaseDrive(sample, Offset(state["projection"], error if self.sign == "plus" else -error, self.dense))
 
@@ -216,8 +216,8 @@ class InputPerturbation(Signal):
             return after
         against = -1.0 if self.sign == "plus" else 1.0
         if self.mirror == "layers":
-            rows = len(bought(view.output_error, "output_error"))
-            answers = bought(view.answer, "noise_phase")
+            rows = len(require(view.output_error, "output_error"))
+            answers = require(view.answer, "noise_phase")
             moved = {f"feedback.{a.name}": moved_feedback(a, state, answers, rows) for a in view.net.layers}
             feedback, direction = rescaled_feedback(view.net, moved, self._kappa(view.net))
             return {**after, **feedback, "projection": against * direction}

@@ -22,7 +22,7 @@ from neurorules.contracts.running_mean import RATE, REFERENCE, RunningMean, star
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
 from neurorules.contracts.target import CLASSES, PER_SAMPLE
-from neurorules.contracts.view import Summary, View, bought
+from neurorules.contracts.view import Summary, View, require
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.language.settings import Task
@@ -159,13 +159,13 @@ class Prototypes(Signal):
             return enter("target_input", rows.new_full((count, len(rows)), 1 / len(rows)), rows, sample)
         if self.generator == "target_only":
             return enter(self.generator, None, rows, sample)
-        labels = bought(labels, "target")
+        labels = require(labels, "target")
         return enter(self.generator, context_of(self.generator, labels, output_error, rows), rows, sample)
 
     def observe(self, state: SignalState, sample: Series, labels: Shaped[Tensor, "B *targets"] | None) -> SignalState:
         if "class_means" not in state:
             return {}
-        labels = bought(labels, "target")
+        labels = require(labels, "target")
         means, mass = state["class_means"], state["class_mass"]
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         members = one_hot(labels, means.shape[0], means)
@@ -177,7 +177,7 @@ class Prototypes(Signal):
         return {"class_means": updated, "class_mass": decay * mass + 1 - decay}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        labels = bought(view.labels, "target")
+        labels = require(view.labels, "target")
         name, shape, samples = view.layer.name, view.layer.shape, len(labels)
         h = to_features(view.summary["input"])
         centre: RunningMean = state[f"{name}.centre"]

@@ -14,7 +14,7 @@ from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import View, require
 from neurorules.language.ranges import BelowOne, Number, ranged
 from neurorules.signals._low_pass import traces
 
@@ -44,7 +44,7 @@ class Reward(Signal):
     decay: BelowOne = 0.0
     needs = frozenset({"target", "output_error"})
     steps_apart = True
-    known = "error"
+    timing = "error"
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         if self.baseline == "none":
@@ -54,7 +54,7 @@ class Reward(Signal):
         return {f"{layer.name}.earned": start_at(0.0, (kinds,), like) for layer in net.hidden}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        error, labels = bought(view.output_error, "output_error"), bought(view.labels, "target")
+        error, labels = require(view.output_error, "output_error"), require(view.labels, "target")
         scored = (view.scored or view.steps) if error.ndim == 3 else view.steps
         target = one_hot(labels, error.shape[-1], error)
         prediction = error * (scored if error.ndim == 3 else 1) + target

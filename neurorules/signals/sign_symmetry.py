@@ -15,7 +15,7 @@ from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import View, require
 from neurorules.language.ranges import ranged
 from neurorules.signals._mirroring import generator_of
 
@@ -64,8 +64,8 @@ class SignSymmetry(Signal):
         return {"trial": state["trial"] + 1} if self.sizes == "redrawn" else {}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        signs = bought(view.signs, "weight_sign")
-        errors = bought(view.above, "above")(lambda name: self._sizes(state, name, signs[name]) * signs[name])
+        signs = require(view.signs, "weight_sign")
+        errors = require(view.above, "above")(lambda name: self._sizes(state, name, signs[name]) * signs[name])
         return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
 
     def _sizes(self, state: SignalState, name: str, signs: Tensor) -> Tensor | float:

@@ -12,7 +12,7 @@ from torch import Tensor
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import View, require
 from neurorules.signals._feedback import layer_feedback, layer_feedback_name
 
 
@@ -31,7 +31,7 @@ class SpatialBackpropagation(Signal):
     tasks = frozenset(TASKS)
     steps_apart = True
     varies = True
-    known = "error"
+    timing = "error"
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
@@ -43,7 +43,7 @@ class SpatialBackpropagation(Signal):
         return layer_feedback(net, generator) if self.feedback == "fixed" else {}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        above = bought(view.above, "above")
+        above = require(view.above, "above")
         fixed = self.feedback == "fixed"
         errors = above(lambda name: state[layer_feedback_name(name)]) if fixed else above()
         return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})

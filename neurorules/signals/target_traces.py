@@ -19,7 +19,7 @@ from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import View, require
 from neurorules.language.ranges import BelowOne, Count, Positive, ranged
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.signals._low_pass import traces
@@ -58,7 +58,7 @@ class TargetTraces(Signal):
     tau: Positive | None = None
     k: Count = 6
     needs = frozenset({"target", "layer_pool", "fixed_feedback"})
-    known = "step"
+    timing = "step"
     phases = ("input", "target")
     every = "spikes"
     varies = True
@@ -90,7 +90,7 @@ class TargetTraces(Signal):
         return PhaseDrive(None, injected=state["embedding"])
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        labels = bought(view.labels, "target")
+        labels = require(view.labels, "target")
         name, shape = view.layer.name, view.layer.shape
         h, t = (traces(features_of(view.every[phase]), self.decay) for phase in ("input", "target"))
         rows = Rows(labels, torch.arange(t.shape[1], device=t.device))

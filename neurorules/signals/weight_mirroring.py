@@ -16,7 +16,7 @@ from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import View, require
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Fraction, ranged
 from neurorules.signals._feedback import layer_feedback, layer_feedback_name
@@ -77,7 +77,7 @@ class WeightMirroring(Signal):
             matrix: Tensor = state[layer_feedback_name(weights)]
             return matrix
 
-        errors = bought(view.above, "above")(feedback)
+        errors = require(view.above, "above")(feedback)
         moved = {layer_feedback_name(name): self._moved(state, view, name) for name in read}
         return ThirdFactor({"input": errors.like(-errors.values)}, {}, moved)
 
@@ -93,7 +93,7 @@ class WeightMirroring(Signal):
         sources = before.shape if single else before.shape[1:]
         signs = torch.randint(0, 2, (self.rows, *sources), generator=generator) * 2 - 1
         x = signs.to(before)
-        y = bought(view.answer, "noise_phase")(weights, x)
+        y = require(view.answer, "noise_phase")(weights, x)
         share = max(self.rate, 1 / trial)
         together = (y * x).sum(0) if single else (y.T @ x.flatten(1)).reshape(before.shape)
         return (1 - share) * before + share * together / self.rows

@@ -18,7 +18,7 @@ class EventBlock(NamedTuple):
 
     Args:
         sample: positions in the trace, (E,).
-        t, neuron, value: of each spike, as in `Events`, (E,) each.
+        t, neuron, value: step, neuron and value of each spike, as in `Events`, (E,) each.
     """
 
     sample: np.ndarray
@@ -45,7 +45,7 @@ def event_blocks(reader: TraceReader, layer: str, size: int | None = None) -> It
     Args:
         reader: an open trace.
         layer: name of the layer.
-        size: most spikes of a block, >= 1; `SIZE` if None.
+        size: the largest number of spikes of a block, >= 1; `SIZE` if None.
 
     Returns:
         An iterator over blocks of 1 to `size` spikes, in the order of the trace.
@@ -75,8 +75,8 @@ def dense_blocks(reader: TraceReader, layer: str, variable: str, size: int | Non
     Args:
         reader: an open trace.
         layer: name of the layer.
-        variable: its name.
-        size: most numbers of a block, >= 1; `SIZE` if None. A block holds one sample in any case.
+        variable: the name of the variable.
+        size: the largest number of values of a block, >= 1; `SIZE` if None. A block has at least one sample.
 
     Returns:
         An iterator over blocks of whole samples, in the order of the trace.

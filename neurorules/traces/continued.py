@@ -22,20 +22,20 @@ TOGETHER = 16
 def continue_trace(path: Path, header: TraceHeader, epoch: int) -> TraceWriter:
     """Open a trace to continue it from an epoch; recordings of that epoch and later ones are removed.
 
-    The file that was there stays whole until its copy can take its place.
+    The existing file is kept until its copy can replace it.
 
     Args:
-        path: the path of the trace; a new one is begun where there is none, or `epoch` is 0.
-        header: the header of the new file; it must ask for what the old one holds.
-        epoch: the first that is still to come.
+        path: the path of the trace; a new one is begun if there is none, or if `epoch` is 0.
+        header: the header of the new file; it must describe the same recording as the old one.
+        epoch: the first epoch that is still to come.
 
     Returns:
         The writer.
 
     Raises:
-        UserError: the trace holds something else, or is damaged.
+        UserError: the trace is a different recording, or is damaged.
     """
-    if epoch <= 0 and path.exists():  # of a run that is replaced, or began and kept nothing
+    if epoch <= 0 and path.exists():  # the file of a run that is replaced, or that stored nothing
         check_kind(path, A_TRACE)
         path.unlink()
     if not path.is_file():
@@ -53,10 +53,10 @@ def check_same(old: TraceReader, options: Mapping[str, Any]) -> None:
 
     Args:
         old: the open trace.
-        options: what is asked for, by name as in `TraceHeader.recording`.
+        options: the requested recording, by name as in `TraceHeader.recording`.
 
     Raises:
-        UserError: they differ; each difference is named.
+        UserError: they differ; the message names each difference.
     """
     stored, wanted = old.header.recording, plain(options)
     differing = [key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key)]
@@ -91,7 +91,7 @@ def _copy_snapshot(old: TraceReader, writer: TraceWriter, position: int) -> None
 
 
 def _batches(samples: list[Sample], ends: set[int]) -> Iterator[list[Sample]]:
-    """Some samples at a time, of one epoch, up to a snapshot."""
+    """Yield some samples of one epoch at a time, up to a snapshot."""
     batch: list[Sample] = []
     for sample in samples:
         if batch and (len(batch) == TOGETHER or sample.epoch != batch[0].epoch or sample.position in ends):

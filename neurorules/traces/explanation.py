@@ -19,8 +19,9 @@ class Term:
     Args:
         pre: presynaptic factor as written; "1" for none.
         post: postsynaptic factor as written, its coefficients included.
-        pre_factor, post_factor: their values at the synapse's two neurons, (T, R) for R rows of the phase. Beside
-            `dv_dw` the postsynaptic one is what a current at t still does, leak, reset and normalisation included.
+        pre_factor, post_factor: their values at the synapse's two neurons, (T, R) for R rows of the phase. With
+            `dv_dw`, the postsynaptic one includes the later effect of a current at t through leak, reset and
+            normalisation.
         weight_factor: a factor of the weight itself; 1 for none.
         dw: change at each step, summed over rows (and over the positions of a shared kernel), (T,).
     """
@@ -38,12 +39,12 @@ class PhasePart:
     """The part of one phase in a weight's change.
 
     Args:
-        phase: its name.
+        phase: the name of the phase.
         texts: the texts of the weight in this phase.
         row: the row to look at, of the R that the phase runs: the sample, or its class's prototype.
-        variables: what the texts read, and spikes and membrane in any case, by name, (T, R) each.
+        variables: the variables that the texts read, and always spikes and membrane, by name, (T, R) each.
         terms: products of the texts.
-        own: of a shared kernel, what the named pair of neurons alone contributes, (T,); None elsewhere.
+        own: for a shared kernel, the contribution of the named pair of neurons, (T,); otherwise None.
     """
 
     phase: str
@@ -66,16 +67,17 @@ class Explanation:
     Args:
         synapse: LAYER:POST:PRE, in full.
         parameter: name of the weights, and `index` in them.
-        rule, declarations: the rule, and what its texts read beside the neurons' own variables.
+        rule, declarations: the rule, and the traces and eligibilities that its texts read.
         weight: its value before the trial.
-        sample: its place.
-        label, said: its class, and the class that the network gave before the trial; or its target of another task, a
-            value for each output or for each step, and what the network predicted.
+        sample: the position of the sample.
+        label: its class; for other tasks its target, a value for each output or for each step.
+        prediction: the class, or the values, that the network gave before the trial.
         dt_ms: length of a step.
-        v_threshold: the threshold of the postsynaptic neuron; None where it sends no spikes.
-        parts: by phase.
-        gradient: the gradient of the weight as the trial gave it; minus the sum of dw.
-        strongest: the synapse of the same postsynaptic neuron that this trial moves most; itself where none moves.
+        v_threshold: the threshold of the postsynaptic neuron; None if it sends no spikes.
+        parts: the parts of the phases.
+        gradient: the gradient of the weight in the trial, which is minus the sum of dw.
+        strongest: the synapse of the same postsynaptic neuron that this trial moves most; the synapse itself if none
+            moves.
     """
 
     synapse: str
@@ -86,7 +88,7 @@ class Explanation:
     weight: float
     sample: int
     label: Any
-    said: Any
+    prediction: Any
     dt_ms: float
     v_threshold: float | None
     parts: tuple[PhasePart, ...]
@@ -102,11 +104,11 @@ class Explanation:
     def outcome(self) -> str:
         """The sample's target and the network's prediction as a phrase, such as `class 3, read as 8`."""
         if isinstance(self.label, int):
-            return f"class {self.label}, read as {self.said}"
-        return f"target {_shown(self.label)}, predicted {_shown(self.said)}"
+            return f"class {self.label}, read as {self.prediction}"
+        return f"target {_shown(self.label)}, predicted {_shown(self.prediction)}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything by name, arrays as nested lists."""
+        """All fields by name, with arrays as nested lists."""
         return {**_plain(self), "dw_sum": self.total}
 
 

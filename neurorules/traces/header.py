@@ -20,17 +20,17 @@ class TraceHeader:
         layers: layer name -> shape of its population, input first, such as {"input": (1, 8, 8), "hidden1": (64,)};
             connections have the shape of their weights, such as {"hidden1.ff": (64, 64)}.
         dt_ms: length of one time step, ms, > 0.
-        units: variable -> unit, such as {"v": "threshold"}; a variable without one is a pure number. A parameter's unit
-            stands by its full name.
+        units: variable -> unit, such as {"v": "threshold"}; a variable without one is a pure number. The key of a
+            parameter's unit is its full name.
         seed: the seed of the run.
         config: the run's whole configuration.
         versions: package -> version.
-        classes: names of the classes; empty where a label is its own name.
-        parameters: name -> shape of what snapshots keep, such as {"hidden1.ff.w": (64, 64)}.
-        recording: what was asked for: variables, layers, samples, part of the data set.
+        classes: names of the classes; empty if labels have no names.
+        parameters: name -> shape of the parameters in snapshots, such as {"hidden1.ff.w": (64, 64)}.
+        recording: the request of the recording: variables, layers, samples, part of the data set.
         scale: the potential and the capacitance that count as 1, {"threshold_mV": 20.0, "capacitance_pF": 100.0}; empty
-            where the recording does not say.
-        spiking: whether `S` are spikes. Of units that do not spike it is their activity.
+            if there is no scale.
+        spiking: whether `S` are spikes; for units that do not spike, `S` is their activity.
     """
 
     rule: str
@@ -48,7 +48,7 @@ class TraceHeader:
 
     @property
     def continuous(self) -> bool:
-        """Whether the trace is of equations in continuous time, whose membranes are read after their reset."""
+        """Whether the trace belongs to equations in continuous time, whose membranes are read after their reset."""
         return self.config.get("path") == "continuous"
 
     def neurons(self, layer: str) -> int:
@@ -67,7 +67,7 @@ class TraceHeader:
 
     @classmethod
     def from_text(cls, text: str) -> TraceHeader:
-        """Read what `to_text` wrote; keys of later versions are left out."""
+        """Read a text of `to_text`; keys of later versions are ignored."""
         values = {key: value for key, value in json.loads(text).items() if key in cls.__dataclass_fields__}
         for key in ("layers", "parameters"):
             values[key] = {name: tuple(shape) for name, shape in values.get(key, {}).items()}

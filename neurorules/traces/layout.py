@@ -11,7 +11,7 @@
     /snapshots/taken               (k, 2) int64; attribute columns: epochs done, samples recorded before
     /snapshots/parameters/NAME     (k, *shape) float32
 
-Every sample of a layer is a chunk of its own with a checksum, compressed but for bits that are dense. No chunk that was
+Every sample of a layer is a chunk of its own with a checksum, compressed except for dense bits. No chunk that was
 flushed is written again, apart from the last one of each table of whole numbers.
 """
 
@@ -39,12 +39,12 @@ def growing(
     """Make a data set of rows of numbers, each row a chunk with a checksum.
 
     Args:
-        group: where it stands.
-        name: its name.
+        group: the group of the data set.
+        name: the name of the data set.
         row: shape of a row.
         kind: type of its numbers.
         compressed: whether chunks are compressed by gzip.
-        fill: what is read where nothing was written.
+        fill: the value of elements that were not written.
 
     Returns:
         The data set, without rows.
@@ -55,11 +55,11 @@ def growing(
 
 
 def whole_numbers(group: h5py.Group, name: str, columns: tuple[str, ...]) -> None:
-    """Make a table of whole numbers with checksums; it is not compressed, so that it grows in place.
+    """Make a table of whole numbers with checksums; it is not compressed, so that it can grow in place.
 
     Args:
-        group: where it stands.
-        name: its name.
+        group: the group of the data set.
+        name: the name of the data set.
         columns: names of its columns.
     """
     many = len(columns)
@@ -72,12 +72,12 @@ def put(data: h5py.Dataset, before: int, rows: np.ndarray) -> None:
     """Append rows to a data set.
 
     Args:
-        data: where to.
-        before: how many rows stay, >= 0; what stands behind them goes.
+        data: the data set.
+        before: the number of rows to keep, >= 0; later rows are replaced.
         rows: (n, *row).
     """
     written = np.ascontiguousarray(rows, data.dtype)
-    # Straight to the library: h5py's own indexing takes longer than writing a few numbers.
+    # This calls the library directly, since h5py's indexing takes longer than writing a few numbers.
     data.id.set_extent((before + len(written), *written.shape[1:]))
     if not written.size:
         return

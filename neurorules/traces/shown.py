@@ -12,18 +12,18 @@ from neurorules.traces.layout import SPIKES
 TraceReader = Any
 """The reader in `neurorules.traces.store`, which shows itself by these functions."""
 MOST = 20_000
-"""Most spikes of a layer that are drawn; of more, an even share is."""
+"""The largest number of spikes of a layer that are drawn; of more spikes, an even share is drawn."""
 
 
 def as_line(reader: TraceReader) -> str:
-    """A trace in one line, also once it is closed."""
+    """A trace in one line, which also works after it is closed."""
     layers = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in reader.header.layers.items())
     return f"<TraceReader {reader.path}: {reader.header.rule}, {len(reader)} samples of {reader.steps} steps; {layers}>"
 
 
 def as_html(reader: TraceReader) -> str:
-    """A table of the layers and, where spikes were recorded, the raster of the first sample."""
-    from neurorules.runs.shown.pictures import spikes  # drawing waits until something is shown
+    """A table of the layers and, if spikes were recorded, the raster of the first sample."""
+    from neurorules.runs.shown.pictures import spikes  # drawing is imported only when something is shown
 
     recorded = {name: reader.variables(name) for name in reader.layers}
     rows = [(n, " x ".join(map(str, reader.header.layers[n])), ", ".join(recorded[n])) for n in reader.layers]

@@ -10,10 +10,10 @@ import numpy as np
 from neurorules.traces.layout import BITS, VALUES, growing, put
 
 REPAYS = 1 / 32
-"""Density below which compressing bits repays: above, recording takes four times as long and saves less than half.
-Source: measured, benchmarks/recording.py --files 0.1,0.02."""
+"""The density below which bits are compressed: above it, compression makes recording four times slower and saves less
+than half. Source: measured, benchmarks/recording.py --files 0.1,0.02."""
 AT_ONCE = 1 << 20
-"""Bytes of bits that are counted at once."""
+"""The number of bytes of bits that are counted at once."""
 
 
 class Events(NamedTuple):
@@ -46,7 +46,7 @@ class SpikeBits:
         return Events(t, neuron, np.ones(len(places), np.float32))
 
     def count(self, samples: int) -> int:
-        """The number of spikes in the first so many samples."""
+        """The number of spikes in a number of samples from the first one on."""
         share = max(1, AT_ONCE // max(1, self._bits[:1].size))
         parts = (self._bits[first : min(first + share, samples)] for first in range(0, samples, share))
         return sum(int(np.count_nonzero(np.unpackbits(part))) for part in parts)
@@ -56,7 +56,7 @@ def lay_out_spikes(group: h5py.Group, steps: int, neurons: int, first: np.ndarra
     """Make the data sets of a layer's spikes.
 
     Args:
-        group: the group of the layer, new.
+        group: the new group of the layer.
         steps: T, >= 0.
         neurons: N, >= 0.
         first: spikes that are written first; their density decides whether bits are compressed.
@@ -67,12 +67,12 @@ def lay_out_spikes(group: h5py.Group, steps: int, neurons: int, first: np.ndarra
 
 
 def put_spikes(bits: h5py.Dataset, values: h5py.Dataset, before: int, spikes: np.ndarray) -> None:
-    """Write the spikes of a batch of samples. Whatever is not 0 is a spike.
+    """Write the spikes of a batch of samples. Every nonzero value is a spike.
 
     Args:
         bits: the layer's bits.
-        values: the layer's values; written only where a spike of the batch is not 1.
-        before: how many samples stand there, >= 0.
+        values: the layer's values; written only if a spike of the batch is not 1.
+        before: the number of samples that are already stored, >= 0.
         spikes: (T, B, N) of any number type.
     """
     fires = spikes != 0

@@ -1,8 +1,8 @@
 """The reader of spikes in traces of format 2, which earlier versions wrote.
 
 Spikes of all layers stand one after the other in `/spikes/data`, in blocks that `/spikes/blocks` lists. A block holds
-the places of n samples, T steps and N neurons in that order. Its marks are one bit a place, or the distance of each
-spike from the one before as whole numbers; values follow where a spike is not 1. Either part may be deflated.
+the places of n samples, T steps and N neurons in that order. Its marks are one bit for each place, or the distance of
+each spike from the previous one as whole numbers; values follow if a spike is not 1. Either part may be deflated.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from neurorules.traces.spikes import Events
 
 GAPS, HAS_VALUES, DEFLATED_MARKS, DEFLATED_VALUES = 1, 2, 4, 8
-"""Bits of a block's code."""
+"""The bits of a block's code."""
 GAP_TYPES = (np.uint8, np.uint16, np.uint32, np.uint64)
-"""By bits 4 and 5 of a block's code."""
+"""The types of numbers by bits 4 and 5 of a block's code."""
 
 
 class _Decoded(NamedTuple):
@@ -56,7 +56,7 @@ class SpikeBlocks:
         return Events(t.astype(np.int32), neuron.astype(np.int32), block.values[first:last].copy())
 
     def count(self, samples: int) -> int:
-        """The number of spikes in the first so many samples."""
+        """The number of spikes in a number of samples from the first one on."""
         inside = self._blocks[:, 1] + self._blocks[:, 2] <= samples
         return int(self._blocks[inside, 4].sum())
 

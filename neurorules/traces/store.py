@@ -33,7 +33,8 @@ from neurorules.traces.user_block import open_trace
 
 class Sample(NamedTuple):
     """One recorded sample: its place in the file and in the data set, its class, the network's answer, and the epochs
-    that the network had learned (-1: not told)."""
+    that the network had learned (-1 if unknown).
+    """
 
     position: int
     data_index: int
@@ -43,7 +44,7 @@ class Sample(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """Parameters as they were: its place in the file, epochs done (-1: not told), and samples recorded before."""
+    """A snapshot of parameters: its place in the file, epochs done (-1 if unknown), and samples recorded before."""
 
     position: int
     epoch: int
@@ -53,8 +54,8 @@ class Snapshot(NamedTuple):
 class TraceReader:
     """A trace file that is open for reading; use it as a context manager, and iterate over it for its samples.
 
-    A file whose writer was killed serves what was flushed, and a file that is being written what was flushed when it
-    was opened. A file that is cut off is refused.
+    From a file whose writer was killed, everything that was flushed can be read; from a file that is being written,
+    everything that had been flushed when it was opened. A truncated file is refused.
 
     Args:
         path: the file.
@@ -113,7 +114,7 @@ class TraceReader:
         """The variables that were recorded of a layer; `S` stands for its spikes.
 
         Raises:
-            UserError: no such layer; the nearest name is offered.
+            UserError: there is no such layer; the message offers the nearest name.
         """
         if layer not in self.header.layers:
             raise unknown(f"layer of {self.path.name}", layer, self.layers)
@@ -158,7 +159,7 @@ class TraceReader:
             return self._spikes_of(layer).count(len(self))
 
     def dense(self, sample: int, layer: str, variable: str) -> np.ndarray:
-        """A variable of a layer in one sample; `S` is laid out from its spikes.
+        """A variable of a layer in one sample; `S` is computed from its spikes.
 
         Args:
             sample: its position in the trace.
@@ -192,7 +193,7 @@ class TraceReader:
             The values, shaped like the parameter, float32.
 
         Raises:
-            UserError: it was not kept, there is no such snapshot, or the file is damaged.
+            UserError: it was not recorded, there is no such snapshot, or the file is damaged.
         """
         if name not in self.header.parameters:
             raise unknown(f"parameter of {self.path.name}", name, list(self.header.parameters))
@@ -229,7 +230,7 @@ class TraceReader:
             raise unknown(f"variable of layer '{layer}' in {self.path.name}", variable, self.variables(layer))
 
     def _data(self, name: str) -> h5py.Dataset:
-        """Give a data set of the file, which is opened once."""
+        """Open a data set of the file, once."""
         if name not in self._opened:
             self._opened[name] = self._file[name]
         return self._opened[name]
@@ -246,7 +247,7 @@ class TraceReader:
 
     @contextmanager
     def _damage_reported(self) -> Iterator[None]:
-        """Say in one line that the file is damaged, where the block finds it so."""
+        """Raise an error of one line if the block finds that the file is damaged."""
         try:
             yield
         except UNREADABLE as error:
@@ -254,7 +255,7 @@ class TraceReader:
 
     @contextmanager
     def _closed_where_wrong(self) -> Iterator[None]:
-        """Close the file where the block refuses it."""
+        """Close the file if the block raises an error."""
         try:
             yield
         except UserError:

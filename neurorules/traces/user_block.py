@@ -15,7 +15,7 @@ from neurorules.disk.hdf5 import open_while_written
 from neurorules.language.errors import UserError
 
 USER_BLOCK = 512
-"""Bytes, the least that HDF5 allows. Source: HDF5 reference manual, H5Pset_userblock."""
+"""The number of bytes, the smallest that HDF5 allows. Source: HDF5 reference manual, H5Pset_userblock."""
 MARK = b"neurorules-trace"
 OPEN, CLOSED = "open", "closed"
 CONSISTENCY_FLAGS = 11
@@ -23,12 +23,12 @@ CONSISTENCY_FLAGS = 11
 
 
 def mark(descriptor: int, state: str, size: int) -> None:
-    """Write what a reader has to know before HDF5 opens the file.
+    """Write the state that a reader has to know before HDF5 opens the file.
 
     Args:
         descriptor: the descriptor of the file, open to be written.
         state: `OPEN` or `CLOSED`.
-        size: how many bytes of the file were flushed, >= 0.
+        size: the number of bytes of the file that were flushed, >= 0.
     """
     line = MARK + f" {state} {size}\n".encode()
     os.pwrite(descriptor, line.ljust(USER_BLOCK, b"\0"), 0)
@@ -37,16 +37,16 @@ def mark(descriptor: int, state: str, size: int) -> None:
 def open_trace(path: Path) -> h5py.File:
     """Open a trace that was closed, that is being written, or whose writer was killed.
 
-    A file that was not closed is read in HDF5's single-writer mode, which serves what was flushed.
+    A file that was not closed is read in HDF5's single-writer mode, in which everything that was flushed can be read.
 
     Raises:
-        UserError: the file is shorter than what was flushed.
+        UserError: the file is shorter than its flushed part.
         OSError: it is no HDF5 file, or it is damaged.
         ValueError: its first line is damaged.
     """
     with path.open("rb") as file:
         head = file.read(USER_BLOCK)
-    if not head.startswith(MARK):  # a trace of format 2, or no trace
+    if not head.startswith(MARK):  # the file is a trace of format 2, or no trace
         unclosed = len(head) > CONSISTENCY_FLAGS and head[8] == 3 and head[CONSISTENCY_FLAGS] > 0
         return open_while_written(path) if unclosed else h5py.File(path, "r")
     state, size = head.split(b"\n")[0].decode("ascii").split()[1:]

@@ -10,10 +10,10 @@ class Point:
     """One synapse under one protocol.
 
     Args:
-        dt_ms: time of each postsynaptic spike less that of its presynaptic one; None under a clamp.
+        dt_ms: the time of each postsynaptic spike minus that of its presynaptic one; None under a clamp.
         rate_hz: pairs, or presynaptic spikes, per second; None for a single one.
         dw: change of the weight by all of them.
-        clamp_mV: where the postsynaptic membrane was held; None where it was not.
+        clamp_mV: the voltage at which the postsynaptic membrane was clamped; None without a clamp.
     """
 
     dt_ms: float | None

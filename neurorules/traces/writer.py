@@ -42,25 +42,25 @@ from neurorules.traces.user_block import CLOSED, OPEN, USER_BLOCK, mark
 Layers = Mapping[str, Mapping[str, np.ndarray]]
 
 MARGIN, A_SET, A_ROW = 1 << 16, 1 << 12, 1 << 6
-"""Bytes that HDF5 may take for what describes the data: in a write, when a data set is made, and for a row."""
+"""The number of bytes that HDF5 may need to describe data: for a write, for a new data set, and for a row."""
 A_PLACE = 5
-"""Bytes that a number may take: a float32 that cannot be compressed, or a spike's bit and its value."""
+"""The number of bytes that a number may need: a float32 that cannot be compressed, or a spike's bit and its value."""
 
 
 class TraceWriter:
     """An open trace file for writing. Use it as a context manager.
 
     The file is written in HDF5's single-writer mode, which orders the writes so that a process that is killed at any
-    instant leaves all samples up to the last `flush`. A trace that stands there already stays until the new one is
-    closed. The file is owned while it is written.
+    instant leaves all samples up to the last `flush`. An existing trace at the path is kept until the new one is
+    closed. While it writes, the process owns the file.
 
     Args:
-        path: the new file; a trace that is there is replaced.
-        header: what the file says about itself.
-        flush_seconds: how much of what is appended may wait in memory; 0: each `append` is on the disk at its end.
+        path: the new file; an existing trace is replaced.
+        header: the description that the file contains.
+        flush_seconds: the time for which appended samples may stay in memory; with 0, each `append` ends with a flush.
 
     Raises:
-        UserError: the file cannot be made, is written by another process, or something else stands there.
+        UserError: the file cannot be created, is being written, or something else has its name.
     """
 
     def __init__(self, path: Path, header: TraceHeader, flush_seconds: float = 0.0) -> None:
@@ -87,8 +87,7 @@ class TraceWriter:
             raise
         self.steps: int | None = None
         self._variables: dict[str, list[str]] = {}
-        self._count, self._room = [0, 0], 0
-        self._readable = False  # whether a sample or a snapshot is on the disk
+        self._count, self._room, self._readable = [0, 0], 0, False  # readable: a sample or a snapshot is on the disk
         self._opened: dict[str, h5py.Dataset] = {}
 
     def __enter__(self) -> TraceWriter:
@@ -111,7 +110,7 @@ class TraceWriter:
         """Append one sample to the file.
 
         Args:
-            sample_index, label, prediction, epoch: as in `append_batch`, of one sample.
+            sample_index, label, prediction, epoch: as in `append_batch`, for one sample.
             layers: layer -> variable -> array (T, N) or (T, *shape).
         """
         batch = {layer: {n: np.asarray(x)[:, None] for n, x in own.items()} for layer, own in layers.items()}
@@ -126,12 +125,13 @@ class TraceWriter:
         Args:
             indices: their places in the data set, (B,).
             labels: their classes, or -1.
-            layers: layer -> variable -> array (T, B, N) or (T, B, *shape); `S` is stored as spikes, all else densely.
-            predictions: the classes the network said, or -1.
+            layers: layer -> variable -> array (T, B, N) or (T, B, *shape); `S` is stored as spikes, everything else
+                densely.
+            predictions: the predicted classes, or -1.
             epoch: epochs that the network has learned, or -1.
 
         Raises:
-            ValueError: other layers, variables or T than the first ones', or not the shape the header declares.
+            ValueError: layers, variables or T differ from those of the first samples, or a shape from the header.
         """
         size = len(indices)
         rows = {a: {name: self._flat(a, name, x, size) for name, x in own.items()} for a, own in layers.items()}
@@ -171,7 +171,7 @@ class TraceWriter:
         """Close the file and move it to its final path; a second call does nothing.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         if not self._file:
             self._held.close()
@@ -202,11 +202,7 @@ class TraceWriter:
 
     @contextmanager
     def _writing(self, size: int) -> Iterator[None]:
-        """Room for so many bytes, and what describes them, is taken before they are written.
-
-        Where there is none, the file is closed as it is: what was flushed can be read, and nothing more comes. A file
-        of which nothing was flushed is removed.
-        """
+        """Reserve space for some bytes; without it the file is closed, or removed if no sample in it can be read."""
         try:
             with hdf5_writing(self._name):
                 need = self._file.id.get_filesize() + size + MARGIN
@@ -248,7 +244,7 @@ class TraceWriter:
                     raise ValueError(f"'{name}' of '{layer}' has {len(array)} steps, the first sample had {self.steps}")
 
     def _begin(self, rows: Layers) -> None:
-        """Lay the file out: no data set can be added once the single-writer mode is on."""
+        """Create all data sets, since none can be added after the single-writer mode has begun."""
         self._variables = {layer: sorted(arrays) for layer, arrays in rows.items()}
         self.steps = max((len(array) for arrays in rows.values() for array in arrays.values()), default=0)
         sets = 2 * sum(map(len, self._variables.values())) + 2 * len(self.header.layers) + len(self.header.parameters)
@@ -260,7 +256,7 @@ class TraceWriter:
     def _lay_out(self, rows: Layers, steps: int) -> None:
         file, header = self._file, self.header
         file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, header=header.to_text(), steps=steps)
-        for key in ("rule", "dt_ms", "seed"):  # readable without our JSON, in any HDF5 viewer
+        for key in ("rule", "dt_ms", "seed"):  # so that any HDF5 viewer shows them
             file.attrs[key] = getattr(header, key)
         file.create_dataset(COUNT, data=np.zeros(2, np.int64))
         whole_numbers(file, SAMPLES, SAMPLE_COLUMNS)
@@ -293,7 +289,7 @@ class TraceWriter:
             self._flush()
 
     def _data(self, name: str) -> h5py.Dataset:
-        """A data set, opened once: opening takes longer than writing a few numbers."""
+        """A data set, which is opened once, since opening takes longer than writing a few numbers."""
         if name not in self._opened:
             self._opened[name] = self._file[name]
         return self._opened[name]

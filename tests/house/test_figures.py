@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+import io
 import json
+import runpy
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sources import ROOT
 
+from neurorules.cli import run
+
 PAGES = ("README.md", "docs/results/mnist.md", "docs/results/devices.md")
 
 
-def figures(root: Path, *arguments: str, script: str = "") -> subprocess.CompletedProcess[str]:
-    """The script of a checkout, or of a copy of one."""
-    words = [sys.executable, str(root / "docs" / "figures" / script), *arguments]
-    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+@dataclass
+class Ended:
+    """How a script ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def figures(root: Path, *arguments: str, script: str = "") -> Ended:
+    """The script of a checkout, or of a copy of one, run in this process, which has imported the library already."""
+    folder = root / "docs" / "figures"
+    own = {path.stem for path in folder.glob("*.py")} - {"__main__"}
+    before = {name: sys.modules.pop(name) for name in own & set(sys.modules)}
+    out, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
+        patch.setattr(sys, "argv", [str(folder / script), *arguments])
+        patch.syspath_prepend(str(folder))
+        try:
+            runpy.run_path(str(folder / script), run_name="__main__")
+            code: int | str | None = 0
+        except SystemExit as end:
+            code = end.code
+    for name in own & set(sys.modules):
+        del sys.modules[name]
+    sys.modules.update(before)
+    if isinstance(code, str):
+        return Ended(1, out.getvalue(), f"{errors.getvalue()}{code}\n")
+    return Ended(code or 0, out.getvalue(), errors.getvalue())
 
 
 @pytest.fixture
@@ -47,7 +78,8 @@ def a_cell(page: Path) -> str:
 
 
 def test_every_page_shows_what_is_stored_and_nothing_else() -> None:
-    done = figures(ROOT, "--check")
+    words = [sys.executable, str(ROOT / "docs" / "figures"), "--check"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
 
@@ -73,8 +105,8 @@ def test_a_figure_within_a_sentence_that_was_changed_by_hand_is_told_and_written
 def test_a_result_that_changed_changes_every_page_that_shows_it(copy: Path) -> None:
     path = copy / "docs/results/data/mnist-deep.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    for run in content["runs"]:
-        run["test_accuracy"] -= 0.3 * (run["row"] == "sigprop")
+    for one in content["runs"]:
+        one["test_accuracy"] -= 0.3 * (one["row"] == "sigprop")
     path.write_text(json.dumps(content), encoding="utf-8")
     done = figures(copy, "--check")
     assert done.returncode == 1
@@ -119,11 +151,13 @@ def test_results_that_no_page_shows_are_told(copy: Path) -> None:
     assert done.returncode == 1 and "forgotten.json: no page shows these results" in done.stderr
 
 
-def test_a_comparison_that_is_stored_becomes_the_table_of_its_marker(copy: Path, tmp_path: Path) -> None:
+def test_a_comparison_that_is_stored_becomes_the_table_of_its_marker(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     small = ["--net", "6-5", "--steps", "2", "--epochs", "1", "--seeds", "2"]
     asked = ["--rules", "shallow", "--controls", "none", *small]
-    words = [sys.executable, "-m", "neurorules", "compare", *asked, "--out", str(tmp_path / "c"), "--json"]
-    found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    assert run(["compare", *asked, "--out", str(tmp_path / "c"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
     label = ["--label", f"{found['runs'][0]['rule']}=>frozen"]
     done = figures(copy, str(tmp_path / "c"), "tiny", "--commit", "abc", "--note", "a test", *label, script="store.py")
     assert done.returncode == 0, done.stderr
@@ -131,13 +165,13 @@ def test_a_comparison_that_is_stored_becomes_the_table_of_its_marker(copy: Path,
     assert (kept["commit"], kept["note"]) == ("abc", "a test") and str(tmp_path) not in kept["command"]
     assert kept["command"].startswith("neurorules compare") and found["command"].startswith(kept["command"])
     assert kept["date"] == found["date"] and kept["machine"]["cores"] == found["machine"]["cores"]
-    runs, tests = kept["runs"], [100 * run["test_accuracy"] for run in found["runs"]]
-    assert [(run["row"], run["seed"], run["test_samples"]) for run in runs] == [
+    runs, tests = kept["runs"], [100 * one["test_accuracy"] for one in found["runs"]]
+    assert [(one["row"], one["seed"], one["test_samples"]) for one in runs] == [
         ("frozen", seed, 360) for seed in (0, 1)
     ]
     assert all(
-        kept["rule"] == run["rule"] and kept["readout_lr"] == 0.003
-        for kept, run in zip(runs, found["runs"], strict=True)
+        kept["rule"] == one["rule"] and kept["readout_lr"] == 0.003
+        for kept, one in zip(runs, found["runs"], strict=True)
     )
     change(
         copy / "docs/hardware.md",

@@ -74,7 +74,7 @@ class Hand:
         """Let every running average of the signal have seen a million samples: it then moves by its own rate."""
         for name, value in self.learned.signal.items():
             if isinstance(value, RunningMean):
-                self.learned.signal[name] = value._replace(seen=torch.full_like(value.seen, 1_000_000))
+                self.learned.signal[name] = value._replace(samples=torch.full_like(value.samples, 1_000_000))
         return 1_000_000
 
     def fire(self, current: Array) -> tuple[Array, Array]:

@@ -168,7 +168,7 @@ def test_a_signal_that_reads_what_it_did_not_declare_is_caught(rule: str, cheat:
     assert needs_of(rig, entries, facts) - cheat.needs == hides
     assert needs_of(honest, entries_of(honest), facts) == honest.model.signal.needs  # type: ignore[union-attr]
     if rule == "drtp":
-        assert cheat.known == "step" and alone(entries, "later_steps") == "####"
+        assert cheat.timing == "step" and alone(entries, "later_steps") == "####"
 
 
 @pytest.mark.parametrize("net", ["c3k3-p2-10", "12-r10"])

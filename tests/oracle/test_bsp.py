@@ -213,7 +213,7 @@ def test_what_a_whole_net_asks_for_is_the_gradient_of_its_loss(method: str) -> N
         if name.endswith("log_rest"):
             value += 0.2 * drawn(7, *value.shape)
     with torch.no_grad():
-        trial = learn_trial(learner.model, learner.seen(), Series(drive, True), 1, labels, learner.generator)
+        trial = learn_trial(learner.model, learner.trial_state(), Series(drive, True), 1, labels, learner.generator)
     assert (
         trial.gradients.keys()
         == {

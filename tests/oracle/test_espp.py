@@ -20,7 +20,7 @@ def taught(rule: str, echoes: dict[str, np.ndarray], seen: int = 0) -> Hand:
     for name, value in echoes.items():
         before = hand.learned.signal[f"{name}.echo"]
         hand.learned.signal[f"{name}.echo"] = before._replace(
-            value=torch.from_numpy(value), seen=torch.full_like(before.seen, seen)
+            value=torch.from_numpy(value), samples=torch.full_like(before.samples, seen)
         )
     return hand
 

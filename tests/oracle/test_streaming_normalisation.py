@@ -130,4 +130,4 @@ def test_a_learner_normalises_and_learns_as_written_by_hand_over_trials_of_every
     }
     for name, (average, by_hand) in averages.items():
         np.testing.assert_allclose(average.value.numpy().reshape(-1), by_hand.value, rtol=0, atol=1e-10, err_msg=name)
-        assert float(average.seen) == by_hand.seen == sum(BATCHES)
+        assert float(average.samples) == by_hand.seen == sum(BATCHES)

@@ -13,7 +13,7 @@ from sources import ROOT
 from neurorules.benchmark.benchmark import benchmark
 from neurorules.benchmark.cells import in_few_words, table_of
 from neurorules.benchmark.family import STORED, solves, stored_problems
-from neurorules.benchmark.planning import plan_suite, rows_asked
+from neurorules.benchmark.planning import choose_rows, plan_suite
 from neurorules.benchmark.suite import Suite, Task
 from neurorules.benchmark.suites import SUITES
 from neurorules.cli import run
@@ -243,8 +243,8 @@ def test_digits_are_tried_by_every_rule_there_is() -> None:
 
 
 def test_frozen_layers_beside_others_are_no_row_of_their_own() -> None:
-    assert rows_asked("shallow,dfa,dfa") == ["dfa"] and rows_asked("shallow") == ["shallow"]
-    assert rows_asked("dfa,shallow@readout_lr=0.1") == ["dfa", "shallow@readout_lr=0.1"]
+    assert choose_rows("shallow,dfa,dfa") == ["dfa"] and choose_rows("shallow") == ["shallow"]
+    assert choose_rows("dfa,shallow@readout_lr=0.1") == ["dfa", "shallow@readout_lr=0.1"]
 
 
 def test_the_command_prints_a_table_that_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -165,7 +165,7 @@ def test_what_is_recorded_of_a_reverse_circuit_is_what_would_be_learned(
         for sample in range(3):
             drive, labels = test.batch(np.array([sample]), torch.Generator())
             with torch.no_grad():
-                trial = learn_trial(learner.model, learner.seen(), drive, 1, labels, learner.generator)
+                trial = learn_trial(learner.model, learner.trial_state(), drive, 1, labels, learner.generator)
             g1 = reader.dense(sample, "hidden1.ff", "G1")
             np.testing.assert_allclose(g1.reshape(6, -1), trial.gradients["hidden1.ff.w"].numpy(), atol=1e-6)
             reverse = reader.dense(sample, "readout", "reverse")

@@ -26,7 +26,7 @@ from neurorules.brian2_steps import program
 from neurorules.datasets import _idx as idx_format
 from neurorules.datasets import _jpeg_folder
 from neurorules.datasets._files import md5_of
-from neurorules.disk.kept import DIGITS, kept
+from neurorules.disk.cache import DIGITS, cache_path
 from neurorules.language.errors import UserError
 from neurorules.native import compile as compile_c
 from neurorules.native.rings import native as rings
@@ -75,13 +75,13 @@ def test_what_is_damaged_is_made_again_once(damage: Damage, suffix: str, tmp_pat
             (path / "deep" / "part").write_bytes(bytes(range(1, 200)))
             (path / "list").write_text("deep/part")
 
-    first = kept(tmp_path / "cache", "thing", suffix, make)
-    assert kept(tmp_path / "cache", "thing", suffix, make) == first and len(made) == 1
+    first = cache_path(tmp_path / "cache", "thing", suffix, make)
+    assert cache_path(tmp_path / "cache", "thing", suffix, make) == first and len(made) == 1
     damage(first if suffix else first / "deep" / "part")
-    again = kept(tmp_path / "cache", "thing", suffix, make)
+    again = cache_path(tmp_path / "cache", "thing", suffix, make)
     assert again == first and len(made) == 2
     assert (again if suffix else again / "deep" / "part").read_bytes() == bytes(range(1, 200))
-    assert kept(tmp_path / "cache", "thing", suffix, make) == first and len(made) == 2
+    assert cache_path(tmp_path / "cache", "thing", suffix, make) == first and len(made) == 2
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [first.name]
 
 
@@ -92,9 +92,9 @@ def test_many_who_ask_at_once_have_it_made_once_and_another_thing_is_left_alone(
         made.append(path)
         path.write_text("x" * 100)
 
-    other = kept(tmp_path, "thing-else", ".bin", lambda path: path.write_text("other") and None)
+    other = cache_path(tmp_path, "thing-else", ".bin", lambda path: path.write_text("other") and None)
     with ThreadPoolExecutor(8) as pool:
-        found = set(pool.map(lambda _: kept(tmp_path, "thing", ".bin", make), range(16)))
+        found = set(pool.map(lambda _: cache_path(tmp_path, "thing", ".bin", make), range(16)))
     assert len(found) == len(made) == 1 and other.read_text() == "other"
 
 
@@ -104,7 +104,7 @@ def test_what_fails_while_it_is_made_leaves_nothing(tmp_path: Path) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        kept(tmp_path, "thing", ".bin", make)
+        cache_path(tmp_path, "thing", ".bin", make)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -290,6 +290,6 @@ def test_a_damaged_download_is_fetched_again_and_a_users_own_file_is_not(
 
 
 def test_names_in_a_cache_say_what_must_stand_in_them(tmp_path: Path) -> None:
-    path = kept(tmp_path, "thing", ".json", lambda target: target.write_text(json.dumps([1])) and None)
+    path = cache_path(tmp_path, "thing", ".json", lambda target: target.write_text(json.dumps([1])) and None)
     stem, _, said = path.stem.rpartition("-")
     assert stem == "thing" and len(said) == DIGITS

@@ -100,7 +100,7 @@ def test_a_recording_that_finds_no_room_leaves_what_stood_there(
 
 def test_a_trace_that_finds_no_room_at_any_moment_is_whole_samples_or_nothing(full: Path) -> None:
     opened, lengths = open_files(), set()
-    for leave in range(2_000, 500_000, 16_000):
+    for leave in range(2_000, 500_000, 40_000):
         fill(full, leave)
         with suppress(UserError, OSError):
             small_trace(full / "t.h5", samples=4, steps=40, neurons=200)

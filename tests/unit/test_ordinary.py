@@ -78,7 +78,7 @@ def test_spikes_and_membranes_are_those_of_torch(
     net: str, neuron: str, shape: tuple[int, ...], constant: bool, more: dict[str, Any]
 ) -> None:
     learner, series = drawn(net, neuron, shape, constant, more)
-    parameters, norms = numbers_of(learner.model, learner.seen())
+    parameters, norms = numbers_of(learner.model, learner.trial_state())
     case = Case(learner.model.network, parameters, series.values.numpy(), normalisation=norms)
     there = simulate_ordinary(case, STEPS)
     fired = False
@@ -111,7 +111,7 @@ def test_some_membranes_stay_above_the_threshold_after_their_reset() -> None:
 )
 def test_a_net_without_such_a_map_is_refused_by_name(neuron: str, net: str, said: str) -> None:
     learner, series = drawn(net, neuron, (1, 6, 6) if net.startswith("c") else (7,), False, {})
-    parameters, norms = numbers_of(learner.model, learner.seen())
+    parameters, norms = numbers_of(learner.model, learner.trial_state())
     case = Case(learner.model.network, parameters, series.values.numpy(), normalisation=norms)
     with pytest.raises(UserError, match=said):
         simulate_ordinary(case, STEPS)

@@ -89,7 +89,7 @@ def test_the_script_of_a_trained_net_sends_its_spikes(tmp_path: Path) -> None:
 
     restored = restore(folder, precision="float64", device="cpu")
     drive = restored.data.test.batch(np.arange(3), torch.Generator().manual_seed(restored.config.seed))[0]
-    parameters, norms = numbers_of(restored.learner.model, restored.learner.seen())
+    parameters, norms = numbers_of(restored.learner.model, restored.learner.trial_state())
     case = Case(restored.learner.model.network, parameters, drive.values.double().numpy(), normalisation=norms)
     [ours] = run_together([case], 5)
     learned = learned_by(script)

@@ -78,7 +78,7 @@ def test_libsonata_finds_the_net_of_the_run(folder: Path) -> None:
     config = libsonata.CircuitConfig.from_file(folder / "t.sonata" / "circuit_config.json")
     assert config.node_populations == {"input", "hidden1", "hidden2", "readout"}
     learner = restore(folder / "run", precision="float64", device="cpu").learner
-    parameters, norms = numbers_of(learner.model, learner.seen())
+    parameters, norms = numbers_of(learner.model, learner.trial_state())
     for name, steps in (("hidden1.ff", 1), ("hidden2.ff", 1), ("hidden2.rec", 1), ("readout.hidden1", 2)):
         layer = name.partition(".")[0]
         edges = config.edge_population(name.replace(".", "_"))
@@ -101,7 +101,7 @@ def test_a_convolution_has_its_own_edges_and_indices_are_those_of_libsonata(tmp_
     learner = Learner(
         "c2k3-a2", "dfa", input_shape=(1, 6, 6), classes=3, norm="none", precision="float64", device="cpu"
     )
-    parameters, norms = numbers_of(learner.model, learner.seen())
+    parameters, norms = numbers_of(learner.model, learner.trial_state())
     network = learner.model.network
     write_network(nodes_of(network, parameters, norms, "lif"), edges_of(network, parameters, norms, 1.0), tmp_path)
     x = torch.rand(1, 1, 6, 6, dtype=torch.float64)

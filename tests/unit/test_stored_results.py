@@ -235,7 +235,7 @@ def test_running_averages_are_those_of_the_samples_that_were_seen(tmp_path: Path
     stored = as_arrays(done.folder.load_weights())
     for name, value in state.items():
         np.testing.assert_allclose(stored[name], value, rtol=1e-5, atol=1e-7, err_msg=name)  # float32 pixels
-        assert not name.startswith("current") or stored[name.replace("value", "seen")] == seen == 2 * (LIMIT - HELD)
+        assert not name.startswith("current") or stored[name.replace("value", "samples")] == seen == 2 * (LIMIT - HELD)
 
 
 def test_running_averages_of_updates_are_those_of_the_steps_and_samples(digits: Digits) -> None:

@@ -87,11 +87,14 @@ def in_earlier_words(state: State, neuron: str) -> State:
     words = json.loads(bytes(state[IDENTITY].tolist()))
     own = "beta=0.9, v_threshold=1.0, reset='subtract', reset_delay=False, surrogate=FastSigmoid()"
     words |= {f"neuron of layer '{name}'": f"GatedIntegrator({own}, {neuron})" for name in ("hidden1", "hidden2")}
-    return {**state, IDENTITY: torch.frombuffer(bytearray(json.dumps(words).encode()), dtype=torch.uint8)}
+    counts = [name for name in state if name.endswith("/samples")]
+    assert counts
+    earlier = {name.replace("/samples", "/seen"): value for name, value in state.items()}
+    return {**earlier, IDENTITY: torch.frombuffer(bytearray(json.dumps(words).encode()), dtype=torch.uint8)}
 
 
 @pytest.mark.parametrize("neuron", EARLIER)
-def test_a_state_that_names_neurons_as_earlier_versions_did_is_loaded(neuron: str) -> None:
+def test_a_state_that_names_neurons_and_counts_as_earlier_versions_did_is_loaded(neuron: str) -> None:
     source, learner = taught(make(neuron=neuron)), make(neuron=neuron)
     learner.load(in_earlier_words(source.state(), EARLIER[neuron]))
     weights = learner.state()
@@ -115,8 +118,8 @@ def _nan(value: Tensor) -> Tensor:
 
 
 WEIGHT, MOMENT, MEAN = "parameters/hidden1.ff.w", "optimiser/hidden1.ff.w/exp_avg", "current/input.hidden1/mean/value"
-CENTRE, SEEN, STEP = "signal/hidden1.centre/value", "pre/input.hidden1.ff/seen", "optimiser/readout.b/step"
-EVERY = (WEIGHT, "parameters/readout.b", MOMENT, MEAN, CENTRE, SEEN, STEP)
+CENTRE, COUNT, STEP = "signal/hidden1.centre/value", "pre/input.hidden1.ff/samples", "optimiser/readout.b/step"
+EVERY = (WEIGHT, "parameters/readout.b", MOMENT, MEAN, CENTRE, COUNT, STEP)
 DAMAGES: dict[str, Callable[[Tensor], Tensor]] = {
     "not a number": _nan,
     "infinite": lambda value: value + float("inf"),

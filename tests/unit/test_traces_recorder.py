@@ -61,7 +61,7 @@ def test_population_variables_are_those_of_the_run(tmp_path: Path) -> None:
     spikes, labels = batch()
     response = learner.respond(spikes)
     trial = learn_trial(
-        learner.model, learner.seen(), neurorules.Series(spikes, False), STEPS, labels, learner.generator
+        learner.model, learner.trial_state(), neurorules.Series(spikes, False), STEPS, labels, learner.generator
     )
     with recorded(tmp_path / "t.h5", learner, ["S", "v", "m"]) as reader:
         assert reader.layers == ["input", "hidden1", "hidden2", "readout"]
@@ -107,7 +107,7 @@ def test_eligibilities_times_third_factors_are_the_gradient(tmp_path: Path) -> N
     learner.model = replace(learner.model, rule=rule, texts=compile_rule(rule))
     spikes, labels = batch()
     trial = learn_trial(
-        learner.model, learner.seen(), neurorules.Series(spikes, False), STEPS, labels, learner.generator
+        learner.model, learner.trial_state(), neurorules.Series(spikes, False), STEPS, labels, learner.generator
     )
     with recorded(tmp_path / "t.h5", learner, ["m", "tag", "dv_dw", "G1"]) as reader:
         assert reader.variables("readout.ff") == ["G1", "dv_dw"] and reader.variables("hidden1") == ["m"]

@@ -7,7 +7,7 @@ from neurorules.language.config import TrainConfig
 
 
 def events(quick: bool = False) -> Suite:
-    """At most 6,000 recordings of N-MNIST; where `quick`, 200 of them, a small net and one epoch."""
+    """At most 6,000 recordings of N-MNIST; if `quick`, 200 of them, a small net and one epoch."""
     nmnist = TrainConfig(data="nmnist", net="200-200", epochs=5, limit=6_000, batch_size=32)
     if quick:
         nmnist = TrainConfig(data="nmnist", net="32", epochs=1, limit=200, batch_size=32)

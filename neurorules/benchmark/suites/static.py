@@ -7,7 +7,7 @@ from neurorules.language.config import TrainConfig
 
 
 def static(quick: bool = False) -> Suite:
-    """Digits and 12,000 pictures of MNIST; where `quick`, 300 samples of each, a small net and one epoch."""
+    """Digits and 12,000 pictures of MNIST; if `quick`, 300 samples of each, a small net and one epoch."""
     digits = TrainConfig(data="digits", net="64-64", epochs=15, batch_size=32)
     mnist = TrainConfig(data="mnist", net="400-400", epochs=3, limit=12_000, batch_size=64)
     if quick:

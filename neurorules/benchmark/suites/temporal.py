@@ -16,7 +16,7 @@ RULES = (
     *("traces_propagation", "eprop", "erbp", "ottt", "ostl", "otpe", "s_tller", "tess", "etlp", "osttp", "reward_stdp"),
     *("stdp", "triplet_stdp"),
 )
-"""Rules that are tried; of those without a label, two that read the times of spikes."""
+"""The rules to train; among those without labels, only two that read the times of spikes."""
 ORDER = TrainConfig(data="order", net="64", neuron="lif:beta=0.9", epochs=10, batch_size=32)
 COPY = TrainConfig(
     data="delayed_copy:templates=4:delay=10:train=2000", net="128", neuron="if", last_steps=20, epochs=10, batch_size=32
@@ -33,7 +33,7 @@ QUICK = {
 
 
 def temporal(quick: bool = False) -> Suite:
-    """Four tasks, each also with samples shuffled in time; where `quick`, 200 samples, a small net and one epoch."""
+    """Four tasks, each also with samples shuffled in time; if `quick`, 200 samples, a small net and one epoch."""
 
     def task(name: str, what: str, config: TrainConfig) -> Task:
         if quick:

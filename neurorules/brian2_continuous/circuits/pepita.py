@@ -1,7 +1,7 @@
 """PEPITA's contrastive form in continuous time: each sample is presented twice, the second time with its error added.
 
-Changes are Hebbian after the second presentation and anti-Hebbian after the first. The third factor is so a global
-signal of two values, and nothing of the first presentation is stored but the weights that it changed.
+Changes are Hebbian after the second presentation and anti-Hebbian after the first. The third factor is therefore a
+global signal with two values, and only the changed weights remain of the first presentation.
 
 The projected error F e is a current and does not count as presynaptic activity, as on the torch path. As activity it
 would add W F e (F e)^T to a change, so that weights of the first layer grow along F for any sample, and little is
@@ -102,7 +102,7 @@ KAPPA = 5.0
 
 
 def form(rule: Rule) -> Mapping[str, Any]:
-    """The plan's settings of a rule whose option kappa is given; nothing for one that leaves it open."""
+    """The plan's settings for a rule with the option kappa; none if the option is left open."""
     signal = rule.signal.make() if rule.signal is not None else None
     assert isinstance(signal, InputPerturbation)
     return {} if signal.kappa is None else {"settings": {"kappa": signal.kappa}}

@@ -61,7 +61,8 @@ def sigprop(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
 
 
 def _contrasted() -> Teaching:
-    """m is plus the activity after a sample's first presentation and minus it after the second, for all layers alike.
+    """m is the activity after a sample's first presentation, and minus the activity after the second one, in all
+    layers.
 
     A text's change is minus m, so that changes are Hebbian after the second presentation.
     """

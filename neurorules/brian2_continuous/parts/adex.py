@@ -26,6 +26,9 @@ TOP_MS, SPIKE_MS = 1.0, 2.0
 """Time after a spike at which its second value begins, and at which the membrane is free again. Source: the authors'
 code, ModelDB 144566."""
 
+DRIVE = "I_const + I_in + I_aside + b"
+"""What drives the membrane, beside its own currents."""
+
 
 @ranged("neuron 'adex' in continuous time")
 def adex(
@@ -63,15 +66,14 @@ def adex(
     """
     tau, scale, top = CAPACITANCE_PF / LEAK_NS, Scale(SPAN_MV, CAPACITANCE_PF), on_scale(TOPS_MV[0])
     holds, detection = LEAK_NS * SPAN_MV, on_scale(DETECTION_MV)  # the current in pA that counts as 1, and a spike
-    drive = "I_const + I_in + I_aside + b"
     return ContinuousNeuron(
         equations=(
-            *_membrane(tau, a_nS, drive),
+            *_membrane(tau, a_nS),
             f"dI_in/dt = -I_in/({tau_syn_ms!r}*ms) : 1",
             f"da/dt = -a/({tau_trace_ms!r}*ms) : 1",
             f"du/dt = (v - u)/({tau_trace_ms!r}*ms) : 1",
             scale.voltage(),
-            scale.current(f"({drive})", tau),
+            scale.current(f"({DRIVE})", tau),
         ),
         psi=f"1.0/(1.0 + {k!r}*abs({{v}} - 1.0))**2",
         period_ms=period_ms,
@@ -91,12 +93,12 @@ def adex(
     )
 
 
-def _membrane(tau: float, a_nS: float, drive: str) -> tuple[str, ...]:
+def _membrane(tau: float, a_nS: float) -> tuple[str, ...]:
     """Equations of the membrane, its adaptation, the current after a spike and the rise of V_T."""
     sharp = SHARPNESS_MV / SPAN_MV
     return (
         # `unless refractory` would also keep out what gives the spike its shape.
-        f"dv/dt = free*({sharp!r}*exp((v - 1 - hill)/{sharp!r}) - v - adapt + pulse + {drive})/({tau!r}*ms) : 1",
+        f"dv/dt = free*({sharp!r}*exp((v - 1 - hill)/{sharp!r}) - v - adapt + pulse + {DRIVE})/({tau!r}*ms) : 1",
         f"dadapt/dt = free*({a_nS / LEAK_NS!r}*v - adapt)/({TAU_ADAPTATION_MS!r}*ms) : 1",
         "free = int(not_refractory) : 1",
         f"dpulse/dt = -pulse/({TAU_PULSE_MS!r}*ms) : 1",

@@ -20,7 +20,7 @@ WITHOUT_FORM = {
     r"\bdelay\(": "delay() counts steps",
     r"\bm_post\b": "there is no signal that makes m_post",
 }
-"""What a text may hold that has no form at spikes, as a pattern, and why."""
+"""Patterns of texts that have no form at spikes, with the reasons."""
 
 
 class AtSpikes(NamedTuple):
@@ -60,8 +60,8 @@ def happens_at_spikes(rule: Rule, dt_ms: float = STEP_MS) -> bool:
 def lower_events(rule: Rule, gate: str, traces: tuple[UnitTrace, ...], dt_ms: float) -> AtSpikes:
     """Write the statements that change hidden weights, and clip them to the rule's bounds.
 
-    A product with S_pre or S_post happens at these spikes. Where it says `x`, a spike reads the trace with the spikes
-    of its own step; where it says `before(x)`, without. Any other product is a rate of change, for each `STEP_MS`.
+    A product with S_pre or S_post happens at these spikes. For `x`, a spike reads the trace with the spikes of its own
+    step; for `before(x)`, without them. Any other product is a rate of change, for each `STEP_MS`.
 
     Args:
         rule: the rule, whose texts of the phase "input" are written.
@@ -109,7 +109,9 @@ def lower_events(rule: Rule, gate: str, traces: tuple[UnitTrace, ...], dt_ms: fl
 
 
 def _before(line: str, traces: tuple[UnitTrace, ...]) -> tuple[str, str]:
-    """A statement with what `before()` is in continuous time, and the statement without what it reads by `before()`."""
+    """A statement with the form of `before()` in continuous time, and the statement without the terms that use
+    `before()`.
+    """
     rest = line
     for one in traces:
         for side, text in one.before.items():

@@ -1,4 +1,6 @@
-"""Wires that bring a third factor to hidden units where the signal is local in time, and the units they come from."""
+"""Wires that bring a third factor to hidden units, for signals that are local in time, and the units that they come
+from.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,10 @@ from neurorules.signals.spatial import SpatialBackpropagation
 
 @dataclass(frozen=True)
 class Moment:
-    """The moment at which a third factor is made.
+    """The moment at which a third factor is computed.
 
     Args:
-        when: slot, order and pace of the sums that make it.
+        when: slot, order and interval of the sums that compute it.
         label: name of the class that is shown then, in equations.
         share: factor of an error, which is that of a whole presentation or of one step of it.
         before: orders, in the slot of `when`, of what a third factor is made from: scores, the sum of their softmax,
@@ -51,9 +53,9 @@ class Broadcast:
     """The parts of a circuit that bring a third factor `m` to hidden units.
 
     Args:
-        units: populations that it is made in.
-        wires: connections that bring it.
-        backwards: a sum that the wires of the read-out make backwards, as an equation; "" for none.
+        units: the populations that compute it.
+        wires: the connections that carry it.
+        backwards: a sum over the wires of the read-out in the backward direction, as an equation; "" for none.
         readout: further equations of the read-out.
         acts: further statements of the read-out.
         keeps: names of its further variables that are learned.
@@ -176,7 +178,9 @@ def from_reward(signal: Reward, net: Net, moment: Moment, random: np.random.Gene
 
 
 def _feedback(net: Net, source: str, sent: str, moment: Moment, random: np.random.Generator) -> tuple[Wires, ...]:
-    """Wires with fixed random weights from one number a class to each hidden layer, drawn as `direct_feedback` does."""
+    """Wires with fixed random weights from one number for each class to each hidden layer, drawn as `direct_feedback`
+    does.
+    """
     return tuple(
         Wires(
             f"feedback{number}", source, hidden_name(number), ("w : 1", f"m_post = {sent} : 1 (summed)"),

@@ -1,4 +1,6 @@
-"""Choose what runs a circuit: a compiled program, or Brian2's numpy target where there is no C++ compiler."""
+"""The choice of the machine that runs a circuit: a compiled program, or Brian2's numpy target where there is no C++
+compiler.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ SLOWER = 50
 
 
 def machine_for(circuit: Circuit) -> Machine:
-    """Make the fastest machine for a circuit that this computer can run; a warning says where that is the slow one.
+    """Make the fastest machine for a circuit that this computer can run, with a warning if that is the slow one.
 
     Raises:
         MissingExtra: brian2 is not installed.

@@ -3,7 +3,7 @@
 Samples follow one another as *presentations* of equal length. The input of a presentation, such as a sample's currents
 and its label, is constant while it lasts. It stands in tables with one row for each presentation, which equations read
 by the name of the table. The rule compares and learns at the moment at which one presentation ends and the next has not
-begun. The row of the presentation that has just ended is read by the table's name behind `done_`.
+begun. The row of the presentation that has just ended is read by the table's name with the prefix `done_`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ in `tell` errors are sent back and running averages move, and in `begin` the nex
 wires sum their currents.
 """
 Every = Literal["step", "presentation", "millisecond"]
-"""How often something runs: at every integration step, once in a presentation, or once in a step of a rule's texts."""
+"""The intervals at which statements run: at every integration step, once in a presentation, or once in a step of a
+rule's texts."""
 _STORED = re.compile(r"\s*(?:d(\w+)/dt\s*=.*|(\w+)) : 1(?:$| \()")
 """A line of equations that declares a variable which holds a pure number from one step to the next."""
 LAST_SPIKE = "lastspike"
 """Brian2's name of the time, in s, at which a unit that can be refractory has spiked."""
 When = tuple[str, int, Every]
-"""When something runs: its slot, its place among all that runs in the slot, and how often."""
+"""The time at which statements run: the slot, the order in the slot, and the interval."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Units:
     """A population of alike units of a circuit: their equations, when they spike, and what is recorded of them.
 
     Args:
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
         size: number of units N.
         equations: lines in Brian2's syntax.
         threshold: condition of a spike; None for units that do not spike.
@@ -75,7 +76,7 @@ class Units:
         spikes: whether the unit and the time of each spike are recorded.
         watch: names of the variables that are recorded at the end of each integration step. Variables with units, such
             as `V_m`, are recorded in volt and ampere.
-        note: what the population is, for a reader.
+        note: a description of the population, for a reader.
     """
 
     name: str
@@ -115,7 +116,7 @@ def random_pairs(source: int, target: int, probability: float, random: np.random
     Args:
         source: number of units of the source.
         target: number of units of the target.
-        probability: that a pair is connected, in 0..1.
+        probability: the probability that a pair is connected, in 0..1.
         random: generator of the draws.
 
     Returns:
@@ -129,7 +130,7 @@ class Wires:
     """Connections from one population to another. Their equations can also read the target's tables and settings.
 
     Args:
-        name: of the Brian2 object.
+        name: the name of the Brian2 object.
         source: name of the presynaptic population.
         target: name of the postsynaptic population.
         equations: lines in Brian2's syntax; `NAME_post = ... : 1 (summed)` sums over the wires of a target's unit.
@@ -140,7 +141,7 @@ class Wires:
         start: initial values by variable: a scalar, (post, pre), or (n,) where `pairs` are given.
         keeps: names of the variables that are carried from one run to the next, such as the weight.
         pairs: the n pairs of units that are connected; None for every unit with every unit.
-        note: what the wires are for, for a reader.
+        note: the purpose of the wires, for a reader.
     """
 
     name: str
@@ -173,9 +174,9 @@ class Circuit:
         method: "exact" for equations that are linear in their variables (see `brian2_objects.exact`), or the name of
             one of Brian2's other integration methods.
         settings: numbers that equations read by name. They can change from run to run, without compiling again.
-        seed: of the random numbers in equations, equal in each run; None where nothing is random.
+        seed: the seed of the random numbers in equations, equal in each run; None if nothing is random.
         scored: name of the population whose recorded variable `seen` holds the scores of the classes.
-        scale: of the variables in volt, ampere and coulomb that its equations show, for a reader.
+        scale: the scale of the variables in volt, ampere and coulomb that its equations show, for a reader.
     """
 
     units: tuple[Units, ...]
@@ -200,7 +201,7 @@ class Circuit:
     def passing(self) -> Iterator[tuple[Units | Wires, str]]:
         """Iterate over all other variables that hold a number from step to step, such as membranes and currents.
 
-        They are carried on while presentations follow one another, and are no part of what was learned.
+        They continue from presentation to presentation, and do not belong to the learned state.
         """
         parts: tuple[Units | Wires, ...] = (*self.units, *self.wires)
         for part in parts:
@@ -211,9 +212,11 @@ class Circuit:
                 yield part, LAST_SPIKE
 
     def model_hash(self) -> str:
-        """Hash all that is compiled: equations, sizes and lengths, but no values of tables, variables or settings."""
+        """Hash everything that is compiled: equations, sizes and lengths, but no values of tables, variables or
+        settings.
+        """
         content = asdict(self)
-        del content["scale"]  # Equations hold its numbers where they show units.
+        del content["scale"]  # Equations contain its numbers if they have units.
         content["settings"] = sorted(self.settings)
         for part in (*content["units"], *content["wires"]):
             part["start"] = sorted(part["start"])

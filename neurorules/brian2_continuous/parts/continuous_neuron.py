@@ -14,7 +14,7 @@ SPIKING_LR = 7.0
 """Factor of a rule's learning rate for spiking units. Their activity is smaller than that of rate units, so that larger
 steps suit them. Source: validation samples of the digits, rates from 0.03 to 0.6 with `lif`."""
 MOST_STEPS = 10**6
-"""Steps of a presentation: more of them come from a slip of the keyboard, as those of a sample do."""
+"""The largest number of steps of a presentation; more of them are taken as a typing error."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ContinuousNeuron:
         acts: further statements of a unit, which run in slots.
         seen: the membrane as texts of single steps read it, as an expression.
         method: how the equations are integrated, as `Circuit.method`.
-        scale: of the variables in volt, ampere and coulomb that stand beside those of the equations.
+        scale: the scale of the variables in volt, ampere and coulomb that stand beside those of the equations.
     """
 
     equations: tuple[str, ...]
@@ -88,7 +88,7 @@ class ContinuousNeuron:
         every: Every = "presentation" if constant else "step"
         if source_spikes:
             return ("w : 1", self.scale.charge()), self.on_pre, every
-        # Where no spikes arrive, a weight is no charge.
+        # Without spikes, a weight is not a charge.
         return ("w : 1", "I_const_post = w*a_pre : 1 (summed)"), (), every
 
     def reads_itself(self) -> tuple[str, ...]:

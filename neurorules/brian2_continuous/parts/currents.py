@@ -19,7 +19,7 @@ class Currents:
 
     Args:
         part: the samples.
-        mean: what is subtracted, (I,).
+        mean: the mean that is subtracted, (I,).
         scale: factor of the result, > 0.
     """
 

@@ -8,8 +8,8 @@ from neurorules.brian2_continuous.parts.layers import Net
 from neurorules.runs.memory import check_room
 
 SYNAPSE = 24
-"""Bytes that a synapse needs at least: its weight in this process and in the one that runs it, and there the indices of
-its two units."""
+"""The number of bytes that a synapse needs at least: its weight, in this process and in the one that runs the circuit,
+and the indices of its two units there."""
 
 
 def check_net(net: Net) -> None:

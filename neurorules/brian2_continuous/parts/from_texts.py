@@ -1,4 +1,4 @@
-"""The circuit of a rule without a signal, from its texts: units and inputs spike, and wires change as the texts say."""
+"""The circuit of a rule without a signal, from its texts: units and inputs spike, and wires change by the texts."""
 
 from __future__ import annotations
 
@@ -64,27 +64,27 @@ def with_traces(units: Units, traces: tuple[UnitTrace, ...], membrane: bool = Tr
     Returns:
         Units with further equations, resets and acts.
     """
-    own = [one for one in traces if membrane or not one.kept]
+    own = [one for one in traces if membrane or not one.persistent]
     lines = tuple(one.every_step for one in own if one.every_step)
     return replace(
         units,
         equations=(*units.equations, *(one.equation for one in own)),
         reset=(*units.reset, *(one.reset for one in own if one.reset)),
         acts=(*units.acts, *((Act(lines, "record", 0, "step"),) if lines else ())),
-        start={**units.start, **{one.variable: 0.0 for one in own if one.kept}},
-        keeps=(*units.keeps, *(one.variable for one in own if one.kept)),
+        start={**units.start, **{one.variable: 0.0 for one in own if one.persistent}},
+        keeps=(*units.keeps, *(one.variable for one in own if one.persistent)),
     )
 
 
 def with_changes(wires: Wires, changes: AtSpikes) -> Wires:
-    """Let wires change as a rule's texts say.
+    """Let wires change by a rule's texts.
 
     Args:
-        wires: their statements at presynaptic spikes deliver them.
+        wires: the wires, whose statements at presynaptic spikes transmit them.
         changes: statements of the rule.
 
     Returns:
-        Wires that learn, and do nothing else between presentations.
+        The wires with the statements of learning.
     """
     return replace(
         wires,
@@ -101,7 +101,7 @@ def spiking_input(net: Net, traces: tuple[UnitTrace, ...], random: np.random.Gen
 
     Args:
         net: sizes and neurons.
-        traces: of a rule.
+        traces: the traces of a rule.
         random: generator of the initial state.
 
     Returns:

@@ -18,7 +18,7 @@ from neurorules.brian2_steps.backend import generating, load_brian2, runtime_dev
 
 @dataclass
 class Interpreted(Machine):
-    """A circuit that Brian2 runs in this process; its Brian2 objects are made anew for each run.
+    """A circuit that Brian2 runs in this process; its Brian2 objects are created for each run.
 
     Args:
         circuit: the equations.
@@ -37,13 +37,15 @@ class Interpreted(Machine):
         with generating(brian2, "numpy", self.device):
             self.objects = objects = build(brian2, objects_of(self.circuit, values, tables))
             objects.network.t_ = begins / 1000
-            with np.errstate(all="ignore"):  # As in compiled code, who reads numbers asks whether they are finite.
+            with np.errstate(
+                all="ignore"
+            ):  # As in compiled code, the reader of the numbers checks whether they are finite.
                 objects.network.run((ends - begins) * brian2.ms, namespace={})
 
     def read(self, name: str) -> np.ndarray:
         part, variable = name.split(".")
         with self._session() as objects:
-            # Not by an attribute: `spikes` of a group is a property of Brian2's, and no variable.
+            # An attribute will not do: `spikes` of a group is a property of Brian2, and not a variable.
             return np.array(objects.parts[part].state(variable, use_units=False)).reshape(-1)
 
     def recorded(self, units: str, variable: str) -> np.ndarray:

@@ -22,8 +22,8 @@ LOOP_GAIN = 0.5
 """Standard deviation of initial recurrent weights, relative to that of weights from the layer below. Activity that goes
 round in a layer then decays."""
 INPUT_PHASE, TEACHING_PHASE = 1, 2
-"""What a presentation shows: a sample, or what a rule shows in addition, such as a class or the error of a sample. The
-number is the value of `phase` in equations; it is 0 before the first presentation of a run of the model and behind the
+"""The kinds of presentations: a sample, or an addition of the rule, such as a class or the error of a sample. The
+number is the value of `phase` in equations; it is 0 before the first presentation of a run of the model and after the
 last one of an epoch, where nothing is shown."""
 
 
@@ -37,7 +37,7 @@ class Net:
         classes: number of classes C.
         neuron: the neuron of the hidden layers.
         presentations: number of presentations K of one run.
-        recurrent: whether each hidden layer is also connected to itself; () where none is.
+        recurrent: whether each hidden layer is also connected to itself; () if none is.
     """
 
     inputs: int
@@ -114,8 +114,8 @@ def make_circuit(
     Args:
         net: sizes and neurons.
         rule: the rule whose texts change the hidden layers.
-        teaching: what the rule adds to each hidden layer, from the bottom up.
-        settings: the rates `lr_hidden` and `lr_readout`, and all else that equations read by name.
+        teaching: the additions of the rule to each hidden layer, from the bottom up.
+        settings: the rates `lr_hidden` and `lr_readout`, and all other numbers that equations read by name.
         random: generator of the initial weights.
         shared: populations that the additions to several layers read.
 

@@ -43,7 +43,7 @@ def refuse_eligibilities(rule: Rule) -> None:
     """Refuse a rule that declares eligibilities.
 
     Raises:
-        UserError: it does.
+        UserError: the rule declares eligibilities.
     """
     if rule.eligibilities:
         raise UserError(

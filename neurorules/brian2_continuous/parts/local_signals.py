@@ -1,9 +1,9 @@
 """Circuits of rules that are local in time: the third factor of a moment, if there is one, is made of what is there at
 it.
 
-A label or an error reaches every hidden layer through wires of its own, or through those of the read-out read
-backwards, and a reward reaches all units alike. Rules whose texts speak of single steps run at each step of the texts,
-with the error of that step; all others learn where a presentation ends.
+A label or an error reaches every hidden layer through wires of its own, or through those of the read-out in the
+backward direction, and a reward reaches all units. Rules whose texts read single steps run at each step of the texts,
+with the error of that step; all others learn at the end of a presentation.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ GATE = f"eta*int(phase == {INPUT_PHASE})"
 
 
 def by_presentation(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
-    """Make the circuit of a rule that learns where a presentation ends, by the error of the whole presentation.
+    """Make the circuit of a rule that learns at the end of a presentation, by the error of the whole presentation.
 
     Args:
         net: sizes and neurons.
@@ -46,7 +46,7 @@ def by_presentation(net: Net, rule: Rule, settings: Settings, random: np.random.
         The circuit.
 
     Raises:
-        UserError: a text or the signal's form has none here.
+        UserError: a text, or the form of the signal, has no equations in continuous time.
     """
     rate = gate(INPUT_PHASE, "lr_readout")
     moment = Moment((JUDGE, 3, "presentation"), "done_label", 1.0, (0, 1, 2), (LEARN, 0, "presentation"), rate)
@@ -67,8 +67,8 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
         The circuit, in which inputs spike too.
 
     Raises:
-        UserError: the neurons do not spike or their step does not divide that of a text, or a text or the signal's form
-            has none here.
+        UserError: the neurons do not spike or their step does not divide that of a text, or a text, or the form of the
+            signal, has no equations in continuous time.
     """
     neuron = net.neuron
     each = STEP_MS / neuron.dt_ms
@@ -133,7 +133,7 @@ def _read_out(units: Units, share: float) -> Units:
 
 
 def _to_read_out(wires: Wires, share: float) -> Wires:
-    """The wires that make scores or their softmax, at each step of the texts."""
+    """The wires that compute scores or their softmax, at each step of the texts."""
     sums: dict[str, When] = {
         name: ("record", SCORES if name == "I_const_post" else TOTAL, "millisecond") for name in wires.sums
     }

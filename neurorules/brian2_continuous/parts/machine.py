@@ -1,4 +1,4 @@
-"""The interface of what runs a circuit: a compiled program, or Brian2 in this process."""
+"""The interface of the machines that run a circuit: a compiled program, or Brian2 in this process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class Span(NamedTuple):
 class Machine(ABC):
     """Runs a circuit, at most K presentations at a time.
 
-    A run begins with the values that it is given, so a caller reads what is to be carried on and hands it to the next.
+    A run begins with the values that it is given, so the caller reads the values to continue with, and passes them to
+    the next run.
     """
 
     @abstractmethod
@@ -61,8 +62,8 @@ class Machine(ABC):
 
         Args:
             values: initial values of variables and settings.
-            tables: what is presented, by name of the table, at most (K + 1, width) or (K + 1,). Rows that are missing
-                are 0.
+            tables: the values to present, by name of the table, at most (K + 1, width) or (K + 1,). Rows that are
+                missing are 0.
             span: the presentations of the run; None for all K of them, from their first step on.
 
         Raises:
@@ -76,7 +77,7 @@ class Machine(ABC):
 
     @abstractmethod
     def recorded(self, units: str, variable: str) -> np.ndarray:
-        """Read what was recorded once in each presentation.
+        """Read the values that were recorded once in each presentation.
 
         Args:
             units: name of the population.
@@ -88,7 +89,7 @@ class Machine(ABC):
 
     @abstractmethod
     def watched(self, units: str, variable: str) -> np.ndarray:
-        """Read what was recorded at every integration step.
+        """Read the values that were recorded at every integration step.
 
         Args:
             units: name of the population.

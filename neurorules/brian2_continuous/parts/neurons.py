@@ -39,9 +39,9 @@ def rate(
         dt_ms: integration step in ms, > 0.
         gain: size of initial weights (see `ContinuousNeuron`), > 0. With small weights, activity stays below the
             ceiling.
-        threshold_mV: distance from rest of the potential that counts as 1, in mV, > 0. It and the capacitance say what
-            the numbers of the model are in volt, ampere and coulomb; no number of the model depends on them.
-        capacitance_pF: of the membrane, in pF, > 0.
+        threshold_mV: distance from rest of the potential that counts as 1, in mV, > 0. With the capacitance, it
+            converts the numbers of the model to volt, ampere and coulomb; no number of the model depends on them.
+        capacitance_pF: the capacitance pF of the membrane, in pF, > 0.
 
     Returns:
         The neuron, which does not spike.
@@ -124,7 +124,7 @@ def cuba_lif(
 ) -> ContinuousNeuron:
     """Make a unit like `lif` whose whole current I passes the synapse: tau_syn dI_in/dt = -I_in + I.
 
-    I_in is what drives the membrane.
+    The membrane is driven by I_in.
 
     Args:
         tau_syn_ms: time constant of the synaptic current in ms, > 0.

@@ -33,10 +33,10 @@ from neurorules.brian2_objects.specs import (
 from neurorules.brian2_steps.scale import STEP_MS
 
 LATE = ("late_pre", "late_post")
-"""Names of the pathways that run behind the resets of a step, in their order."""
+"""The names of the pathways that run after the resets of a step, in their order."""
 RECORDED, SPIKES, WATCHED = "record", "spikes", "watched"
-"""How the names of monitors end: of what is recorded once in each presentation, of spikes, and of what is recorded at
-each step. They begin with the name of their population."""
+"""The ends of the names of monitors: for values that are recorded once in each presentation, for spikes, and for values
+that are recorded at each step. They begin with the name of their population."""
 NOTES = {
     JUDGE: "a presentation has ended: scores, errors and third factors are computed",
     LEARN: "weights and biases change",
@@ -48,7 +48,7 @@ NOTES = {
     "synapses": "spikes arrive",
     "resets": "neurons that spiked are reset",
 }
-"""What happens in the slots of a step, for a reader."""
+"""The activity in the slots of a step, for a reader."""
 
 
 def objects_of(
@@ -69,15 +69,15 @@ def objects_of(
 
 
 def whole_table(circuit: Circuit, name: str, rows: np.ndarray) -> np.ndarray:
-    """Give a table all the rows that it has in a run, of which the last one is that of the first step behind it.
+    """Extend a table to the number of rows of a run, whose last row is for the first step after it.
 
     Args:
         circuit: the equations.
-        name: of the table.
+        name: the name of the table.
         rows: its first rows, (n, width) or (n,), at most one more than the circuit has presentations.
 
     Returns:
-        These rows in float64, and zeros behind them.
+        These rows in float64, followed by zeros.
     """
     width = circuit.tables[name]
     whole = np.zeros((circuit.presentations + 1, width) if width else circuit.presentations + 1)

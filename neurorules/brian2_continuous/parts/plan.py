@@ -39,17 +39,17 @@ class Plan:
     """The plan by which a rule learns in continuous time.
 
     Args:
-        make: makes its circuit from sizes and neurons, the rule, the numbers that equations read, and the generator of
-            initial weights.
-        order: makes the presentations of an epoch from the labels of samples, in the order of learning, and the number
-            of classes.
+        make: a function that makes its circuit from sizes and neurons, the rule, the numbers that equations read, and
+            the generator of initial weights.
+        order: a function that makes the presentations of an epoch from the labels of samples, in the order of learning,
+            and the number of classes.
         settings: numbers that equations read in addition to learning rates.
         needs: words of `signals.NEEDS` for what the third factor depends on.
         lr: default learning rate of hidden layers, for rate units.
         readout_lr: default learning rate of the read-out.
-        neuron: neuron of the hidden layers where the user names none.
-        forms: gives the fields of this plan that a form of the rule replaces, by name; None where all forms share one
-            plan.
+        neuron: the neuron of the hidden layers if the user names none.
+        forms: a function that returns the fields of this plan that a form of the rule replaces, by name; None if all
+            forms share one plan.
     """
 
     make: Callable[[Net, Rule, Settings, np.random.Generator], Circuit]
@@ -83,11 +83,11 @@ class Plan:
 
 
 def samples_only(labels: np.ndarray, classes: int) -> Order:
-    """Present each sample once, with no phase beside it.
+    """Present each sample once, without further phases.
 
     Args:
         labels: classes of the samples in the order of learning, (N,).
-        classes: number of classes, which plays no part.
+        classes: number of classes, which is not used.
 
     Returns:
         N presentations.
@@ -120,7 +120,7 @@ def each_then_target(labels: np.ndarray, classes: int) -> Order:
 
     Args:
         labels: classes of the samples in the order of learning, (N,).
-        classes: number of classes, which plays no part.
+        classes: number of classes, which is not used.
 
     Returns:
         2 N presentations, alternately in the `INPUT_PHASE` and in the `TEACHING_PHASE`.
@@ -130,11 +130,11 @@ def each_then_target(labels: np.ndarray, classes: int) -> Order:
 
 
 def each_twice(labels: np.ndarray, classes: int) -> Order:
-    """Present each sample twice in a row, the second time together with what the rule adds, such as its error.
+    """Present each sample twice in a row, the second time with an addition of the rule, such as the sample's error.
 
     Args:
         labels: classes of the samples in the order of learning, (N,).
-        classes: number of classes, which plays no part.
+        classes: number of classes, which is not used.
 
     Returns:
         2 N presentations, alternately in the `INPUT_PHASE` and in the `TEACHING_PHASE`.

@@ -41,7 +41,7 @@ class Compiled(Machine):
         return self.program.read(name)
 
     def recorded(self, units: str, variable: str) -> np.ndarray:
-        # What is recorded before the first presentation belongs to none.
+        # Values that are recorded before the first presentation belong to no presentation.
         return self._rows(units, f"record.{variable}")[not self.span.begun :]
 
     def watched(self, units: str, variable: str) -> np.ndarray:
@@ -79,7 +79,9 @@ def compile_circuit(circuit: Circuit) -> Compiled:
         span = brian2.NeuronGroup(1, "presentations : 1\nbegun : 1", clock=clock, name="span")
         objects.network.add(span)
         started()
-        objects.network.run(0 * brian2.ms, namespace={})  # What runs is now known; for how long, the next lines say.
+        objects.network.run(
+            0 * brian2.ms, namespace={}
+        )  # The network to run is known here; the next lines set for how long.
         for line in _run(circuit, objects, span, brian2.get_device().get_array_name):
             brian2.get_device().insert_code("main", line)
         return {**objects.parts, **objects.monitors, "span": span}
@@ -95,7 +97,7 @@ def _run(circuit: Circuit, objects: Objects, span: Any, array: Callable[[Any], s
         circuit: the equations.
         objects: their Brian2 objects.
         span: the group whose variables are the numbers of a `Span`.
-        array: gives the name of a variable's array in the program.
+        array: a function that returns the name of a variable's array in the program.
     """
     shown, begun = (f"brian::{array(span.variables[name])}[0]" for name in Span._fields)
     network, dt_s = f"brian::{objects.network.name}", circuit.dt_ms / 1000

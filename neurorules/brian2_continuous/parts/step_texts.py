@@ -1,7 +1,7 @@
 """Write a rule's texts as statements that run at every step of the texts: for rules that speak of single steps.
 
 A step of a text lasts a millisecond, `STEP_MS`, whatever the step of the integration is. In it `S` is the number of
-spikes of a unit since the step before, and `v` the membrane before a reset.
+spikes of a unit since the previous step, and `v` the membrane before a reset.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, made_of_sp
 from neurorules.language.rules import Rule
 
 TRACES, SCORES, TOTAL, ERROR, BROADCAST, ELIGIBLE, WEIGHTS, READ_OUT, CLEAR = range(0, 90, 10)
-"""Places in the slot `record` of what runs at a step of the texts: traces of units, scores of the read-out, their
-softmax, its error, third factors, eligibilities, weights, and the read-out's own; then spikes are counted anew."""
-SEEN = "v_seen"
-"""The membrane as texts read it: before a reset, and less the rise of a threshold."""
+"""The order, in the slot `record`, of the statements that run at a step of the texts: traces of units, scores of the
+read-out, their softmax, its error, third factors, eligibilities, weights, and the read-out's own; then the counts of
+spikes are set to 0."""
+BEFORE_RESET = "v_seen"
+"""The variable of the membrane that texts read: before a reset, and minus the rise of a threshold."""
 
 
 class StepTexts(NamedTuple):
@@ -51,7 +52,7 @@ def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTex
     """Write what changes the weights and biases of hidden layers at each step of the texts.
 
     Args:
-        rule: whose texts of the phase "input" are written.
+        rule: the rule, whose texts of the phase "input" are written.
         gate: factor of each change, as an expression.
         psi: derivative of the activity by the membrane, with {v} for the membrane.
         membrane: expression of the membrane that texts read.
@@ -60,7 +61,7 @@ def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTex
         The equations and statements.
 
     Raises:
-        UserError: a text or a trace has no form here.
+        UserError: a text or a trace has no form in continuous time.
     """
     place = Place(None, normalised=False, psi=psi)
     weights, biases = Lowered(), Lowered()
@@ -80,10 +81,10 @@ def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTex
     values = tuple(_values(weights))
     changes = (_rate(" + ".join(values), "w", gate), *bound) if values else ()
     return StepTexts(
-        ("S : 1", f"{SEEN} : 1", *traced.equations),
+        ("S : 1", f"{BEFORE_RESET} : 1", *traced.equations),
         ("S : 1", *inputs.equations),
         (
-            Act((f"{SEEN} = {membrane}",), "thresholds", 1, "step"),
+            Act((f"{BEFORE_RESET} = {membrane}",), "thresholds", 1, "step"),
             *_acts(traced.moves, TRACES),
             *_acts(bias, READ_OUT),
             *_acts((*traced.keeps, "S = 0"), CLEAR),
@@ -106,7 +107,7 @@ def _values(weights: Lowered) -> Iterator[str]:
 
 
 def _in_order(weights: Lowered) -> dict[str, str]:
-    """Statements of eligibilities; what holds the value of the step before is copied before anything moves."""
+    """Statements of eligibilities; values of the previous step are copied before any variable changes."""
     return dict(sorted(weights.traces.items(), key=lambda one: not one[0].endswith("_late")))
 
 
@@ -115,12 +116,12 @@ def _rate(value: str, parameter: str, gate: str) -> str:
 
 
 def _of_units(text: str) -> str:
-    """A statement with the names that units have: texts read the membrane `v` as it was before a reset."""
-    return re.sub(r"\bv(_post|_pre|)\b", rf"{SEEN}\1", text)
+    """A statement with the names of units: texts read the membrane `v` before a reset."""
+    return re.sub(r"\bv(_post|_pre|)\b", rf"{BEFORE_RESET}\1", text)
 
 
 class _Traces(NamedTuple):
-    """The past that units hold: equations, statements that move traces, and those that keep values for later."""
+    """The past that units store: equations, statements that update traces, and those that store values for later."""
 
     equations: tuple[str, ...]
     moves: tuple[str, ...]
@@ -133,7 +134,7 @@ def _traces(rule: Rule, place: Place, membrane: bool) -> _Traces:
     Args:
         rule: the rule.
         place: the units, whose psi traces may read.
-        membrane: whether the units have a membrane. Inputs have none, and the traces of spikes alone.
+        membrane: whether the units have a membrane. Inputs have none, and only traces of spikes.
 
     Returns:
         Their equations and statements.
@@ -180,7 +181,7 @@ def refused(rule: Rule, why: str) -> UserError:
 
     Args:
         rule: the rule.
-        why: it has none, as a clause.
+        why: the reason, as a clause.
 
     Returns:
         The error.

@@ -1,4 +1,6 @@
-"""Present samples to a circuit, run after run: fill its tables, carry its weights on, and read its scores."""
+"""Presenting samples to a circuit, run after run: filling its tables, continuing with its weights, and reading its
+scores.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,14 @@ class Stream:
     """A circuit that runs, with the state that it carries from run to run.
 
     Args:
-        machine: what runs the circuit.
+        machine: the machine that runs the circuit.
         circuit: the equations.
         settings: numbers that the equations read by name; they may change between runs.
         values: values of the variables that are learned, by "part.variable", flat. Those that are missing here
             begin with the circuit's initial values.
-        passing: values of all others, such as membranes, as the last run left them; empty at rest. Time goes on from
-            run to run and from one order of presentations to the next. The time of a last spike counts in steps from
-            the end of the run.
+        passing: the values of all other variables, such as membranes, after the last run; empty at rest. Time goes on
+            from run to run and from one order of presentations to the next. The time of a last spike counts in steps
+            from the end of the run.
     """
 
     machine: Machine
@@ -52,8 +54,8 @@ class Stream:
             order: the P presentations.
             rows: gives the currents of samples.
             eta: factor of all learning rates in each presentation, (P,), >= 0.
-            begun: whether these presentations go on with an order in whose middle a run has ended. It took the first
-                step of the next presentation with it.
+            begun: whether these presentations continue an order after a run that ended in its middle, and that included
+                the first step of the next presentation.
 
         Returns:
             After each run of K presentations, the scores (n, C) of the samples that it showed in the input phase.
@@ -65,18 +67,18 @@ class Stream:
         """
         whole = self.circuit.presentations
         for start in range(0, len(order.samples), whole):
-            # A run also sees the presentation behind its last one, whose first step it takes.
-            seen = slice(start, start + whole + 1)
-            here = Order(*(column[seen] for column in order))
+            # A run includes the first step of the presentation after its last one.
+            part = slice(start, start + whole + 1)
+            here = Order(*(column[part] for column in order))
             span = Span(min(whole, len(order.samples) - start), begun or start > 0)
             begins, ends = span.times_ms(self.circuit.period_ms, self.circuit.dt_ms)
             values = {**self.values, **self.passing, **self.settings}
             for name in filter(_is_time, self.passing):
                 values[name] = (self.passing[name] * self.circuit.dt_ms + begins) / 1000
             try:
-                self.machine.run(values, self._tables(here, rows, eta[seen]), span)
+                self.machine.run(values, self._tables(here, rows, eta[part]), span)
             except KeyboardInterrupt:
-                self._carry({})  # A machine that was interrupted, unlike one that failed, has its variables written.
+                self._carry({})  # A machine that was interrupted, unlike one that failed, has written its variables.
                 raise
             shown = ((here.phases == INPUT_PHASE) & (here.samples >= 0))[: span.presentations]
             scores = self.machine.recorded(self.circuit.scored, "seen")[: len(shown)][shown]
@@ -99,7 +101,7 @@ class Stream:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Begin at rest, with what has been learned so far; afterwards the state of the circuit is as before."""
+        """Inside the block, the circuit begins at rest with its learned values; its state is restored afterwards."""
         before, passing = dict(self.values), self.passing
         self.passing = {}
         try:

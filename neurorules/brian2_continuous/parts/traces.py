@@ -25,7 +25,7 @@ class UnitTrace:
         equation: a line in Brian2's syntax.
         reset: what a spike of the unit does to it; "" where it is moved at every step.
         every_step: what moves it at every step, behind the resets; "" where spikes do.
-        kept: whether it lives across runs.
+        persistent: whether it lives across runs.
         before: what a text's `before()` of it is on the stepped path, by end of the synapse.
         earlier: what that is here.
     """
@@ -35,7 +35,7 @@ class UnitTrace:
     equation: str
     reset: str
     every_step: str
-    kept: bool
+    persistent: bool
     before: dict[str, str]
     earlier: dict[str, str]
 
@@ -126,7 +126,7 @@ def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
 
 
 def _without_spike(expression: Expression) -> Expression | None:
-    """The number that a spike brings to a trace that is a product with the spike; None where it is no such product."""
+    """The number that a spike brings to a trace that is a product with the spike; None if it is no such product."""
     match expression:
         case Name("S_post"):
             return Number(1.0)

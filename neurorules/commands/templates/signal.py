@@ -38,7 +38,7 @@ class {type_name}(Signal):
     needs = frozenset({"target", "output_error", "fixed_feedback"})
 
     # When m is known: "step" if m of a step does not depend on later steps, else "phase" or "trial".
-    known = "trial"
+    timing = "trial"
 
     # Further optional fields. `summary = "spikes"` gives the time average of the layer's activity, as
     # view.summary["input"]; `every = "spikes"` gives all steps. `varies = True` lets m differ from step to step.

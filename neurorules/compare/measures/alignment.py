@@ -26,15 +26,15 @@ from neurorules.rules import RULES
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 DRAWS = 7_000_003
-"""Seed of the dropout masks of a probe's trials: the same for every rule, and no draw of a run's own."""
+"""The seed of the dropout masks in a probe's trials: the same for every rule, and independent of a run's draws."""
 
 
 @dataclass(frozen=True)
 class ProbeNormalisation(Normalisation):
     """A normalisation with fixed running averages forward, and with E[d] and E[d I^] over the current samples backward.
 
-    Running averages of an update belong to the rule that made them, and lag. For the angle of signals both sides take
-    those of the probe's samples instead, so that two rules with one signal have one update.
+    Running averages of an update belong to one rule, and lag behind. For the angle of signals, both sides use averages
+    over the probe's samples instead, so that two rules with the same signal have the same update.
 
     Args:
         centres_inputs: as in the normalisation that it stands for.
@@ -69,7 +69,7 @@ def bptt_model(model: Model, statistics: Statistics) -> Model | None:
         statistics: whether the running averages are constants of a trial (held) or move with it (moving).
 
     Returns:
-        The model of `bptt`; None where nothing can be carried back through the network.
+        The model of `bptt`; None if errors cannot be carried back through the network.
     """
     rule = replace(RULES.make(f"bptt:statistics={statistics}"), loss=model.rule.loss, targets=model.rule.targets)
     try:
@@ -79,10 +79,10 @@ def bptt_model(model: Model, statistics: Statistics) -> Model | None:
 
 
 def exact_model(model: Model) -> Model | None:
-    """Build the model whose update is the exact gradient on the same network; None where there is none.
+    """Build the model whose update is the exact gradient on the same network; None if there is none.
 
-    Running averages are constants of a trial, and so is the gain of what a layer sends to itself, so that statistics
-    are held. Only those of batch normalisation are functions of the weights, and the gradient goes through them.
+    Running averages are constants during a trial, and so is the gain of recurrent currents, so statistics are held.
+    Only those of batch normalisation are functions of the weights, and the gradient goes through them.
     """
     layers = [layer for layer in model.network.layers if layer.normalisation is not None]
     batch = all(layer.normalisation is not None and layer.normalisation.reads_batch for layer in layers)
@@ -91,24 +91,24 @@ def exact_model(model: Model) -> Model | None:
 
 
 def exact_state(learned: Learned) -> Learned:
-    """The part of another rule's state that `bptt` reads: parameters, and the running averages of the phase "input"."""
+    """The part of another rule's state that `bptt` reads: parameters, and running averages of the phase "input"."""
     return Learned(learned.parameters, learned.current, learned.pre)
 
 
 def probe_trial(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Shaped[Tensor, " B *targets"]
 ) -> TrialResult:
-    """Run one trial that changes nothing. Where a phase applies its changes, later phases do not see them.
+    """Run one trial that changes nothing. If a phase applies its changes, later phases do not see them.
 
     Args:
-        model: what runs.
-        learned: its parameters and state, which stay as they are.
+        model: the model to run.
+        learned: its parameters and state, which are not changed.
         drive: (T, B, *input), or constant (B, *input).
         steps: T.
         labels: class indices (B,).
 
     Returns:
-        The trial's result; its gradients are summed over all phases, at the weights as they are, before any optimiser.
+        The trial's result; its gradients are summed over all phases, at the present weights, before any optimiser.
     """
     early: list[Mapping[str, Tensor]] = []
 
@@ -128,11 +128,11 @@ def by_layer(network: Network, gradients: Mapping[str, Tensor]) -> dict[str, Ten
     """Put the gradients of each layer's weights into one row.
 
     Args:
-        network: names the weights of each layer.
-        gradients: by parameter.
+        network: the network, which names the weights of each layer.
+        gradients: the gradients by parameter.
 
     Returns:
-        By layer, a tensor (weights,) in float64 of all its connections; layers without gradients are left out.
+        A tensor (weights,) in float64 for each layer, with all its connections; layers without gradients are left out.
     """
     pieces: dict[str, list[Tensor]] = {}
     for layer, _, name in network.weights():
@@ -148,14 +148,14 @@ def agreement(
 
     Args:
         model: the rule on its network.
-        learned: its parameters and state, which stay as they are.
+        learned: its parameters and state, which are not changed.
         drive: (T, B, *input), or constant (B, *input).
         steps: T.
         labels: class indices (B,).
 
     Returns:
-        By layer that the rule changes, what `compare_updates` gives of the update, and signal_angle_deg, the angle
-        in degrees between the two signals. Empty where nothing can be carried back through the network.
+        For each layer that the rule changes, the result of `compare_updates`, and signal_angle_deg, the angle in
+        degrees between the two signals. Empty if errors cannot be carried back through the network.
     """
     alike, exact = probed(model), exact_model(model)
     other = bptt_model(alike, "moving")
@@ -185,7 +185,7 @@ def compare_updates(here: Float[Tensor, "*shape"], exact: Float[Tensor, "*shape"
 
     Returns:
         cosine in -1..1, angle_deg in 0..180, norm_ratio |here| / |exact|, and sign_agreement, the share in 0..1 of
-        equal signs among the weights that both change. None stands for what is not defined, as for a vector of zeros.
+        equal signs among the weights that both change. A value that is not defined is None, as for a vector of zeros.
     """
     sizes = float(here.norm()), float(exact.norm())
     if not all(map(math.isfinite, sizes)) or sizes[1] == 0:

@@ -22,19 +22,19 @@ class LearningBytes(NamedTuple):
     """Bytes that learning moves for one sample, in hidden layers only.
 
     Args:
-        kept: bytes that are stored until learning reads them.
-        sent: bytes that are sent to layers.
-        read: bytes of weights that only learning reads.
+        storage: bytes that are stored until learning reads them.
+        messages: bytes that are sent to layers.
+        weights: bytes of weights that only learning reads.
     """
 
-    kept: float
-    sent: float
-    read: float
+    storage: float
+    messages: float
+    weights: float
 
     @property
     def total(self) -> float:
         """The sum of the three numbers of bytes."""
-        return self.kept + self.sent + self.read
+        return self.storage + self.messages + self.weights
 
 
 def learning_bytes(
@@ -69,7 +69,9 @@ def _summed(model: Model) -> tuple[str, ...]:
 
 
 def _passes(model: Model) -> list[Phase]:
-    """The passes beside the samples' own that learning takes part in; one that gives scores alone is left out."""
+    """The passes in addition to that of the samples that are needed for learning; a pass only for scores is left
+    out.
+    """
     rule = model.rule
     return [
         phase for phase in rule.phases[1:]
@@ -78,21 +80,19 @@ def _passes(model: Model) -> list[Phase]:
 
 
 def _sent(model: Model, neurons: int, times: int) -> int:
-    """Count the numbers that reach hidden layers from outside for the sake of learning; phases of their own are left
-    out.
-    """
+    """Count the numbers that are sent to hidden layers only for learning; additional phases are left out."""
     needs = frozenset() if model.signal is None else model.signal.needs
     layers, classes = len(model.network.hidden), model.network.classes
     if "above" in needs:
         return classes + neurons * times
     if "second_pass" in needs:
-        return classes  # the error enters once, at the input
+        return classes  # the error is sent once, to the input
     return layers * (classes * ("output_error" in needs) + ("target" in needs))
 
 
 def _read(model: Model, times: int) -> float:
-    """Count the weights that only learning reads: those above, backwards; fixed ones; a layer's own read-out, both
-    ways.
+    """Count the weights that only learning reads: weights of layers above, backwards; fixed weights; and a layer's own
+    read-out, in both directions.
     """
     needs = frozenset() if model.signal is None else model.signal.needs
     network, classes = model.network, model.network.classes
@@ -119,7 +119,7 @@ def _read(model: Model, times: int) -> float:
 def _pass(
     model: Model, learned: Learned, phase: Phase, drive: Series, steps: int, labels: Tensor, batch_size: int
 ) -> float:
-    """Bytes of one more pass: one bit per neuron and step where the neurons spike, else one number per neuron."""
+    """Bytes of one more pass: one bit per neuron and step if the neurons spike, otherwise one number per neuron."""
     if model.signal is None:
         return 0.0
     error = drive.values.new_zeros(len(labels), model.network.classes)
@@ -138,11 +138,11 @@ def _pass(
 
 
 class Energies(NamedTuple):
-    """The energy of one sample on a run's device; None where no device says it.
+    """The energy of one sample on a run's device; None if no device gives it.
 
     Args:
-        running_pJ: of running the network.
-        learning_pJ: of learning from the sample, beside.
+        running_pJ: the energy of running the network.
+        learning_pJ: the additional energy of learning from the sample.
     """
 
     running_pJ: float | None
@@ -150,13 +150,13 @@ class Energies(NamedTuple):
 
 
 def energies_of(run: Mapping[str, Any]) -> Energies:
-    """The energy of a sample, as a run's result says it.
+    """The energy of a sample, from a run's result.
 
     Args:
         run: a result.
 
     Returns:
-        What has a figure, of running and of learning.
+        The energies of running and of learning that have a figure.
     """
     energy = run.get("energy")
     if not isinstance(energy, Mapping):

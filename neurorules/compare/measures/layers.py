@@ -29,8 +29,8 @@ class Look(NamedTuple):
     """The measures that a probe takes of one layer.
 
     Args:
-        measures: by name.
-        features: activity averaged over time, of the samples that are looked at, (B, N).
+        measures: the measures by name.
+        features: the activity averaged over time of the measured samples, (B, N).
     """
 
     measures: dict[str, Any]
@@ -41,8 +41,8 @@ def look_at(learner: Learner, learned: Learned, probe: Probe) -> dict[str, Look]
     """Run the samples of a probe, and measure each layer.
 
     Args:
-        learner: whose network runs, and stays as it is.
-        learned: the state that it runs with.
+        learner: the learner, whose network runs and is not changed.
+        learned: the state to run it with.
         probe: the samples.
 
     Returns:
@@ -65,12 +65,12 @@ def weight_change(network: Network, before: Mapping[str, Tensor], now: Mapping[s
     """Measure how far the weights of each layer moved: |w - w_before| / |w_before|.
 
     Args:
-        network: names the weights of each layer.
+        network: the network, which names the weights of each layer.
         before: earlier weights, by name; weights that are missing do not count.
         now: weights, by name.
 
     Returns:
-        By layer, the share of all its weights; None where the earlier ones are missing or were 0.
+        By layer, the share of all its weights; None if the earlier ones are missing or were 0.
     """
     squares: dict[str, list[float]] = {layer.name: [0.0, 0.0] for layer in network.layers}
     for layer, _, name in network.weights():
@@ -97,7 +97,9 @@ def _run(
 
 
 def _mean(layer: Layer, activity: Activity) -> Float[Tensor, "B N"]:
-    """The output averaged over time, (B, N); of a spiking read-out the membrane, which its scores are."""
+    """The output averaged over time, (B, N); for a spiking read-out the membrane, from which its scores are
+    computed.
+    """
     shown = activity.v if layer.role == "readout" and layer.neuron.spiking else activity.S
     return (shown.total(activity.steps) / activity.steps).flatten(1).float().cpu()
 

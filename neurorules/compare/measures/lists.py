@@ -1,4 +1,4 @@
-"""The lists of `compare.json` that are read from runs' folders: one row per layer and epoch, or per epoch."""
+"""The lists of `compare.json` that are built from runs' folders: one row per layer and epoch, or per epoch."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Finished(NamedTuple):
     """One run of a comparison that has finished, with its folder.
 
     Args:
-        run: its result, as `compare.json` holds it.
-        folder: its folder.
-        rows: what a watcher measured, one row per epoch, oldest first.
+        run: the result of the run, as in `compare.json`.
+        folder: the folder of the run.
+        rows: the measures, one row per epoch, oldest first.
     """
 
     run: Mapping[str, Any]
@@ -33,7 +33,7 @@ class Finished(NamedTuple):
 
     @property
     def key(self) -> dict[str, Any]:
-        """The rule and seed, with which each row of the run begins."""
+        """The rule and the seed, with which each row of the run begins."""
         return {"rule": self.run["rule"], "seed": self.run["seed"]}
 
 
@@ -41,8 +41,8 @@ def finished(run: Mapping[str, Any], folder: Path) -> Finished:
     """Read the measures of a finished run.
 
     Args:
-        run: its result, as `compare.json` holds it.
-        folder: its folder.
+        run: the result of the run, as in `compare.json`.
+        folder: the folder of the run.
 
     Returns:
         The run, with rows of no more epochs than it had.
@@ -94,7 +94,7 @@ def _epoch_keys(run: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def is_exact(run: Mapping[str, Any]) -> bool:
-    """Whether a run is of the rule that others are compared with: `bptt`, with any options, learning in torch."""
+    """Whether a run belongs to the reference: `bptt`, with any options, in torch."""
     return is_reference(run) and run.get("path", "torch") == "torch"
 
 
@@ -106,7 +106,7 @@ def exact_run(run: Finished, runs: Sequence[Finished]) -> Finished | None:
         runs: all runs of the comparison.
 
     Returns:
-        A run of the same seed, on the same device model where there is one; None where there is none of this seed.
+        A run of the same seed, on the same device model if there is one; None if there is none of this seed.
     """
     same = [a for a in runs if is_exact(a.run) and a.run["seed"] == run.run["seed"]]
     on_device = [a for a in same if a.run.get("hardware") == run.run.get("hardware")]
@@ -122,5 +122,5 @@ def _cka(here: Path, there: Path | None, epoch: int) -> dict[str, float | None]:
 
 
 def _compared(x: np.ndarray, y: np.ndarray) -> float | None:
-    """The CKA of two layers, features (samples, features) each; None where they saw other numbers of samples."""
+    """The CKA of two layers, features (samples, features) each; None if the numbers of samples differ."""
     return linear_cka(x, y) if len(x) == len(y) else None

@@ -1,4 +1,4 @@
-"""The table of rules and devices: rows of a comparison that differ only in their device model, side by side."""
+"""The table of rules and devices: rows of a comparison that differ only in their device model, next to each other."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class OnDevices(NamedTuple):
 
 
 def on_devices(runs: Sequence[Mapping[str, Any]]) -> OnDevices | None:
-    """Set the rows of a comparison under the devices that they learned on.
+    """Arrange the rows of a comparison by the devices that they learned on.
 
     Args:
         runs: the runs of a `compare.json`.
 
     Returns:
-        The rows; None where all runs learned on the same device.
+        The rows; None if all runs learned on the same device.
     """
     devices = list(dict.fromkeys(str(run.get("hardware", "none")) for run in runs))
     if len(devices) < 2:

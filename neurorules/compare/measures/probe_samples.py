@@ -12,10 +12,10 @@ from neurorules.contracts.series import Series
 from neurorules.torch_path.training.batches import Part, TrainingData
 
 FIT_SAMPLES, MEASURE_SAMPLES, UPDATE_SAMPLES = 512, 256, 128
-"""Numbers of samples. A linear probe is fitted to the first, and scored on the second, by which representations are
-compared too; updates are compared on the third."""
+"""The numbers of samples: of those that a linear probe is fitted to, of those that it is scored on and representations
+are compared with, and of those that updates are compared on."""
 DRAWS = 5_000_011
-"""Seed of the choice of samples, and of an encoder's draws."""
+"""The seed of the choice of samples, and of an encoder's draws."""
 FEWEST = 8
 """Smallest number of held-out samples; if there are fewer, training samples are used for the measurements."""
 

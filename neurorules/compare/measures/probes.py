@@ -23,13 +23,13 @@ def probe_accuracy(
         unseen, unseen_labels: activity and class indices that it is scored on.
 
     Returns:
-        The accuracy in 0..1; None where there is nothing to score, or only one class to fit.
+        The accuracy in 0..1; None if there is nothing to score, or only one class to fit.
     """
     if not len(unseen) or len(np.unique(labels)) < 2:
         return None
     from sklearn.linear_model import RidgeClassifier
 
     mean, deviation = features.mean(0), features.std(0)
-    scale = np.where(deviation > 0, deviation, 1)  # a neuron that never fires says nothing
+    scale = np.where(deviation > 0, deviation, 1)  # a neuron that never fires carries no information
     fitted = RidgeClassifier(alpha=PENALTY).fit((features - mean) / scale, labels)
     return float(fitted.score((unseen - mean) / scale, unseen_labels))

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Shaped
 
 FEWEST = 4
-"""Fewest samples of which the estimate can be made."""
+"""The smallest number of samples for the estimate."""
 
 
 def linear_cka(x: Shaped[np.ndarray, "B N"], y: Shaped[np.ndarray, "B M"]) -> float | None:
@@ -33,7 +33,7 @@ def linear_cka(x: Shaped[np.ndarray, "B N"], y: Shaped[np.ndarray, "B M"]) -> fl
 
 
 def reduced(features: Shaped[np.ndarray, "B N"]) -> Float32[np.ndarray, "B M"]:
-    """Centred features (B, at most B) with the same inner products, which is all that a file has to keep for CKA."""
+    """Centred features (B, at most B) with the same inner products, which is all that CKA needs from a file."""
     centred = np.asarray(features, np.float64)
     centred = centred - centred.mean(0)
     if centred.shape[1] > len(centred):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
-"""How often an interval holds the true mean."""
+"""The probability that an interval contains the true mean."""
 
 
 class Interval(NamedTuple):
@@ -37,7 +37,7 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE, overlap: f
     Args:
         values: one per seed, at least one.
         confidence: in (0, 1).
-        overlap: the number of test samples over that of training samples where the values are of folds, else 0.
+        overlap: the number of test samples over that of training samples if the values belong to folds, otherwise 0.
 
     Returns:
         Mean, bounds and standard deviation, in the unit of the values.
@@ -51,7 +51,7 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE, overlap: f
 
 
 def described(values: Sequence[float], overlap: float = 0.0) -> dict[str, Any]:
-    """Put values and their interval into one object of `compare.json`.
+    """Describe values and their interval by one object of `compare.json`.
 
     Args:
         values, overlap: as in `interval`.
@@ -67,14 +67,14 @@ def paired_difference(
 ) -> dict[str, Any] | None:
     """The interval of the mean of here - there over the seeds that both have.
 
-    A seed gives the same data order and the same initial weights to both sides, so that what it does to both cancels.
+    A seed gives the same data order and the same initial weights to both sides, so that its common effect cancels.
 
     Args:
         here, there: values by seed.
         overlap: as in `interval`.
 
     Returns:
-        mean, low, high, and seeds, their number; None where they share no seed.
+        mean, low, high, and the number of seeds; None if they share no seed.
     """
     seeds = sorted(here.keys() & there.keys())
     if not seeds:

@@ -14,7 +14,7 @@ from neurorules.compare.measures.statistics import described, paired_difference
 from neurorules.contracts.target import FIGURES_OF, first_figure
 
 SETTINGS = ("lr", "readout_lr", "signal_lr", "optimizer", "readout_optimizer", "signal", "dw")
-"""Settings of learning that a row holds beside its name."""
+"""The settings of learning in a row."""
 REACHED = (0.9, 0.95, 0.97)
 """Validation accuracies for which the epochs and seconds to reach them are counted."""
 
@@ -22,12 +22,12 @@ REACHED = (0.9, 0.95, 0.97)
 def rule_rows(
     runs: Sequence[Finished], epochs: Sequence[Mapping[str, Any]], problems: Callable[[str], Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Make the list `rules` of `compare.json`.
+    """Build the list `rules` of `compare.json`.
 
     Args:
         runs: all runs of a comparison.
         epochs: rows of their epochs (`lists.epoch_rows`).
-        problems: gives the four problems of a row, from its name.
+        problems: a function from the name of a row to its four problems.
 
     Returns:
         One row per rule, in the order in which rules first appear.
@@ -40,7 +40,7 @@ def rule_rows(
 
 
 def _exact_of(group: list[Finished], groups: Mapping[str, list[Finished]]) -> list[Finished]:
-    """The runs of `bptt`, on the same device model where there are such; empty for `bptt` itself, and without it."""
+    """The runs of `bptt`, on the same device model if there are any; empty for `bptt` itself, and without it."""
     if is_exact(group[0].run):
         return []
     rows = [other for other in groups.values() if is_exact(other[0].run)]
@@ -90,7 +90,7 @@ def reached(curves: Sequence[Sequence[Mapping[str, Any]]], accuracy: float, what
         what: the column that is averaged, "epoch" or "train_seconds".
 
     Returns:
-        The mean of that column in the first rows that reach the accuracy; None where a seed never does.
+        The mean of that column in the first rows that reach the accuracy; None if a seed never does.
     """
     firsts = [
         next((row[what] for row in rows if row["validation_accuracy"] is not None
@@ -106,17 +106,17 @@ def _test(group: Sequence[Finished]) -> dict[int, float]:
 
 
 def _of_validation(runs: Sequence[Mapping[str, Any]], figure: str, overlap: float) -> dict[str, Any] | None:
-    """A figure of the validation samples, described; None where a run has none."""
+    """A figure of the validation samples, described; None if a run has none."""
     values = [run[f"validation_{figure}"] for run in runs]
     return described(values, overlap) if all(value is not None for value in values) else None
 
 
 def _learning_bytes(done: Finished) -> float | None:
-    """Bytes that learning moves per sample, in the last epoch; None where the run was not watched."""
+    """Bytes that learning moves per sample, in the last epoch; None if the run was not measured."""
     return done.rows[-1]["learning_bytes"]["total"] if done.rows else None
 
 
 def _mean(values: Sequence[float | int | None]) -> float | None:
-    """The mean of values; None where there are no values, or one is missing."""
+    """The mean of values; None if there are no values, or one is missing."""
     present = [value for value in values if value is not None]
     return statistics.fmean(present) if present and len(present) == len(values) else None

@@ -20,7 +20,7 @@ def write_tables(comparison: Mapping[str, Any], out: Path) -> None:
     """Write `runs.csv`, `alignment.csv`, `layers.csv`, `epochs.csv`, `rules.csv` and `audit.csv`.
 
     Args:
-        comparison: what `compare.json` holds.
+        comparison: the content of `compare.json`.
         out: folder of the files.
     """
     for name in LISTS:
@@ -30,11 +30,13 @@ def write_tables(comparison: Mapping[str, Any], out: Path) -> None:
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV: a column per key, `test_accuracy.mean` for what lies deeper, lists as JSON, nothing for None."""
+    """Rows as CSV: one column per key, keys such as `test_accuracy.mean` for nested values, lists as JSON, and empty
+    cells for None.
+    """
     flat = [_flat(plain(row)) for row in rows]
     names = dict.fromkeys(key for row in flat for key in row)
     deeper = {name.rpartition(".")[0] for name in names}
-    columns = [name for name in names if name not in deeper]  # None in one row, something deeper in another
+    columns = [name for name in names if name not in deeper]  # a key may be None in one row and nested in another
     if not columns:
         return ""
     file = io.StringIO()
@@ -45,7 +47,7 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """A row whose values are no mappings; keys of what lay deeper are joined by dots."""
+    """A row without nested mappings; the keys of nested values are joined by dots."""
     flat: dict[str, Any] = {}
     for key, value in row.items():
         name = f"{before}{key}"

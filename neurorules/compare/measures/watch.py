@@ -1,7 +1,7 @@
 """The measurements during a run of a comparison: every layer, before the first epoch and after each epoch.
 
-`measures/epochs.jsonl` holds one line per epoch, `measures/features0003.npz` what CKA needs, and the weights of the
-last epochs stand beside them. A run that was killed repeats an epoch: its line and files, and later ones, are replaced.
+`measures/epochs.jsonl` holds one line per epoch, `measures/features0003.npz` what CKA needs, with the weights of the
+last epochs. A run that was killed repeats an epoch: its line and files, and later ones, are replaced.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from neurorules.torch_path.training.watch import Watcher
 
 FOLDER, LINES = MEASURES, "epochs.jsonl"
 WARM = 5
-"""Number of trials that fill running averages before the first epoch is measured: fresh ones normalise nothing yet."""
+"""Number of trials that fill running averages before the first epoch is measured: fresh ones do not normalise yet."""
 EPOCHS_OF_WEIGHTS = 2
 """Number of epochs whose weights are kept: a damaged checkpoint takes a run back by more than one."""
 
@@ -46,9 +46,9 @@ class Measures(Watcher):
 
     Args:
         batch_size: number of samples of a trial, which share some of the bytes that learning moves.
-        rows: what was measured so far, one row per epoch.
+        rows: the measures so far, one row per epoch.
         weights: weights of the last epoch, by epoch and name.
-        probe: samples that it measures with; None until they are chosen.
+        probe: the samples to measure with; None until they are chosen.
     """
 
     batch_size: int = 128
@@ -63,7 +63,7 @@ class Measures(Watcher):
             self.rows = read_rows(home)
             self.weights = {epoch - 1: _stored_weights(home, epoch - 1)}
         with own_session(learner.fast):
-            learned = learner.seen() if epoch else _warmed(learner, self.probe)
+            learned = learner.trial_state() if epoch else _warmed(learner, self.probe)
             batch = _ready(learner, *self.probe.update_batch())
             row: dict[str, Any] = {
                 "epoch": epoch,
@@ -81,20 +81,20 @@ class Measures(Watcher):
 
 
 def read_rows(home: Path) -> list[dict[str, Any]]:
-    """The rows in a run's folder of measures, one per epoch, oldest first; none where it was not watched."""
+    """The rows in a run's folder of measures, one per epoch, oldest first; none if the run was not measured."""
     path = home / LINES
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def read_features(home: Path, epoch: int) -> dict[str, np.ndarray]:
-    """Read what CKA needs of an epoch.
+    """Read the features that CKA needs of an epoch.
 
     Args:
         home: a run's folder of measures.
         epoch: number of the epoch, 0 before the first.
 
     Returns:
-        By layer, features (samples, features); empty where they are not there.
+        By layer, features (samples, features); empty if they are not there.
     """
     path = _features(home, epoch)
     if not path.exists():
@@ -115,7 +115,7 @@ def remove(run: Path) -> None:
 
 
 def _features(home: Path, epoch: int) -> Path:
-    """The file of what CKA needs of an epoch."""
+    """The file with the features that CKA needs of an epoch."""
     return home / f"features{epoch:04d}.npz"
 
 
@@ -125,13 +125,13 @@ def _weights(home: Path, epoch: int) -> Path:
 
 
 def _stored_weights(home: Path, epoch: int) -> dict[str, Tensor]:
-    """The weights after an epoch, by name; empty where they are not there."""
+    """The weights after an epoch, by name; empty if they are not there."""
     path = _weights(home, epoch)
     return load_tensors(path)[0] if path.exists() else {}
 
 
 def _store(home: Path, epoch: int, looks: dict[str, Look], now: dict[str, Tensor], rows: list[dict[str, Any]]) -> None:
-    """Write what was measured of an epoch, and remove files of later epochs and weights that are too old."""
+    """Write the measures of an epoch, and remove files of later epochs and old weights."""
     home.mkdir(exist_ok=True)
     for path in (*home.glob("features*.npz"), *home.glob("weights*.safetensors")):
         number = int(path.stem.removeprefix("features").removeprefix("weights"))
@@ -145,7 +145,7 @@ def _store(home: Path, epoch: int, looks: dict[str, Look], now: dict[str, Tensor
 
 def _warmed(learner: Learner, probe: Probe) -> Learned:
     """The state before the first epoch, with running averages from some trials that change no parameters."""
-    learned = learner.seen()
+    learned = learner.trial_state()
     drive, steps, labels = _ready(learner, *probe.update_batch())
     for _ in range(WARM):
         result = probe_trial(learner.store.on_hardware(learner.model), learned, drive, steps, labels)

@@ -16,9 +16,9 @@ def summaries(comparison: Comparison, rows: Sequence[Row], along: str, measure: 
     """The mean of a measure over the seeds of each rule, and its 95 % interval.
 
     Args:
-        comparison: whose rows they are.
+        comparison: the comparison of the rows.
         rows: one for each rule, seed and place.
-        along: column of the place, such as epoch.
+        along: the column of the place, such as epoch.
         measure: column of the value; rows without one are left out.
 
     Returns:

@@ -29,7 +29,7 @@ CHARTS = ("pdf", "png", "svg")
 PPI = 300
 """Resolution of PNG figures in pixels per inch, as most journals require."""
 FILES = ("tables", "charts", "references.bib", "methods.tex", "methods.md")
-"""What the folder holds."""
+"""The description of the folder's content."""
 
 
 def write_paper(
@@ -44,11 +44,11 @@ def write_paper(
 
     Args:
         raw: the content of `compare.json`.
-        out: the folder, which is made.
+        out: the folder, which is created.
         tables: formats of tables, of `TABLES`.
         charts: formats of charts, of `CHARTS`.
-        only: a word; tables and charts whose name does not hold it are left out.
-        force: replaces an older kit in `out`.
+        only: a word; tables and charts whose name does not contain it are left out.
+        force: replace an older kit in `out`.
 
     Returns:
         The files.
@@ -89,7 +89,7 @@ def _contents(
     comparison: Comparison, texts: Sequence[TextTable], drawn: Sequence[Picture], tables: Sequence[str],
     charts: Sequence[str],
 ) -> Iterator[tuple[str, bytes]]:  # fmt: skip
-    """Names of files and what they hold."""
+    """The names and the contents of the files."""
     references = references_of(comparison)
     sentences = methods(comparison, references)
     yield "references.bib", references.text().encode()

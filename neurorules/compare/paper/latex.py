@@ -19,15 +19,15 @@ PACKAGES = r"% \usepackage[T1]{fontenc} \usepackage{textcomp,booktabs,longtable}
 
 
 def escaped(text: str) -> str:
-    """A text as LaTeX sets it, sign by sign; line breaks become spaces."""
+    """Escape a text for LaTeX, character by character; line breaks become spaces."""
     return "".join(SIGNS.get(sign, sign) for sign in " ".join(text.split("\n")))
 
 
 def latex_table(table: TextTable) -> str:
-    """A table as LaTeX: in a float, or over several pages where it has many rows.
+    """A table as LaTeX: in a float, or over several pages if it has many rows.
 
     Args:
-        table: what is set; the hints of its columns are written as comments.
+        table: the table; the hints of its columns are written as comments.
 
     Returns:
         The source, from its packages (a comment) on.

@@ -65,11 +65,11 @@ def methods(comparison: Comparison, references: References) -> list[Parts]:
     """The sentences of the paragraph.
 
     Args:
-        comparison: what was recorded. What it leaves out is left out.
+        comparison: the comparison. Settings that it did not record are left out.
         references: keys of the rules' papers.
 
     Returns:
-        One sentence after the other, each in its parts.
+        The sentences, each as a list of its parts.
     """
     sentences = [
         _what(comparison, references),
@@ -124,7 +124,7 @@ def _what(comparison: Comparison, references: References) -> Parts:
 
 
 def _task_of(comparison: Comparison) -> Task:
-    """The task of a comparison's targets; classes where it does not say."""
+    """The task of a comparison's targets; classes if it does not say."""
     return next((run["task"] for run in comparison.runs if run.get("task")), "classes")
 
 
@@ -156,7 +156,7 @@ def _data(comparison: Comparison) -> str | None:
 
 
 def _list(begin: str, comparison: Comparison, phrases: Mapping[str, str]) -> Parts:
-    """A sentence of the settings that are recorded: what all runs share, else what each row brings."""
+    """A sentence about a recorded setting: the value that all runs share, or the value of each row."""
     clauses: list[list[Part]] = []
     for name, phrase in phrases.items():
         before, after = phrase.split("{}")
@@ -167,7 +167,7 @@ def _list(begin: str, comparison: Comparison, phrases: Mapping[str, str]) -> Par
 
 
 def _values(comparison: Comparison, name: str) -> Parts:
-    """The value of a setting, or several with the rows that have them; empty where none is recorded."""
+    """The value of a setting, or several with the rows that have them; empty if none is recorded."""
     shared = comparison.settings.get(name)
     if shared is not None:
         return [] if (name, shared) == ("hardware", "none") else [_value(name, shared)]
@@ -182,7 +182,7 @@ def _values(comparison: Comparison, name: str) -> Parts:
 
 
 def _value(name: str, value: Any) -> Part:
-    """The value of a setting: a number as it is, a word as a word of the command line."""
+    """The value of a setting: a number, or a word of the command line."""
     if name == "readout":
         return READOUT.get(value, str(value))
     return Code(value) if isinstance(value, str) else shown_text(value)

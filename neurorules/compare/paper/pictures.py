@@ -18,18 +18,18 @@ from neurorules.compare.report.style import Look
 WIDTH = 300
 """The width of a chart without its labels, in points: a column of most journals."""
 LONGEST = 44
-"""Characters of a rule's name that stand beside a chart."""
+"""The number of characters of a rule's name that fit beside a chart."""
 VARIABLE = re.compile(r"var\(--([\w-]+)\)")
 LEGEND: Spec = {"title": None, "orient": "right", "labelLimit": 0, "symbolOpacity": 1, "symbolStrokeWidth": 1.6}
 TICKS = 6
-"""Most epochs that are written below a chart."""
+"""The largest number of epochs that are written below a chart."""
 CONFIG: Spec = {
     "background": "white", "font": "Helvetica, Arial, sans-serif", "view": {"stroke": None},
     "axis": {"labelColor": "#222222", "titleColor": "#222222", "titleFontWeight": 400, "titleFontSize": 11,
              "labelFontSize": 10, "gridColor": "#e6e6e6", "domainColor": "#888888", "tickColor": "#888888"},
     "legend": {"labelFontSize": 10, "labelColor": "#222222"},
 }  # fmt: skip
-"""How all charts look in print."""
+"""The style of all charts in print."""
 
 
 class Picture(NamedTuple):
@@ -43,7 +43,7 @@ def pictures_of(comparison: Comparison, sections: Sequence[Section], looks: Mapp
     """Yield all charts of the sections, one for each measure and layer that has a value.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         sections: the sections of its report.
         looks: how each rule is drawn.
 
@@ -88,7 +88,7 @@ def _of_measure(
 
 
 def _banded(spec: Spec, means: Sequence[Row], looks: Mapping[str, Look]) -> Spec:
-    """A chart of curves, which lie over a line of reference, with means and intervals in their place."""
+    """Replace the curves of a chart, which are drawn over a reference line, by means and intervals."""
     along = spec["usermeta"]["along"]
     reference, first, *_ = spec["layer"]
     x, places = first["encoding"]["x"], sorted({row[along] for row in means})

@@ -16,11 +16,11 @@ class TextTable(NamedTuple):
 
     Args:
         name: the name of its files.
-        caption: what it shows.
+        caption: the caption of the table.
         head: title of each column.
         numeric: whether a column holds numbers.
         hints: by title, the sentence that explains a column.
-        rows: what is shown in each cell.
+        rows: the text of each cell.
         values: the number of each cell in the unit of its column, whole; the text where there is none, "" for no value.
         long: whether it may be longer than a page.
     """
@@ -42,7 +42,7 @@ def text_table(table: Table) -> TextTable:
         table: as a section of the report has it.
 
     Returns:
-        The table. The note of a number stands behind it in brackets.
+        The table. The note of a number follows it in brackets.
     """
     layers = any(row.layer is not None for row in table.rows)
     columns = [Column("rule"), *([Column("layer")] if layers else []), *table.columns]

@@ -38,7 +38,7 @@ PROBLEMS = {
 }
 """The four problems of backpropagation, as Dellaferrera and Kreiman (2022) name them."""
 MOST_NAMES = 4
-"""Most rules that a sentence names."""
+"""The largest number of rules that a sentence names."""
 
 
 class Tile(NamedTuple):
@@ -58,7 +58,7 @@ class Finding(NamedTuple):
 
 
 def find(comparison: Comparison) -> Finding:
-    """Say what a comparison shows of its best rule without a backward pass, or of its best rule where there is none."""
+    """Summarise a comparison by its best rule without a backward pass, or by its best rule if there is none."""
     if comparison.figure != "accuracy":
         headline, *details = sentences(comparison)
         return Finding(headline, [*details, *filter(None, [_seed_note(comparison)])], [])
@@ -81,7 +81,7 @@ def find(comparison: Comparison) -> Finding:
 
 
 def _accuracy(row: Row, name: str = "test_accuracy") -> Number | None:
-    """The mean accuracy of a rule, in 0..1; None where it was not measured."""
+    """The mean accuracy of a rule, in 0..1; None if it was not measured."""
     return (row.get(name) or {}).get("mean")
 
 
@@ -92,7 +92,7 @@ def _is_level(best: Row, rows: list[Row]) -> bool:
 
 
 def _best(rows: list[Row]) -> Row | None:
-    """The best rule by validation accuracy, for the test set must not choose; by test accuracy where one lacks it."""
+    """The best rule by validation accuracy, since the test set must not choose; by test accuracy where one lacks it."""
     rows = [row for row in rows if _accuracy(row) is not None]
     name = "validation_accuracy" if all(_accuracy(row, "validation_accuracy") is not None for row in rows) else None
     return max(rows, key=lambda row: _accuracy(row, name or "test_accuracy") or 0.0, default=None)
@@ -105,7 +105,7 @@ def _seeds(row: Row) -> str:
 
 
 def _bounds(row: Row) -> tuple[Number, Number] | None:
-    """Bounds of the interval of a rule's test accuracy, in 0..1; None where there is none."""
+    """Bounds of the interval of a rule's test accuracy, in 0..1; None if there is none."""
     test = row.get("test_accuracy") or {}
     low, high = test.get("low"), test.get("high")
     return None if low is None or high is None else (low, high)

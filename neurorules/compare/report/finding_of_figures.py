@@ -12,7 +12,7 @@ DIGITS = 4
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """Say what a comparison shows of its best rule that is no control.
+    """Summarise a comparison by its best rule that is no control.
 
     Args:
         comparison: the comparison of a task whose figure is no accuracy.
@@ -44,7 +44,9 @@ def _mean(comparison: Comparison, row: Row, part: str) -> Number | None:
 
 
 def _best(comparison: Comparison) -> Row | None:
-    """The best rule by validation samples, for the test set must not choose; by test samples where one lacks these."""
+    """The best rule by validation samples, since the test set must not choose; by test samples where one lacks
+    these.
+    """
     rows = _learning(comparison)
     part = "validation" if all(_mean(comparison, row, "validation") is not None for row in rows) else "test"
     sign = 1 if FIGURES[comparison.figure].higher else -1

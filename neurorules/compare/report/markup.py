@@ -1,4 +1,4 @@
-"""HTML of the parts of a section. Every text that comes from outside passes `escape`."""
+"""HTML of the parts of a section. Every text from outside is passed through `escape`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neurorules.runs.plain_json import to_json
 LONG = 24
 """Names of more characters than this may be broken into lines."""
 BREAKS = re.compile("[:=,@_/]")
-"""Characters behind which a long name may go on in the next line."""
+"""The characters after which a long name may be broken."""
 
 
 class Column(NamedTuple):
@@ -156,7 +156,7 @@ def figure(chart: str, title: str, *, layer: str | None = None, group: str | Non
         chart: name of the chart among the page's specifications.
         title: the line above it.
         layer: name of the layer whose rows it draws; None for all.
-        group: name of the choice of measure that it follows; None where its measure is fixed.
+        group: name of the choice of measure that it follows; None if its measure is fixed.
         wide: whether it takes a whole line.
 
     Returns:
@@ -220,7 +220,7 @@ def facts_html(title: str, facts: Mapping[str, Any], kind: str = "") -> str:
         kind: class of the style sheet.
 
     Returns:
-        HTML; empty where no value is left.
+        HTML; empty if no value is left.
     """
     shown = {name: value for name, value in facts.items() if value is not None and value != ""}
     if not shown:

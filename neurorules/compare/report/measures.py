@@ -15,11 +15,11 @@ class Measure(NamedTuple):
 
     Args:
         name: the name of the column.
-        title: what the axis says.
+        title: the title of the axis.
         format, exact: formats of the axis and of a tooltip, as d3 writes them.
         about: a sentence that explains it to the reader.
         reference: a value at which a line is drawn, such as chance; None for no line.
-        span: bounds of the axis, whatever is measured; None where the data decide.
+        span: fixed bounds of the axis; None if the data determine them.
     """
 
     name: str

@@ -7,10 +7,10 @@ from statistics import mean
 from typing import Any
 
 Number = float | int
-"""A number of `compare.json`, for JSON has one kind of number."""
+"""A number of `compare.json`; JSON has only one type of numbers."""
 
 NONE = "–"
-"""What stands where there is no number."""
+"""The text for a missing number."""
 MINUS = "−"
 
 
@@ -54,7 +54,7 @@ def points_interval(low: Number | None, high: Number | None, digits: int = 1) ->
 
 
 def digits_of_points(*values: Number | None) -> int:
-    """The number of places to show differences with: two where one place would show some of them as 0."""
+    """The number of places to show differences with: two if one place would show some of them as 0."""
     return 2 if any(value and abs(100 * value) < 0.05 for value in values) else 1
 
 
@@ -105,7 +105,7 @@ def average(rows: Sequence[Mapping[str, Any]], name: str) -> Number | None:
         name: the name of the column.
 
     Returns:
-        The mean of the values that are there; None where there are none.
+        The mean of the values that are there; None if there are none.
     """
     values = [row[name] for row in rows if row.get(name) is not None]
     return mean(values) if values else None
@@ -120,7 +120,7 @@ def interval(low: Number, high: Number) -> str:
     """Both bounds of an accuracy in percent.
 
     Args:
-        low, high: the bounds; what lies outside 0..1 is cut off.
+        low, high: the bounds; values outside 0..1 are cut off.
 
     Returns:
         The bounds, such as "97.9 to 98.4".

@@ -25,7 +25,7 @@ PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def write_report(comparison: Mapping[str, Any], out: Path) -> None:
-    """Write `report.html`: one page that asks no network, with every number of the comparison in it.
+    """Write `report.html`, one page that needs no network and contains every number of the comparison.
 
     Args:
         comparison: the content of `compare.json`.
@@ -76,7 +76,7 @@ def page_of(comparison: Comparison) -> str:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """Put values into the places of a template, once: what a value holds is never read as a place.
+    """Fill the places of a template with values, once: the text of a value is never read as a place.
 
     Args:
         template: text with places such as {{title}}.
@@ -97,7 +97,7 @@ def script_json(value: Any) -> str:
 
 
 def packed(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Rows as names of columns and lists of values, which takes a third of the room."""
+    """Rows as names of columns and lists of values, which takes a third of the space."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     return {"columns": names, "rows": [[row.get(name) for name in names] for row in rows]}
 
@@ -185,7 +185,7 @@ def _chips(kind: str, labels: Mapping[str, str]) -> str:
 
 
 def _layer_chips(comparison: Comparison) -> str:
-    """The boxes of the layers; empty where no layer was measured."""
+    """The boxes of the layers; empty if no layer was measured."""
     names = comparison.layer_names
     if not names:
         return ""

@@ -12,7 +12,7 @@ from neurorules.contracts.target import FIGURES
 class Pair(NamedTuple):
     """The difference of two rules' test accuracies over the seeds that both have: mean and 95 % interval.
 
-    Bounds are None where they share one seed.
+    Bounds are None if they share one seed.
     """
 
     mean: float
@@ -33,7 +33,7 @@ def paired(comparison: Comparison, here: str, there: str) -> Pair | None:
         here, there: names of the rules.
 
     Returns:
-        The difference, in shares or in the figure's unit; None where the rules share no seed.
+        The difference, in shares or in the figure's unit; None if the rules share no seed.
     """
     difference = paired_difference(_by_seed(comparison, here), _by_seed(comparison, there))
     return None if difference is None else Pair(difference["mean"], difference["low"], difference["high"])

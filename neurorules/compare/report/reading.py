@@ -29,7 +29,7 @@ BACKWARD_NEEDS = frozenset({"above", "weight_transport"})
 class Comparison:
     """The content of a `compare.json` of version 3.
 
-    Lists are empty and numbers are None where nothing was measured. The audit stands in `audited` (a line on its nets),
+    Lists are empty and numbers are None if nothing was measured. The audit is in `audited` (a line on its nets),
     `dependences` (its entries), `facts` and `left_out`.
     """
 
@@ -52,7 +52,7 @@ class Comparison:
 
     @property
     def figure(self) -> str:
-        """The figure that rules are told apart by, a key of `contracts.target.FIGURES`: accuracy, or that of a task."""
+        """The figure by which rules are compared, a key of `contracts.target.FIGURES`: accuracy, or that of a task."""
         return first_figure(self.runs[0] if self.runs else {})
 
     @property
@@ -72,12 +72,12 @@ class Comparison:
         return max((row.get("seeds") or 1 for row in self.rules), default=0)
 
     def rule(self, name: str) -> Row | None:
-        """The row of a rule; None where the rule took no part."""
+        """The row of a rule; None if the rule is not in the comparison."""
         return next((row for row in self.rules if row["rule"] == name), None)
 
     @property
     def reference(self) -> Row:
-        """The first row of backpropagation through time; empty where there is none."""
+        """The first row of backpropagation through time; empty if there is none."""
         return next((row for row in self.rules if is_global(row)), {})
 
     def controls_of(self, rule: Row) -> list[Row]:
@@ -92,7 +92,7 @@ class Comparison:
         return next((str(run.get("plain_rule") or name) for run in self.runs if run["rule"] == name), name)
 
     def fact(self, name: str) -> Row | None:
-        """The locality that the audit measured of a rule; None where it was not audited."""
+        """The locality that the audit measured of a rule; None if it was not audited."""
         audited = self.audited_as(name)
         return next((row for row in self.facts if row["rule"] == audited), None)
 
@@ -172,7 +172,7 @@ def is_global(rule: Row) -> bool:
 
 
 def rates_of(rule: Row) -> tuple[Number | None, Number | None]:
-    """The learning rates of hidden layers and read-out; None where nothing learns, or the comparison does not say."""
+    """The learning rates of hidden layers and read-out; None if nothing learns, or the comparison does not say."""
     frozen = is_control(rule) and base_name(rule) == FLOOR_RULE
     return None if frozen else rule.get("lr"), rule.get("readout_lr")
 
@@ -190,7 +190,7 @@ def goes_backward(comparison: Comparison, rule: Row) -> bool:
         rule: row of the rule.
 
     Returns:
-        What the audit measured; without it, what the needs of the rule's signal say.
+        The result of the audit; without one, the needs of the rule's signal decide.
     """
     fact = comparison.fact(rule["rule"])
     if fact is not None and fact.get("backward_pass") is not None:
@@ -206,6 +206,6 @@ def has(rows: Sequence[Row], name: str) -> bool:
         name: the name of the column.
 
     Returns:
-        False also where all values are None.
+        Whether there is a value other than None.
     """
     return any(row.get(name) is not None for row in rows)

@@ -22,7 +22,7 @@ from neurorules.language.registry import with_own_parts
 WORDS = ("train", "space", "way", "trials", "seeds", "at_once", "prune")
 """The allowed keys at the top level of the file."""
 TRIALS, AT_ONCE = 20, 4
-"""Trials where the file does not say, and how many of them are proposed together where proposals read earlier ones."""
+"""The default number of trials, and of those that are proposed together if proposals depend on earlier ones."""
 OWN_ONLY = tuple(name for name in SHARED if name not in ("rule", "net", "readout", "hardware"))
 """Settings that all trials share: the samples that choose, the seeds, and the machine."""
 SEARCHED = tuple(name for name in SETTINGS if name not in OWN_ONLY)
@@ -35,14 +35,14 @@ class SweepFile:
     """The content of a sweep's file.
 
     Args:
-        train: the training of each trial, before what is searched.
-        space: what is searched, by name; `rule.form` is an option of the rule.
-        texts: the same as the file has it.
-        way: says what to try.
+        train: the settings of each trial that are not searched.
+        space: the searched settings by name; `rule.form` is an option of the rule.
+        texts: the same as texts of the file.
+        way: the way of proposing settings.
         trials: number of trials, >= 1.
         seeds: number of seeds of each, >= 1.
         at_once: number of trials that are proposed together, >= 1.
-        prune: whether a trial ends early that is worse than most.
+        prune: whether a trial that is worse than most ends early.
     """
 
     train: TrainConfig
@@ -62,10 +62,10 @@ def read_sweep(path: Path) -> SweepFile:
         path: the path of the file.
 
     Returns:
-        What it says.
+        The content of the file.
 
     Raises:
-        UserError: it cannot be read, is no TOML (with the line), or says something that cannot be done.
+        UserError: it cannot be read, is not TOML (with the line), or contains something that cannot be done.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -120,7 +120,7 @@ def _count(content: Mapping[str, Any], name: str, usual: int, kind: Any) -> int:
 
 
 def _way(word: Any, space: Space) -> Method:
-    """The way, which can search such a space."""
+    """The way of proposing settings, checked against the space."""
     ways: tuple[Method, ...] = get_args(Method)
     way = next((way for way in ways if way == word), None)
     if way is None:
@@ -172,7 +172,7 @@ def _space(config: TrainConfig, table: Mapping[str, Any], taken: set[str]) -> Sp
 
 
 def _add(space: Space, target: Target, values: Any) -> None:
-    """Add what is searched of one setting or option."""
+    """Add the range or choice of one setting or option."""
     where = f"{target.name} in [space]"
     if isinstance(values, list) and all(isinstance(value, str | int | float) for value in values):
         space[target.name] = read_dimension(target, values, where)

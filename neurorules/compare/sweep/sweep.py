@@ -42,7 +42,7 @@ def sweep(
         dask, data_dir, force, resume, quiet: as in `compare`.
 
     Returns:
-        What `sweep.json` holds: `best`, `trials`, `states`, `asked`.
+        The content of `sweep.json`: `best`, `trials`, `states`, `asked`.
 
     Raises:
         UserError: the file is wrong, no samples are held out, every trial was refused, or `out` holds another sweep.
@@ -88,7 +88,7 @@ def _refuse_modules(content: SweepFile) -> None:
 
 
 def states_of(one: Searched) -> dict[str, int]:
-    """Count the trials by the word for how they ended."""
+    """Count the trials by the way in which they ended."""
     states = [trial["state"] for trial in one.trials]
     return {state: states.count(state) for state in ("complete", "pruned", "refused")}
 
@@ -100,8 +100,8 @@ def table_of(one: Searched) -> list[dict[str, Any]]:
         one: the search.
 
     Returns:
-        A row for each trial: its number from 1, state, settings, figures on held-out samples, epochs of its first
-        seed, and the reason where it was refused.
+        A row for each trial: its number from 1, state, settings, figures on held-out samples, epochs of its first seed,
+        and the reason if it was refused.
     """
     return [
         {
@@ -122,10 +122,10 @@ def best_of(one: Searched, data_dir: Path | None) -> dict[str, Any]:
 
     Args:
         one: the search, of which at least one trial was trained to the end.
-        data_dir: folder of the data sets, where another than the usual one was asked for.
+        data_dir: folder of the data sets, if the user gave one.
 
     Returns:
-        trial, settings, figures, `at_the_edge`: names of what lies at the edge of its range, and `command`.
+        trial, settings, figures, `at_the_edge` (the names of settings at the edge of their range), and `command`.
     """
     best = one.best or {}
     config: TrainConfig = changed(one.row, best["settings"])

@@ -32,15 +32,16 @@ class Proposals(ABC):
         """Record the result of some settings.
 
         Args:
-            settings: the first of those that were proposed and not yet told, or others before the first proposal.
-            accuracy: their validation accuracy, in 0..1, or another figure, turned so that higher is better; None
-                where the trial ended early.
-            curve: the same after each epoch that such a trial learned; empty where it was refused.
+            settings: the earliest proposed settings whose result has not been recorded yet, or others before the first
+                proposal.
+            accuracy: their validation accuracy, in 0..1, or another figure, turned so that higher is better; None if
+                the trial ended early.
+            curve: the same after each epoch that such a trial learned; empty if it was refused.
         """
 
 
 def best_method() -> Method:
-    """The name of the method that can propose here: optuna where it is installed, else random."""
+    """The name of the method that can propose here: optuna if it is installed, otherwise random."""
     return "random" if importlib.util.find_spec("optuna") is None else "optuna"
 
 
@@ -49,9 +50,9 @@ def proposals_of(method: Method, space: Space, seed: int, at_once: int = 1) -> P
 
     Args:
         method: name of the method.
-        space: what is searched.
+        space: the searched settings.
         seed: the seed of the method's draws.
-        at_once: number of proposals that are made before any of them is told.
+        at_once: the number of proposals before the first of them has a result.
 
     Returns:
         The source, which has proposed nothing yet.
@@ -105,8 +106,9 @@ class Draws(Proposals):
 
 
 class Parzen(Proposals):
-    """Proposes by Optuna's default sampler (Bergstra et al. 2011). Of several trials at once each counts as a bad one
-    for those proposed after it, so that they differ."""
+    """Proposes by Optuna's default sampler (Bergstra et al. 2011). If several trials run at once, each is treated as a
+    bad one for the proposals after it, so that they differ.
+    """
 
     def __init__(self, space: Space, seed: int, at_once: int = 1) -> None:
         import optuna
@@ -114,7 +116,7 @@ class Parzen(Proposals):
         self.optuna, self.space = optuna, space
         self.distributions = {name: self._distribution(dimension) for name, dimension in space.items()}
         before = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.ERROR)  # else a line on stderr for every study
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # otherwise every study prints a line on stderr
         try:
             sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=at_once > 1)
             self.study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -131,7 +133,7 @@ class Parzen(Proposals):
             trial = self.pending.popleft()
             for epoch, figure in enumerate(curve):
                 trial.report(figure, epoch)
-            pruned = self.optuna.trial.TrialState.PRUNED  # one without figures is the worst to the sampler
+            pruned = self.optuna.trial.TrialState.PRUNED  # a trial without figures counts as the worst one
             self.study.tell(trial, accuracy, state=pruned if accuracy is None else None)
         elif accuracy is not None and all(self.space[name].holds(settings.get(name)) for name in self.space):
             parameters = {name: settings[name] for name in self.space}

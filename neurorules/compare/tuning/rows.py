@@ -22,8 +22,7 @@ from neurorules.torch_path.training.batches import settled_by_data
 class Row(NamedTuple):
     """One row of a search.
 
-    config: its configuration before the search.
-    space: what is searched for it.
+    config: its configuration before the search. space: its search space.
     """
 
     config: TrainConfig
@@ -31,16 +30,16 @@ class Row(NamedTuple):
 
 
 def rows_of(config: TrainConfig, rules: str, space: Space, source: DataSet) -> list[Row]:
-    """The rows of a search, each once; every value that can be checked before it is tried has been checked.
+    """The rows of a search, each once; all values are checked that can be checked before they are tried.
 
     A bare `shallow` stands for frozen rows, one for each net that the other rules learn on. The settings that are
     searched for such a row are those that are searched for the rule, as far as they matter without hidden learning.
 
     Args:
-        config: what all rules share.
+        config: the settings that all rules share.
         rules: rules, comma-separated (see `compare.rows.parse_row`).
-        space: what is searched for all rows.
-        source: the samples, whose shape and classes a net is made for.
+        space: the search space of all rows.
+        source: the data set, whose shape and classes determine the net.
 
     Returns:
         The rows, in the order of the text.
@@ -70,14 +69,14 @@ def _each(config: TrainConfig, rules: str, space: Space) -> Iterator[Row]:
 
 
 def check_row(row: Row, source: DataSet) -> None:
-    """Check that each value that is searched can be had, alone or beside a word of another setting, and is not ignored.
+    """Check that each searched value is possible, alone or with a word of another setting, and is not ignored.
 
     Args:
-        row: what is searched.
-        source: the samples, whose shape and classes a net is made for.
+        row: the row of the search.
+        source: the data set, whose shape and classes determine the net.
 
     Raises:
-        UserError: a value cannot, or no samples are held out to choose by.
+        UserError: a value is not possible, or no samples are held out.
     """
     if not settled_by_data(settle(row.config), source).validation:
         raise UserError("no training sample is held out to choose by. Leave validation out, or give it a number")
@@ -96,7 +95,7 @@ def _check_one_of(beside: Sequence[Mapping[str, Any]], check: Callable[[Mapping[
     """Refuse settings of which none passes a check.
 
     Raises:
-        UserError: what the first of them raises, where it passes beside none.
+        UserError: the error of the first of them, if it passes with none.
     """
     first: UserError | None = None
     for more in beside:

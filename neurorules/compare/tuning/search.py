@@ -1,4 +1,4 @@
-"""`tune`: every rule has the same number of trials, and held-out training samples decide. Test samples are never read.
+"""`tune`: every rule gets the same number of trials, and held-out training samples decide. Test samples are never read.
 
 The first trial uses the rule's own settings, so that the chosen ones are never worse on the held-out samples. A round
 has one trial for each rule, and its trials run in parallel.
@@ -48,17 +48,18 @@ def tune(
     """Choose settings of training for each rule by validation accuracy, and write `tune.json` into `out`.
 
     Args:
-        config: what all rules share.
+        config: the settings that all rules share.
         rules: rules, comma-separated (see `compare.rows.parse_row`).
         out: folder of the search.
         trials: number of trials of each rule.
         seeds: number of seeds of each trial.
-        space: text of what is searched (see `space.parse_space`).
+        space: the search space as text (see `space.parse_space`).
         jobs: number of rules that run at once.
         data_dir, force, resume, quiet: as in `compare`.
 
     Returns:
-        What `tune.json` holds: `rules`, the chosen rows for `compare --rules`; `command`, `chosen`, `trials`, `asked`.
+        The content of `tune.json`: `rules`, the chosen rows for `compare --rules`; `command`, `chosen`, `trials`,
+        `asked`.
 
     Raises:
         UserError: a name is unknown, no samples are held out, every trial was refused, or `out` holds another search.
@@ -94,9 +95,9 @@ def chosen(
 
     Args:
         searched: the rules of which a trial was trained to the end, with all of their trials.
-        config: what they share.
+        config: the settings that they share.
         seeds: number of seeds of each trial, and of the comparison.
-        data_dir: folder of the data sets, where another than the usual one was asked for.
+        data_dir: folder of the data sets, if the user gave one.
 
     Returns:
         rules: the chosen rows as one text. command: the shell line of the comparison that runs them. chosen: for each
@@ -130,11 +131,11 @@ def with_own_files(line: str, configs: Sequence[TrainConfig]) -> str:
     """A shell command that also works with the user's own files.
 
     Args:
-        line: a call of ours.
-        configs: what it trains.
+        line: a command of neurorules.
+        configs: the configurations that it trains.
 
     Returns:
-        The line, behind the variable that names these files where there are any.
+        The line, preceded by the variable that names these files, if there are any.
     """
     used = {path for config in configs for path in own_files_of(config).values()}
     return f"{VARIABLE}={shlex.quote(os.pathsep.join(map(str, sorted(used))))} {line}" if used else line

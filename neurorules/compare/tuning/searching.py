@@ -37,15 +37,16 @@ class Search:
     """The task of a search: rules, trials and seeds, and the file it writes.
 
     Args:
-        form: of its file.
-        rows: what is searched for each rule, by the name of its row.
-        content: what decides the numbers of the search, by name; a search goes on only where it is the same.
+        form: the form of its file.
+        rows: the rows of the search, by name.
+        content: the options that determine the results of the search, by name; a search is only continued if they are
+            the same.
         trials: number of trials of each rule, >= 1.
         seeds: number of seeds of each trial, >= 1.
         seed: the seed of the proposals.
-        place: folder of the data sets, None for the usual one; or the data set itself.
-        figure: what is chosen by, a key of `contracts.target.FIGURES`.
-        method: says what to try; None for the best one that is installed.
+        place: folder of the data sets, None for the default folder; or the data set itself.
+        figure: the figure that decides, a key of `contracts.target.FIGURES`.
+        method: the method of proposing settings; None for the best one that is installed.
         own_first, at_once, prunes: as in `trials.Searched`.
     """
 
@@ -87,14 +88,14 @@ def run_search(
     """Run all trials of a search, or those that are left, and write its file into `out`.
 
     Args:
-        search: what is searched, and how.
+        search: the task of the search.
         out: folder of the search.
-        finish: what the file says beside the trials when all have been run, by name.
+        finish: a function that returns further content of the file after the last trial, by name.
         jobs: number of trials that run at once.
         dask, force, resume, quiet: as in `compare`.
 
     Returns:
-        What the file holds.
+        The content of the file.
 
     Raises:
         UserError: every trial was refused, `out` holds another search, or torchrun has started several ranks.
@@ -144,9 +145,9 @@ def _stopped(out: Path, form: Form, begun: bool, replaces: bool) -> str:
 
     Args:
         out: folder of the search.
-        form: of its file.
+        form: the form of its file.
         begun: whether a trial is kept.
-        replaces: whether the search was to replace what stands in the folder.
+        replaces: whether the search was to replace an older one.
     """
     if replaces and not begun:
         return f"stopped in the first trial: nothing of this search is kept, and {out} is as it was"
@@ -157,7 +158,7 @@ def _stopped(out: Path, form: Form, begun: bool, replaces: bool) -> str:
 def _run_rounds(
     search: Search, searched: Sequence[Searched], jobs: int, dask: str | None, bar: Bar, keep: Callable[[], Any]
 ) -> None:
-    """Run rounds of trials until each row has had its number, and keep every trial when it has ended."""
+    """Run rounds of trials until each row has had its number of them, and store every trial when it ends."""
     bar.advance(sum(len(one.trials) for one in searched))
     apart = jobs > 1 or dask is not None
     most = min(jobs, len(searched) * search.at_once)

@@ -26,9 +26,8 @@ PARTS = {
 class Target(NamedTuple):
     """A setting or an option in a search space.
 
-    name: such as "lr" or "rule.form".
-    kind: its annotation, range included.
-    read: turns a value as a user writes it into the value, and refuses one that it cannot have.
+    name: such as "lr" or "rule.form". kind: its annotation, range included. read: a function that converts a user's
+    value, and refuses one that is not possible.
     """
 
     name: str
@@ -40,7 +39,7 @@ def setting_target(name: str, where: str) -> Target:
     """A training setting as a part of a search space.
 
     Args:
-        name: the name of the setting, which there must be.
+        name: the name of an existing setting.
         where: names the place in messages.
 
     Returns:
@@ -54,18 +53,19 @@ def setting_target(name: str, where: str) -> Target:
 
 
 def option_target(config: TrainConfig, setting: str, option: str) -> Target:
-    """An option of a part, as something that is searched.
+    """An option of a part as a part of a search space.
 
     Args:
-        config: names the part, or leaves it to the rule.
-        setting: whose value names the part, a key of `PARTS`.
+        config: the configuration, which names the part or leaves it to the rule.
+        setting: the setting whose value names the part, a key of `PARTS`.
         option: the option of the part.
 
     Returns:
         The target, whose name is `setting.option`.
 
     Raises:
-        UserError: no part, or several, are named; or the part does not take the option, and the nearest is offered.
+        UserError: no part, or several parts, are named; or the part does not have the option, and the message offers
+            the nearest.
     """
     name, factory = _part_of(config, setting)
     accepted = hints_of(factory)
@@ -82,7 +82,7 @@ def option_target(config: TrainConfig, setting: str, option: str) -> Target:
 
 
 def _own_option_target(config: TrainConfig, setting: str, option: str, defaults: Mapping[str, Any]) -> Target:
-    """An option of the surrogate that a neuron names, such as `neuron.surrogate.k`, as something that is searched."""
+    """An option of the surrogate that a neuron names, such as `neuron.surrogate.k`, as a part of a search space."""
     outer, _, own = option.partition(".")
     text = parse_named(getattr(settle(config), setting))[1].get(outer, defaults.get(outer))
     name = parse_named(str(text))[0]
@@ -108,7 +108,7 @@ def changed(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
         The configuration with these values.
 
     Raises:
-        UserError: they cannot be had together.
+        UserError: they are not possible together.
     """
     config = replace(config, **{name: value for name, value in settings.items() if "." not in name})
     for name, value in settings.items():
@@ -121,7 +121,7 @@ def changed(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
 
 
 def _part_of(config: TrainConfig, setting: str) -> tuple[str, Callable[..., Any]]:
-    """The name of the part that a setting names, and what makes it."""
+    """The name of the part that a setting names, and the function that makes it."""
     text = getattr(settle(config), setting)
     if text in (None, "none"):
         raise UserError(f"no {setting} is given whose options could be searched. Give one in [train]")

@@ -32,8 +32,8 @@ class Range:
     """Numbers between two bounds, both included.
 
     Args:
-        low, high: the bounds, low < high; both above 0 where the scale is logarithmic.
-        log: whether every decade is equally likely; else every number is.
+        low, high: the bounds, low < high; both above 0 if the scale is logarithmic.
+        log: whether every decade is equally likely; otherwise every number is.
         whole: whether only whole numbers are tried.
     """
 
@@ -42,7 +42,7 @@ class Range:
     log: bool = False
     whole: bool = False
     words: ClassVar[tuple[Value, ...]] = ()
-    """Values whose names can be checked before they are tried."""
+    """The values whose names can be checked before they are tried."""
 
     @property
     def ends(self) -> tuple[Value, ...]:
@@ -77,12 +77,12 @@ class Choice:
 
     @property
     def words(self) -> tuple[Value, ...]:
-        """Values whose names can be checked before they are tried."""
+        """The values whose names can be checked before they are tried."""
         return self.values
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """All of the values but none, which leaves the setting to the rule."""
+        """All values except for "none", which leaves the setting to the rule."""
         return tuple(value for value in self.values if value is not None)
 
     def at(self, share: float) -> Value:
@@ -136,18 +136,18 @@ def parse_space(text: str) -> Space:
 
 
 def read_dimension(target: Target, choice: str | Sequence[Any], where: str) -> Dimension:
-    """Read what is searched of one setting or option.
+    """Read the range or choice of one setting or option.
 
     Args:
-        target: what it is.
+        target: the setting or option.
         choice: `low..high`, `low..high:log`, the same with `:points=4`, or `one|two|three`; or a list of values.
-        where: names the place in messages, such as "'lr=1..2' in --space".
+        where: the name of the place in messages, such as "'lr=1..2' in --space".
 
     Returns:
         The range; or the choice, which evenly spaced points of a range are as well.
 
     Raises:
-        UserError: it is neither, bounds are not finite or do not rise, or a value is none that it can have.
+        UserError: it is neither, bounds are not finite or do not rise, or a value is not possible.
     """
     if isinstance(choice, str) and ".." in choice:
         return _range(target, choice, where)
@@ -185,12 +185,12 @@ def _range(target: Target, text: str, where: str) -> Dimension:
 
 
 def space_of(row: TrainConfig, space: Space, frozen: bool) -> Space:
-    """The space that is searched for one row: settings that neither its own text nor an option for all rows gives
-    already.
+    """The space that is searched for one row: the settings that are not given by its own text or by an option for all
+    rows.
 
     Args:
         row: its configuration before the search.
-        space: what is searched for all rows.
+        space: the search space of all rows.
         frozen: whether it is a control, whose hidden layers do not learn.
 
     Returns:

@@ -16,8 +16,8 @@ from neurorules.runs.seal import SEAL, digest_of_config
 class Form(NamedTuple):
     """The file of one kind of search.
 
-    command: name of the command that searches. asks: how that command is called, up to its options. doing: what the
-    progress bar says. version: the version of the file's form.
+    command: the name of the command that searches. asks: the call of that command, up to its options. doing: the text
+    of the progress bar. version: the version of the file's format.
     """
 
     command: str
@@ -32,7 +32,7 @@ class Form(NamedTuple):
 
     @property
     def format(self) -> str:
-        """The name of the file's format, which the file holds."""
+        """The name of the file's format, which the file contains."""
         return f"neurorules-{self.command}"
 
 
@@ -41,15 +41,15 @@ TUNE_FILE = TUNE.file
 
 
 def write_search(out: Path, search: Mapping[str, Any], form: Form = TUNE) -> dict[str, Any]:
-    """Write the file of a search, with the digest of all it holds.
+    """Write the file of a search, with a digest of its content.
 
     Args:
         out: folder of the search.
-        search: what the file holds, without format and digest.
-        form: of the file.
+        search: the content of the file, without format and digest.
+        form: the form of the file.
 
     Returns:
-        What the file holds.
+        The content of the file.
     """
     content = {"format": form.format, "format_version": form.version, **search}
     sealed = {**content, SEAL: digest_of_config(content)}
@@ -62,13 +62,13 @@ def read_search(out: Path, form: Form) -> dict[str, Any]:
 
     Args:
         out: folder of the search.
-        form: of its file.
+        form: the form of its file.
 
     Returns:
-        What the file holds, without its digest.
+        The content of the file, without its digest.
 
     Raises:
-        UserError: the file is not a search of this version, or not what was written.
+        UserError: the file is not a search of this version, or has been changed.
     """
     path = out / form.file
     if not path.is_file():
@@ -89,19 +89,19 @@ def open_search(
 
     Args:
         out: folder of the search.
-        form: of its file.
+        form: the form of its file.
         content: options of this search, by name.
         rows: settings of each rule in its first trial, by the name of its row.
         trials: number of trials of each rule.
-        force: replaces an older search.
-        resume: goes on with an older search.
+        force: replace an older search.
+        resume: continue an older search.
 
     Returns:
-        What its file holds; empty where a new search begins.
+        The content of its file; empty if a new search begins.
 
     Raises:
         MissingExtra: the search needs optuna, which is not installed.
-        UserError: another search stands in the folder, or one that cannot go on.
+        UserError: the folder holds another search, or one that cannot be continued.
     """
     if (out / form.file).is_dir():
         raise UserError(f"{out / form.file} is a folder. Remove it, or give another --out")

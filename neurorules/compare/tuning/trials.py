@@ -25,9 +25,9 @@ STARTUP = 5
 class Outcome(NamedTuple):
     """The outcome of a trial.
 
-    state: complete; pruned, where the first seed stopped early; or refused, where nothing could be trained.
-    curves: for each seed the validation accuracy after each epoch, in 0..1, or its other figure.
-    reason: the line that refused the settings; empty where none did.
+    state: complete; pruned, if the first seed stopped early; or refused, if nothing could be trained. curves: for each
+    seed the validation accuracy after each epoch, in 0..1, or its other figure. reason: the message that refused the
+    settings; empty if none did.
     """
 
     state: State
@@ -37,14 +37,14 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Floors:
-    """The values that a trial must have reached after each epoch for it to go on.
+    """The values that a trial must have reached after each epoch in order to continue.
 
     Source: the median stopping rule of Golovin et al. 2017 (https://doi.org/10.1145/3097983.3098043): a trial ends
     where its best figure so far is worse than the median, over the trials before, of the figures at the same epoch.
 
     Args:
         medians: after each epoch, turned so that higher is better; empty while nothing is pruned.
-        sign: 1 where a higher figure is better, -1 where a lower one is.
+        sign: 1 if a higher figure is better, -1 if a lower one is.
     """
 
     medians: tuple[float, ...] = ()
@@ -72,14 +72,14 @@ def attempt(
 
     Args:
         row: the configuration that the search began with.
-        settings: what is tried, by name (see `settings.changed`).
+        settings: the settings to try, by name (see `settings.changed`).
         seeds: number of seeds, at least 1.
-        place: folder of the data sets, None for the usual one; or the data set itself.
-        floors: what the first seed must reach.
-        parent: process id of the search, which ends the trial where that process ends.
+        place: folder of the data sets, None for the default folder; or the data set itself.
+        floors: the values that the first seed must reach.
+        parent: the process id of the search; the trial ends if that process ends.
 
     Returns:
-        What came of it.
+        The outcome.
 
     Raises:
         MissingExtra: a package is missing that the search needs.
@@ -102,13 +102,13 @@ class Searched:
     Args:
         row: its configuration before the search.
         name: name of its row.
-        space: what is searched for it.
-        proposals: says what to try next.
-        figure: what is chosen by, a key of `contracts.target.FIGURES`, which stands in these names for accuracy: of
-            another task than classes, `values` by seed and validation_mse, say.
+        space: its search space.
+        proposals: the source of proposals.
+        figure: the figure that decides, a key of `contracts.target.FIGURES`. For tasks other than classes it takes the
+            place of the accuracy in names, as in validation_mse.
         own_first: whether the first trial has the row's own settings.
-        at_once: number of trials that are proposed together, before any of them is known.
-        prunes: whether a trial ends early that is worse than most.
+        at_once: number of trials that are proposed together, before any of them has a result.
+        prunes: whether a trial that is worse than most ends early.
         trials: settings, state and figures of each trial, in order.
         proposed: the settings of these trials, and of those that are proposed and not yet run.
     """
@@ -140,13 +140,13 @@ class Searched:
         return 1 if FIGURES[self.figure].higher else -1
 
     def pending(self, trials: int) -> list[dict[str, Any]]:
-        """The settings of the next round, or what is left of one that was stopped.
+        """The settings of the next round, or the rest of a round that was stopped.
 
         Args:
             trials: number of trials of the whole search.
 
         Returns:
-            Settings by name; none in a first trial that keeps the row's own.
+            Settings by name; none for a first trial with the row's own settings.
         """
         end = min(trials, (len(self.trials) // self.at_once + 1) * self.at_once)
         while len(self.proposed) < end:
@@ -168,8 +168,8 @@ class Searched:
         """Store a trial, and pass its result to the source of proposals.
 
         Args:
-            settings: what was tried, by name.
-            outcome: what came of it.
+            settings: the settings of the trial, by name.
+            outcome: the outcome of the trial.
         """
         trial: dict[str, Any] = {"settings": dict(settings), "state": outcome.state, "curves": outcome.curves}
         complete = {**(settle(self.row).as_dict() if self.own_first else {}), **settings}
@@ -188,9 +188,9 @@ class Searched:
         """Restore the trials of an interrupted search.
 
         Args:
-            trials: as `trials` of that search holds them.
+            trials: the trials of that search.
             total: number of trials of the whole search.
-            where: names the search in an error.
+            where: the name of the search in messages.
 
         Raises:
             UserError: they are not the trials that would be proposed here.
@@ -206,6 +206,7 @@ class Searched:
     @property
     def best(self) -> dict[str, Any] | None:
         """The whole trial of the highest validation accuracy, or the best other figure, and the earliest among equals;
-        None where there is none."""
+        None if there is none.
+        """
         whole = [trial for trial in self.trials if trial["state"] == "complete"]
         return max(whole, key=lambda trial: self.sign * trial[self.mean]) if whole else None

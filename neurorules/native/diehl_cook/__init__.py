@@ -1,6 +1,6 @@
 """The network of Diehl & Cook (2015): input, excitatory and inhibitory neurons with conductances, and STDP.
 
-Inputs excite N neurons over synapses that learn and have delays of their own. Each neuron excites one inhibitory
+Inputs excite N neurons through synapses that learn and have individual delays. Each neuron excites one inhibitory
 neuron, which inhibits all other neurons. One presentation is a loop over steps: fused in C, and in plain torch with the
 same arithmetic.
 """

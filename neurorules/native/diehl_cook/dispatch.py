@@ -1,4 +1,4 @@
-"""The presentation that callers use: compiled, or in plain torch where it cannot be compiled."""
+"""The presentation of one sample: compiled, or in plain torch if it cannot be compiled."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ def present(
     state: State, constants: Constants, steps: int, times: Tensor, inputs: Tensor,
     *, learns: bool, adapts: bool,
 ) -> Tensor:  # fmt: skip
-    """Run some steps of the network, whose state changes in place.
+    """Run the network for some steps, and change its state in place.
 
     Args:
-        state: of the network.
-        constants: of the network.
-        steps: T, how many.
-        times, inputs: step, counted from the first of these, and index of each input spike, sorted by step. What has
-            not arrived when the steps end is lost.
+        state: the state of the network.
+        constants: the constants of the network.
+        steps: the number of steps T.
+        times, inputs: the step of each input spike, counted from the first of these steps, and the index of its input,
+            sorted by step. Spikes that are still under way after the last step are lost.
         learns: whether weights change.
         adapts: whether thresholds change.
 

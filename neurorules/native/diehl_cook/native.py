@@ -1,4 +1,4 @@
-"""Calls into the compiled loop: sorts input spikes by step and hands over addresses."""
+"""Calls into the compiled loop: input spikes are sorted by step, and addresses are passed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Task(ctypes.Structure):
     _fields_ = [
         ("excitatory", _Cells),
         ("inhibitory", _Cells),
-        *((name, c_void_p) for name in ("w", "theta", "order", "begin", "arrived")),
+        *((name, c_void_p) for name in ("w", "theta", "order", "begin", "last_arrival")),
         *((name, c_void_p) for name in ("times", "inputs", "spike_begin", "table", "post1", "spikes", "inhibits")),
         *((name, c_double) for name in ("keep_e", "keep_i", "keep_theta", "share", "excites", "inhibit", "base")),
         *((name, c_double) for name in ("inhibitory_threshold", "theta_plus", "nu_pre", "nu_post", "post2_rate")),
@@ -45,7 +45,7 @@ class _Task(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled loop, or None after one warning where it cannot be had. Each process asks once."""
+    """The compiled loop, or None, after one warning, if it cannot be compiled. Each process tries once."""
     return compile_c.load(compile_c.find_compiler(), SOURCES, FLAGS, instead="the network runs in plain torch")
 
 
@@ -55,7 +55,7 @@ def present(
     """Run the compiled form of `reference.present`.
 
     Args:
-        state, constants, steps, times, inputs, learns, adapts: as there; all tensors contiguous.
+        state, constants, steps, times, inputs, learns, adapts: as in `reference.present`; all tensors are contiguous.
 
     Returns:
         Spikes of the excitatory neurons, (T, N) uint8.
@@ -66,7 +66,7 @@ def present(
     times, inputs = times.contiguous(), inputs.contiguous()
     of_input = (times, inputs, torch.searchsorted(times, torch.arange(steps + 1)))
     own = (table, torch.empty_like(state.v), spikes, inhibits)
-    tensors = (state.w, state.theta, order, begin, state.arrived, *of_input, *own)
+    tensors = (state.w, state.theta, order, begin, state.last_arrival, *of_input, *own)
     task = _Task(
         _cells(EXCITATORY, c, state.v, state.g_e, state.g_i, state.last),
         _cells(INHIBITORY, c, state.inhibitory_v, state.inhibitory_g, None, state.inhibitory_last),

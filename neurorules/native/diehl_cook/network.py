@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 LONG_AGO = -(10**9)
-"""The step of a last spike where there was none."""
+"""The step of the last spike of a neuron that has not spiked."""
 COLUMN_SUM = 78.0
-"""What the weights onto one neuron add up to, for 784 inputs. Source: the 2024 Brian2 program of the experiment."""
+"""The sum of the weights onto one neuron, for 784 inputs. Source: the 2024 Brian2 program of the experiment."""
 PUBLISHED_INPUTS = 784
 LAGS = 1600
-"""Lags in steps that the table of a trace holds, at steps of 0.5 ms: after 800 ms a trace of 20 ms is 4e-18."""
+"""The number of lags in the table of a trace, at steps of 0.5 ms: after 800 ms a trace with a time constant of 20 ms is
+4e-18."""
 
 
 class Population(NamedTuple):
@@ -25,10 +26,10 @@ class Population(NamedTuple):
 
     Args:
         tau_ms: time constant of the membrane.
-        rest_mV, reset_mV: where the membrane rests, and where a spike leaves it.
-        threshold_mV: what the membrane must exceed for a spike; of excitatory neurons, where theta is 0.
-        clamped_ms: how long after a spike the membrane stays where the spike has left it.
-        silent_ms: how long after a spike there is no other.
+        rest_mV, reset_mV: the resting membrane, and the membrane after a spike.
+        threshold_mV: the threshold of the membrane; for excitatory neurons, the threshold if theta is 0.
+        clamped_ms: the time after a spike during which the membrane stays at its reset value.
+        silent_ms: the time after a spike during which there is no other spike.
         inhibition_mV: reversal potential of inhibition.
     """
 
@@ -47,7 +48,7 @@ INHIBITORY = Population(10.0, -60.0, -45.0, -40.0, 2.0, 0.0, -85.0)
 
 @dataclass(frozen=True)
 class Constants:
-    """Numbers of the network, those of the 2024 Brian2 program of the experiment but for the step.
+    """The numbers of the network: those of the 2024 Brian2 program of the experiment, except for the step.
 
     A conductance decays within a step by its own exponential, and counts with its mean over the step (`share_e`,
     `share_i`), so that the charge of a spike does not depend on the step.
@@ -56,8 +57,8 @@ class Constants:
         dt_ms: integration step.
         tau_e_ms, tau_i_ms: time constants of excitatory and inhibitory conductances.
         excites, inhibits: weights from an excitatory neuron to its inhibitory one, and back to all others.
-        theta_mV: where the adaptive part of the threshold begins.
-        theta_plus_mV: what a spike adds to it.
+        theta_mV: the initial value of the adaptive part of the threshold.
+        theta_plus_mV: the increase of it at a spike.
         tau_theta_ms: its time constant.
         nu_pre, nu_post: depression at an input's spike, and potentiation at a neuron's.
         tau_pre_ms, tau_post1_ms, tau_post2_ms: time constants of the traces.
@@ -94,7 +95,9 @@ class Constants:
         return round(time_ms / self.dt_ms)
 
     def table(self, tau_ms: float) -> Tensor:
-        """A trace that was 1 so many steps ago, by lag; the last entry stands for all longer lags and is 0."""
+        """The value of a trace by the number of steps since it was 1; the last entry stands for all longer lags, and is
+        0.
+        """
         trace = torch.exp(-torch.arange(LAGS, dtype=torch.float64) * self.dt_ms / tau_ms)
         trace[-1] = 0.0
         return trace
@@ -102,21 +105,21 @@ class Constants:
 
 @dataclass(frozen=True)
 class State:
-    """The numbers of a network that steps change in place, and its delays, of I inputs and N neurons of each kind.
+    """The numbers that change in place at each step, and the delays, for I inputs and N neurons of each kind.
 
     Args:
         w: weights from inputs to excitatory neurons, in [0, 1], (I, N) float64.
-        delays: of these synapses, in steps, (I, N) int32.
-        arrived: the step in which the last spike arrived at each of these synapses, (I, N) int32.
-        v, g_e, g_i, theta: of excitatory neurons: membrane, conductances, adaptive threshold, (N,) float64.
+        delays: the delays of these synapses, in steps, (I, N) int32.
+        last_arrival: the step in which the last spike arrived at each of these synapses, (I, N) int32.
+        v, g_e, g_i, theta: membrane, conductances and adaptive threshold of excitatory neurons, (N,) float64.
         last: step of their last spikes, (N,) int64.
-        inhibitory_v, inhibitory_g, inhibitory_last: the same of inhibitory neurons.
+        inhibitory_v, inhibitory_g, inhibitory_last: membrane, conductance and last spike of inhibitory neurons.
         step: number of steps that have passed, (1,) int64.
     """
 
     w: Tensor
     delays: Tensor
-    arrived: Tensor
+    last_arrival: Tensor
     v: Tensor
     g_e: Tensor
     g_i: Tensor
@@ -142,8 +145,8 @@ def random_state(inputs: int, neurons: int, random: np.random.Generator, constan
 
     Args:
         inputs, neurons: I and N, >= 1.
-        random: generator of the draws.
-        constants: of the network.
+        random: the generator of the draws.
+        constants: the constants of the network.
 
     Returns:
         The state. Weights are uniform within 0.003 and 0.303, then scaled by `normalise`.
@@ -168,6 +171,7 @@ def random_state(inputs: int, neurons: int, random: np.random.Generator, constan
 
 
 def normalise(w: Tensor) -> None:
-    """Scale the weights onto each neuron, in place, so that they add up to 78 for 784 inputs and as much per input for
-    others."""
+    """Scale the weights onto each neuron, in place, so that their sum is 78 for 784 inputs, and proportional to the
+    number of inputs otherwise.
+    """
     w *= COLUMN_SUM * len(w) / PUBLISHED_INPUTS / w.sum(0)

@@ -1,4 +1,4 @@
-"""One presentation in plain torch, vectorised over neurons: what the compiled loop computes."""
+"""One presentation in plain torch, vectorised over neurons. It defines what the compiled loop computes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ def present(
     state: State, constants: Constants, steps: int, times: Tensor, inputs: Tensor,
     learns: bool, adapts: bool,
 ) -> Tensor:  # fmt: skip
-    """Run some steps of the network, whose state changes in place.
+    """Run the network for some steps, and change its state in place.
 
     Args:
-        state: of the network.
-        constants: of the network.
-        steps: T, how many.
-        times, inputs: step, counted from the first of these, and index of each input spike, sorted by step.
+        state: the state of the network.
+        constants: the constants of the network.
+        steps: the number of steps T.
+        times, inputs: the step of each input spike, counted from the first of these steps, and the index of its input,
+            sorted by step.
         learns: whether weights change.
         adapts: whether thresholds change.
 
@@ -31,7 +32,7 @@ def present(
     synapses, ends = _arrivals(state.delays, steps, times, inputs)
     table, spikes = c.table(c.tau_pre_ms), torch.zeros(steps, size, dtype=torch.uint8)
     keep_e, keep_i = (math.exp(-c.dt_ms / tau) for tau in (c.tau_e_ms, c.tau_i_ms))
-    w, arrived = state.w.view(-1), state.arrived.view(-1)
+    w, last_arrival = state.w.view(-1), state.last_arrival.view(-1)
     begin = 0
     for step, end in enumerate(ends):
         now = first + step
@@ -52,9 +53,9 @@ def present(
             w[here] = (w[here] - c.nu_pre * table[lag[onto]]).clamp(0, 1)
             for j in fired.nonzero().flatten():
                 post2 = torch.exp(-(now - state.last[j]).double() * c.dt_ms / c.tau_post2_ms)
-                pre = table[(now - state.arrived[:, j].long()).clamp(max=LAGS - 1)]
+                pre = table[(now - state.last_arrival[:, j].long()).clamp(max=LAGS - 1)]
                 state.w[:, j] = (state.w[:, j] + c.nu_post * pre * post2).clamp(0, 1)
-        arrived[here] = now
+        last_arrival[here] = now
         state.inhibitory_g.add_(c.share_e * c.excites * fired.double())
         state.g_i.add_(c.share_i * c.inhibits * (inhibits.sum() - inhibits.double()))
         _reset(state.v, state.last, fired, now, EXCITATORY)
@@ -67,7 +68,7 @@ def present(
 
 
 def _arrivals(delays: Tensor, steps: int, times: Tensor, inputs: Tensor) -> tuple[Tensor, list[int]]:
-    """The synapses at which spikes arrive, in the order of their steps, and where each step ends in them."""
+    """The synapses at which spikes arrive, in the order of their steps, and the position at which each step ends."""
     size = delays.shape[1]
     arrival = (times[:, None] + delays[inputs]).flatten()
     synapse = (inputs[:, None] * size + torch.arange(size)).flatten()
@@ -79,7 +80,7 @@ def _arrivals(delays: Tensor, steps: int, times: Tensor, inputs: Tensor) -> tupl
 def _move(
     v: Tensor, last: Tensor, g_e: Tensor, g_i: Tensor | None, now: int, population: Population, c: Constants
 ) -> None:
-    """The membranes of one step by exponential Euler, where they are not clamped."""
+    """Move the membranes that are not clamped by one step of exponential Euler."""
     total, pull = 1 + g_e, population.rest_mV + 0 * g_e
     if g_i is not None:
         total, pull = total + g_i, pull + g_i * population.inhibition_mV

@@ -1,4 +1,4 @@
-"""Calls into the compiled products: allocates the outputs and hands over addresses."""
+"""Calls into the compiled products: these functions allocate the outputs and pass addresses."""
 
 from __future__ import annotations
 
@@ -17,28 +17,31 @@ from neurorules.native.scans import build as scans
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("events.c", "events_template.c"))
 FLAGS = (*compile_c.FLAGS, "-ffp-contract=fast")
-"""A value times a weight may be added with one rounding. For a spike, which is 1, that changes nothing."""
+"""Fused multiply-adds are allowed: they change nothing for spikes, which are 1."""
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 ENTRY_BYTES = {torch.float32: 8, torch.float64: 16}
-"""Size of one entry of a list, the structure `Active` of events_template.c."""
+"""The size of one entry of a list, the structure `Active` of events_template.c."""
 CHUNK = 64
-"""Sources of a chunk: lists are cut where chunks end."""
+"""The number of sources of a chunk; lists are cut at the ends of chunks."""
 REPAYING = 16
-"""Length of a list that repays fetching its sum: where lists are shorter, several chunks are gathered from at once."""
+"""The length of a list for which loading its sum is worth the time; if lists are shorter, several chunks are summed at
+once."""
 LENGTH = 16 * CHUNK
-"""Rows of a table, which is 512 KB of 128 float32 columns and stays in a second-level cache. Source of the three:
-measured with benchmarks/events.py --costs on a Zen 4 core; from half to twice these numbers little changes."""
+"""The number of rows of a table of 128 float32 columns, which takes 512 KB and fits into a second-level cache. Source
+of these three numbers: measured with benchmarks/events.py --costs on a Zen 4 core; half or twice these numbers make
+little difference."""
 
 
 class Lists(NamedTuple):
     """The values of a matrix that are not 0, listed row by row.
 
     Args:
-        starts: where the list of a row and a chunk of `CHUNK` columns begins, (R, chunks + 1); the last is its end.
+        starts: the beginning of the list of each row and chunk of `CHUNK` columns, (R, chunks + 1); the last one is the
+            end.
         active: the lists, as bytes.
-        shape: of the matrix, (R, I).
-        entries: number of values in them.
-        dtype: of the matrix.
+        shape: the shape of the matrix, (R, I).
+        entries: the number of values in the lists.
+        dtype: the dtype of the matrix.
     """
 
     starts: Tensor
@@ -61,9 +64,9 @@ class _Product(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled products, or None after one warning where kernels cannot be had. Each process asks once.
+    """The compiled products, or None, after one warning, if they cannot be compiled. Each process tries once.
 
-    The warning is that of the scans, which every run needs as well: a machine without a compiler is told once.
+    The warning is that of the scans, which every run needs as well, so that users see it once.
     """
     compiled = None if scans.library() is None else compile_c.load(scans.find_compiler(), SOURCES, FLAGS, INSTEAD)
     if compiled is not None:
@@ -76,7 +79,7 @@ INSTEAD = "spikes are multiplied like any other numbers"
 
 
 def serves(tensor: Tensor) -> bool:
-    """Whether products of a tensor like this one are made by the compiled kernels."""
+    """Whether the compiled kernels can multiply a tensor of this type and device."""
     return tensor.device.type == "cpu" and tensor.dtype in DTYPES and library() is not None
 
 
@@ -84,17 +87,17 @@ def listed(values: Tensor, limit: int) -> Lists | None:
     """List the values of a matrix that are not 0.
 
     Args:
-        values: (R, I), served.
-        limit: the most that there may be, >= 0.
+        values: the matrix (R, I), for which `serves` is true.
+        limit: the largest number of entries, >= 0.
 
     Returns:
-        The lists; None where there are more values, or a sample of rows says that there are many more.
+        The lists; None if there are more values, or if a sample of the rows predicts many more.
     """
     values = values.contiguous()
     rows, columns = values.shape
     threads = torch.get_num_threads()
     starts = torch.empty((rows, _chunks(columns) + 1), dtype=torch.int64)
-    room = threads * (limit + columns + 8)  # the pages that no list reaches are never touched
+    room = threads * (limit + columns + 8)  # memory pages that no list uses are never allocated
     active = torch.empty(room * ENTRY_BYTES[values.dtype], dtype=torch.uint8)
     count = _function("list", values.dtype)(
         *_addresses(values), *(c_int64(n) for n in (rows, columns, CHUNK, limit)), *_addresses(starts, active),
@@ -107,7 +110,7 @@ def current(lists: Lists, w: Tensor) -> Tensor:
     """The product s w^T of a listed matrix and weights.
 
     Args:
-        lists: of s, (R, I).
+        lists: the lists of s, (R, I).
         w: (O, I), of the same type.
 
     Returns:
@@ -125,7 +128,7 @@ def correlation(post: Tensor, lists: Lists) -> Tensor:
 
     Args:
         post: (R, O), of the same type.
-        lists: of s, (R, I).
+        lists: the lists of s, (R, I).
 
     Returns:
         (O, I).
@@ -143,14 +146,14 @@ def correlation(post: Tensor, lists: Lists) -> Tensor:
 
 
 class _Task(NamedTuple):
-    """Lists of sources, of which every target has one for each chunk of them.
+    """The lists of a product. Every target has one list for each chunk of sources.
 
     Args:
         starts, active: the lists.
-        steps: between the starts of neighbouring targets, and of neighbouring chunks.
-        sources: how many there are.
-        chunk: how many of them are in a chunk.
-        span: chunks that are gathered from at once.
+        steps: the distances between the starts of neighbouring targets, and of neighbouring chunks.
+        sources: the number of sources.
+        chunk: the number of sources in a chunk.
+        span: the number of chunks that are summed at once.
     """
 
     starts: Tensor
@@ -162,23 +165,23 @@ class _Task(NamedTuple):
 
 
 def _span(entries: int, targets: int, sources: int) -> int:
-    """The number of chunks of sources that hold enough of the average list."""
+    """The number of chunks whose lists are long enough on average."""
     in_chunk = entries * CHUNK
     return max(1, min(LENGTH // CHUNK, -(-REPAYING * targets * sources // max(in_chunk, 1))))
 
 
 def _product(lists: Lists, task: _Task, factor: Tensor, out: Tensor, turned: bool) -> Tensor:
-    """Sum rows of a factor, or columns of one that is (columns, sources), by lists of them.
+    """Sum the rows of a factor that the lists name; or columns, for a factor of shape (columns, sources).
 
     Args:
-        lists: of the matrix that is multiplied.
-        task: its lists, as they are read.
-        factor: (O, sources), or (sources, O) where the lists are turned.
-        out: (targets, O), or (O, targets) where the lists are turned.
+        lists: the lists of the matrix that is multiplied.
+        task: the way in which the lists are read.
+        factor: (O, sources), or (sources, O) if the lists are turned.
+        out: (targets, O), or (O, targets) if the lists are turned.
         turned: whether targets are the columns of the listed matrix.
 
     Returns:
-        `out`, filled.
+        `out`, with the results.
     """
     threads, width = torch.get_num_threads(), _function("width", lists.dtype)()
     columns, targets = out.shape if turned else out.shape[::-1]

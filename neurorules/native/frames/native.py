@@ -1,4 +1,4 @@
-"""Calls into the compiled counting of events: hands over addresses of arrays."""
+"""Calls into the compiled counting of events: addresses of arrays are passed to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurorules.native import compile as compile_c
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("frames.c", "frames_template.c"))
 COORDINATES, COUNTERS = ("uint8", "uint16"), ("uint8", "int16", "int32")
 WHOLE, TOO_MANY = 0, 1
-"""Answers of the kernel; any other one says that an event lies outside the sensor."""
+"""The return values of the kernel; any other value means that an event lies outside the sensor."""
 
 
 class _Frames(ctypes.Structure):
@@ -34,19 +34,19 @@ class _Frames(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled counting, or None after one warning where it cannot be had. Each process asks once."""
+    """The compiled counting, or None, after one warning, if it cannot be compiled. Each process tries once."""
     return compile_c.load(compile_c.find_compiler(), SOURCES, compile_c.FLAGS, instead="events are counted by NumPy")
 
 
 def serves(events: Any, counts: np.ndarray) -> bool:
-    """Whether these events are counted compiled.
+    """Whether the compiled kernel can count these events.
 
     Args:
         events: recordings in flat arrays (`neurorules.contracts.encoder.EventArrays`).
-        counts: what they would be counted into, (N, T, P, H, W).
+        counts: the array for the counts, (N, T, P, H, W).
 
     Returns:
-        False where a type of number has no kernel, or no kernel can be compiled.
+        False if there is no kernel for the data types, or if it cannot be compiled.
     """
     types = (events.polarity.dtype, events.t_us.dtype, events.offsets.dtype)
     coordinate = events.x.dtype
@@ -61,15 +61,15 @@ def count(
     """Count the events of all recordings, several recordings at once.
 
     Args:
-        events: recordings, served; they need not be in the order of time.
-        counts: what the counts are written into, (N, T, P, H, W), served.
-        edges: microsecond from which each step counts, (T,) int64, ascending from 0; None for equal steps over each
+        events: recordings, for which `serves` is true; they need not be sorted by time.
+        counts: the array that the counts are written to, (N, T, P, H, W).
+        edges: the beginning of each step in microseconds, (T,) int64, ascending from 0; None for equal steps over each
             recording.
-        longest_us: length of what equal steps are made of, at most, in microseconds.
-        keep_us: events later than this after the first one of their recording are left out, microseconds.
+        longest_us: the largest duration that is divided into equal steps, in microseconds.
+        keep_us: events that come later than this after the first one of their recording are left out, in microseconds.
 
     Returns:
-        Whether the type of `counts` holds every count; where it does not, their numbers mean nothing.
+        Whether every count fits the data type of `counts`; otherwise the counts are invalid.
 
     Raises:
         IndexError: an event lies outside the sensor.

@@ -11,14 +11,14 @@ from neurorules.native.rings import native, reference
 from neurorules.native.rings.system import EDGE_TAPS, NODE_TAPS, Mode, RingSystem
 
 RINGS_AT_ONCE = 2**18
-"""How many rings of connections plain torch runs at once, to bound its memory."""
+"""The number of rings of connections that plain torch runs at once, to limit its memory."""
 
 
 def run_nodes(system: RingSystem, drive: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
     """Run the rings of neurons. R is the number of rows.
 
     Args:
-        system: numbers of the rings.
+        system: the numbers of the rings.
         drive: (R, N), before saturation.
         rest: fixed points x* (5, N), > 0.
 
@@ -35,19 +35,19 @@ def run_nodes(system: RingSystem, drive: Tensor, rest: Tensor) -> tuple[Tensor, 
 def reverse_nodes(
     system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, rest: Tensor, final: Tensor, sums: bool = False
 ) -> tuple[Tensor, Tensor | None]:
-    """Run the reverse circuit of neurons' rings. EXACT and DISCRETE run the forward path again instead of storing it.
+    """Run the reverse circuit of neurons' rings. The modes EXACT and DISCRETE run the forward path again instead of
+    storing it.
 
     Args:
-        system: numbers of the rings.
-        mode: how the reverse signal travels.
-        error: of the output, (R, N).
+        system: the numbers of the rings.
+        mode: the way in which the reverse signal travels.
+        error: the error of the output, (R, N).
         drive, rest, final: as in `run_nodes`.
-        sums: whether the fixed points learn.
+        sums: whether the fixed points learn, so that their gradient is needed.
 
     Returns:
-        What arrives at the drives before saturation (R, N), and the gradient of ln x* (5, N), summed over rows; None
-        for
-        the gradient unless `sums`.
+        The gradient of the drives before saturation (R, N), and the gradient of ln x* (5, N), summed over rows; None
+        for the gradient unless `sums`.
     """
     drive = system.saturated(drive)
     if native.serves(drive):
@@ -61,7 +61,7 @@ def run_edges(system: RingSystem, drive: Tensor, rest: Tensor) -> Tensor:
     """Run the rings of connections. Those with a drive of 0 stay at rest.
 
     Args:
-        system: numbers of the rings.
+        system: the numbers of the rings.
         drive: (R, I), before saturation.
         rest: fixed points x* (5, I, O), > 0.
 
@@ -82,13 +82,13 @@ def reverse_edges(system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, 
     """Run the reverse circuit of connections' rings.
 
     Args:
-        system: numbers of the rings.
-        mode: how the reverse signal travels.
-        error: of the summed output, (R, O).
+        system: the numbers of the rings.
+        mode: the way in which the reverse signal travels.
+        error: the error of the summed output, (R, O).
         drive, rest: as in `run_edges`.
 
     Returns:
-        What arrives at the drives before saturation, (R, I).
+        The gradient of the drives before saturation, (R, I).
     """
     drive = system.saturated(drive)
     if native.serves(drive):
@@ -101,9 +101,9 @@ def fixed_point_gradient(system: RingSystem, mode: Mode, error: Tensor, drive: T
     """The gradient of connections' ln x*, which teaches their fixed points.
 
     Args:
-        system: numbers of the rings.
-        mode: how the reverse signal travels.
-        error: of the summed output, (R, O).
+        system: the numbers of the rings.
+        mode: the way in which the reverse signal travels.
+        error: the error of the summed output, (R, O).
         drive, rest: as in `run_edges`.
 
     Returns:

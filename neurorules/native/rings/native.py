@@ -1,4 +1,4 @@
-"""Calls into the compiled rings: allocates the outputs and hands over addresses."""
+"""Calls into the compiled rings: these functions allocate the outputs and pass addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurorules.native.rings.system import Mode, RingSystem
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("rings.c", "rings_template.c"))
 FLAGS = (*compile_c.FLAGS, "-ffp-contract=fast")
-"""Rings may round once where a product is added."""
+"""Fused multiply-adds are allowed in rings."""
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
@@ -34,12 +34,12 @@ class _System(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled rings, or None after one warning where they cannot be had. Each process asks once."""
+    """The compiled rings, or None, after one warning, if they cannot be compiled. Each process tries once."""
     return compile_c.load(compile_c.find_compiler(), SOURCES, FLAGS, instead="rings run in plain torch")
 
 
 def serves(tensor: Tensor) -> bool:
-    """Whether rings driven by a tensor like this one run compiled."""
+    """Whether the compiled kernels can run rings that are driven by a tensor of this type and device."""
     return tensor.device.type == "cpu" and tensor.dtype in DTYPES and library() is not None
 
 
@@ -58,9 +58,9 @@ def nodes(system: RingSystem, taps: Sequence[float], drive: Tensor, rest: Tensor
     """Run the rings of neurons, compiled.
 
     Args:
-        system: numbers of the rings.
+        system: the numbers of the rings.
         taps: weights of the five displacements in the output.
-        drive: (R, N), saturated, contiguous.
+        drive: (R, N), already saturated, contiguous.
         rest: x* (5, N), contiguous.
 
     Returns:
@@ -79,15 +79,15 @@ def nodes_back(
     """Run the reverse circuit of neurons' rings, compiled.
 
     Args:
-        system: numbers of the rings.
+        system: the numbers of the rings.
         taps: weights of the five displacements in the output.
-        mode: how the reverse signal travels.
-        error: of the output, (R, N), contiguous.
+        mode: the way in which the reverse signal travels.
+        error: the error of the output, (R, N), contiguous.
         drive, rest, final: as in `nodes`.
-        sums: whether the gradient of ln x* is asked for.
+        sums: whether the gradient of ln x* is needed.
 
     Returns:
-        What arrives at the drives before saturation (R, N), and the gradient of ln x* (5, N); None unless `sums`.
+        The gradient of the drives before saturation (R, N), and the gradient of ln x* (5, N); None unless `sums`.
     """
     rows, size = drive.shape
     arrived = torch.empty_like(drive)
@@ -100,9 +100,9 @@ def edges(system: RingSystem, taps: Sequence[float], drive: Tensor, rest: Tensor
     """Run the rings of connections, compiled.
 
     Args:
-        system: numbers of the rings.
+        system: the numbers of the rings.
         taps: weights of the five displacements in the output.
-        drive: (R, I), saturated, contiguous.
+        drive: (R, I), already saturated, contiguous.
         rest: x* (5, I, O), contiguous.
 
     Returns:
@@ -120,10 +120,10 @@ def edges_sums(
     """The gradient of connections' ln x*, compiled.
 
     Args:
-        system: numbers of the rings.
+        system: the numbers of the rings.
         taps: weights of the five displacements in the output.
-        mode: how the reverse signal travels.
-        error: of the summed output, (R, O), contiguous.
+        mode: the way in which the reverse signal travels.
+        error: the error of the summed output, (R, O), contiguous.
         drive, rest: as in `edges`.
 
     Returns:
@@ -141,14 +141,14 @@ def edges_back(
     """Run the reverse circuit of connections' rings, compiled.
 
     Args:
-        system: numbers of the rings.
+        system: the numbers of the rings.
         taps: weights of the five displacements in the output.
-        mode: how the reverse signal travels.
-        error: of the summed output, (R, O), contiguous.
+        mode: the way in which the reverse signal travels.
+        error: the error of the summed output, (R, O), contiguous.
         drive, rest: as in `edges`.
 
     Returns:
-        What arrives at the drives before saturation, (R, I).
+        The gradient of the drives before saturation, (R, I).
     """
     (rows, pre), post = drive.shape, rest.shape[2]
     arrived = torch.empty_like(drive)

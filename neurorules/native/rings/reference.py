@@ -1,6 +1,7 @@
-"""Rings in plain torch: meaning and oracle of the C kernels, and what runs where they cannot (CUDA, no compiler).
+"""Rings in plain torch: the definition and the oracle of the C kernels, and their replacement on CUDA and without a
+compiler.
 
-A ring's variables are the first axis; all others are rings. Drives are saturated already.
+The first axis holds a ring's variables, and all other axes are rings. Drives are already saturated.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from neurorules.native.rings.system import Mode, RingSystem
 
-J, S, T = 0, 1, 4  # places of metal, water and earth on the ring
+J, S, T = 0, 1, 4  # the indices of metal, water and earth on the ring
 
 
 def couple(a: Tensor, d: Tensor) -> Tensor:
@@ -29,7 +30,9 @@ def couple(a: Tensor, d: Tensor) -> Tensor:
 
 
 def _matrix_like(system: RingSystem, like: Tensor) -> Tensor:
-    """`RingSystem.matrix` where `like` lies and of its type, filled there: a copy from the host would be waited for."""
+    """`RingSystem.matrix` with the device and type of `like`. It is filled on the device, since a copy from the host
+    would make the CPU wait.
+    """
     a = like.new_zeros(5, 5)
     a.diagonal().fill_(-system.k2)
     for ahead, rate in ((-1, system.k3), (4, system.k3), (1, -system.k3), (-4, -system.k3)):
@@ -41,12 +44,12 @@ def run(system: RingSystem, drive: Tensor, rest: Tensor) -> tuple[Tensor, list[t
     """Run rings from rest under a constant drive.
 
     Args:
-        system: numbers of the rings.
+        system: the numbers of the rings.
         drive: saturated, (...).
         rest: x* (5, ...), which broadcasts with the drive.
 
     Returns:
-        Final x (5, ...), and for each step x before it and at its Heun predictor.
+        The final x (5, ...), and for each step the x before it and at its Heun predictor.
     """
     shape = (5, *torch.broadcast_shapes(rest.shape[1:], drive.shape))
     matrix = _matrix_like(system, drive)
@@ -86,24 +89,23 @@ def back(
     """Carry an output's error backwards through rings, by the reverse circuit.
 
     Args:
-        system: numbers of the rings.
+        system: the numbers of the rings.
         taps: weights of the five displacements in the output.
-        mode: how the reverse signal travels.
-        error: of the output (...).
+        mode: the way in which the reverse signal travels.
+        error: the error of the output (...).
         drive, rest: as in `run`.
         last: final x (5, ...).
-        learn: whether the gradient of ln x* is asked for.
+        learn: whether the gradient of ln x* is needed.
 
     Returns:
-        What arrives at the drive (...), and the gradient of ln x* (5, ...); None for the gradient unless `learn`, but
-        in
-        mode LEAD, which always makes it.
+        The gradient of the drive (...), and that of ln x* (5, ...). The second one is None unless `learn` is true; the
+        mode LEAD always computes it.
     """
     weight = last.new_zeros(5, *[1] * (last.ndim - 1))
     for place, tap in enumerate(taps):
         weight[place] = tap
     along = rest.expand_as(last) if mode is Mode.FIXED else last
-    a = error * last * weight  # of x to of ln x, at the element itself
+    a = error * last * weight  # from the gradient of x to that of ln x, at the driven element
     if mode is Mode.LEAD:
         return _lead(system, taps, a, error * drive, last, rest)
     matrix = _matrix_like(system, last).T
@@ -154,7 +156,7 @@ def _continuous(
 def _lead(
     system: RingSystem, taps: Sequence[float], a: Tensor, pushed: Tensor, last: Tensor, rest: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Drive -> J at distance 1, -> S and T at distance 2: leading terms in T = steps h; no run."""
+    """Drive -> J at distance 1, -> S and T at distance 2: the leading terms in T = steps h, without a run."""
     span = system.steps * system.h
     two = system.k3 * span**2 / 2
     sums = torch.zeros_like(a)

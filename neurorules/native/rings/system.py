@@ -17,19 +17,20 @@ from torch import Tensor
 from neurorules.language.ranges import NonNegative, Positive, Range, ranged
 
 ELEMENTS = ("J", "S", "M", "H", "T")
-"""Metal, water, wood, fire, earth: each feeds on the one before it, J on T."""
+"""Metal, water, wood, fire and earth: each variable feeds on the previous one, and J feeds on T."""
 NODE_TAPS = (0.0, 1.0, 0.0, 0.0, 0.0)
-"""A neuron's output: the displacement of S."""
+"""The output of a neuron: the displacement of S."""
 EDGE_TAPS = (0.0, 1.0, 0.0, 0.0, 1.0)
-"""A connection's output: those of S, which J feeds, and T, which J eats: together a signed weight."""
+"""The output of a connection: the displacements of S, which J feeds, and of T, which J eats. Together they give a
+signed weight."""
 RingSteps = Annotated[int, Range("[1, 1024]")]
-"""How many Heun steps one run has."""
+"""The number of Heun steps of one run."""
 LOG_REST = (-1.5, 1.0)
 """The range of ln x*; further out the explicit steps become unstable."""
 
 
 ModeName = Literal["exact", "final", "fixed", "lead", "discrete"]
-"""The names of `Mode` as users write them."""
+"""The names of the values of `Mode` as users write them."""
 
 
 class Mode(IntEnum):
@@ -55,19 +56,19 @@ class Mode(IntEnum):
 @ranged("five-element ring")
 @dataclass(frozen=True)
 class RingSystem:
-    """dx_i/dt = x_i (k1_i - k2 x_i + k3 x_{i-1} - k3 x_{i+1} + u_i), with k1 = -A x*: x* is a fixed point at will.
+    """dx_i/dt = x_i (k1_i - k2 x_i + k3 x_{i-1} - k3 x_{i+1} + u_i), with k1 = -A x*, so that x* can be chosen freely.
 
     In z = ln(x / x*): z' = A (x - x*) + u, which keeps x positive. u drives J alone and is saturated.
 
     Args:
-        k2: self-limitation, >= 0: a propagator where positive, an oscillator (x circles x*) where 0.
+        k2: self-limitation, >= 0. If it is positive, the ring propagates a signal; at 0 it oscillates (x circles x*).
         k3: coupling, > 0.
-        steps: Heun steps a run, 1 to 1024.
+        steps: the number of Heun steps of a run, 1 to 1024.
         h: length of a step, > 0; T = steps h must stay short: at rest under a drive the system is linear.
         saturation: largest size of the drive, > 0: u = saturation tanh(u / saturation).
 
     Raises:
-        UserError: a number out of range.
+        UserError: a number is out of range.
     """
 
     k2: NonNegative = 0.5
@@ -77,11 +78,11 @@ class RingSystem:
     saturation: Positive = 3.0
 
     def saturated(self, drive: Tensor) -> Tensor:
-        """The drive that reaches J, u of the class's docstring; of any shape."""
+        """The saturated drive of J, the u in the docstring of the class; of any shape."""
         return self.saturation * torch.tanh(drive / self.saturation)
 
     def saturation_slope(self, saturated: Tensor) -> Tensor:
-        """Derivative of `saturated` by the drive, at what it gave."""
+        """The derivative of `saturated` with respect to the drive, from the saturated drive."""
         return 1 - (saturated / self.saturation).square()
 
     def matrix(self) -> Tensor:
@@ -90,7 +91,7 @@ class RingSystem:
 
 
 def coupling_matrix(k2: Tensor, k3: Tensor) -> Tensor:
-    """The matrix A = -diag(k2) + N, with N[i, i-1] = k3_i = -N[i-1, i]: what i gains, the one before it loses.
+    """The matrix A = -diag(k2) + N, with N[i, i-1] = k3_i = -N[i-1, i]: variable i gains what the previous one loses.
 
     Args:
         k2: self-limitation of each variable, (5,).
@@ -120,7 +121,9 @@ def fixed_point(a: Tensor, k1: Tensor) -> Tensor:
 
 
 def fixed_points(log_rest: Tensor) -> Tensor:
-    """x* of the learned ln x*, held in 0.22 .. 2.7: further out the explicit steps become unstable."""
+    """The fixed points x* from the learned ln x*, limited to 0.22 .. 2.7, since the explicit steps are unstable further
+    out.
+    """
     return log_rest.clamp(*LOG_REST).exp()
 
 

@@ -1,6 +1,6 @@
-"""Reverse scans whose gates vary in time, and the way back through what a population sends itself, compiled.
+"""Compiled reverse scans whose gates vary in time, and those through the recurrent synapses of a population.
 
-R[t] = post[t] + keep[t+1] R[t+1],  Q[t] = admit[t] R[t] + alpha Q[t+1],  R = Q = 0 behind the last step.
+R[t] = post[t] + keep[t+1] R[t+1], Q[t] = admit[t] R[t] + alpha Q[t+1], R = Q = 0 after the last step.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from .population import function, in_panels
 
 
 class Passing(NamedTuple):
-    """The ways by which small changes pass through the steps of a population.
+    """The gates by which small changes pass through the steps of a population.
 
     Args:
-        keep: from the membrane of the step before, (T, B, N); may be expanded over time.
-        admit: from the current of the same step, likewise.
+        keep: the gate from the membrane of the previous step, (T, B, N); may be expanded over time.
+        admit: the gate from the current of the same step, of the same shape.
         alpha: decay of a synaptic current per step, a number or (N,).
-        rise, decay: of the threshold by a spike in the next step, and of that rise per step, likewise.
+        rise, decay: the rise of the threshold in the step after a spike, and the decay of that rise per step, each a
+            number or (N,).
     """
 
     keep: Tensor
@@ -48,7 +49,9 @@ class _AdjointTask(ctypes.Structure):
 
 
 def _over_time(values: Tensor) -> tuple[Tensor, int]:
-    """Contiguous values, and how far their next step is: 0 where each step reads the same plane."""
+    """Contiguous values, and the distance to the values of the next step, which is 0 if all steps read the same
+    values.
+    """
     if values.stride(0) == 0:
         return values[0].contiguous(), 0
     return values.contiguous(), values[0].numel()
@@ -59,12 +62,12 @@ def adjoint(post: Tensor, passing: Passing, membrane: bool = True, current: bool
     """Carry a post factor backwards through the steps of a population; see the module's docstring.
 
     Args:
-        post: factor of the membrane, (T, B, N), served by `loops`.
-        passing: how changes pass.
-        membrane, current: which of R and Q to keep.
+        post: the factor of the membrane, (T, B, N), for which `loops` is true.
+        passing: the gates.
+        membrane, current: whether to return R, and Q.
 
     Returns:
-        R and Q, (T, B, N) each, those that were asked for.
+        R and Q, (T, B, N) each, if requested.
     """
     steps, rows, neurons = post.shape
     outs = [fresh(*post.shape, like=post) if wanted else None for wanted in (membrane, current)]
@@ -84,20 +87,20 @@ def adjoint(post: Tensor, passing: Passing, membrane: bool = True, current: bool
 
 @torch.no_grad()
 def loop_back(post: Tensor, psi: Tensor, passing: Passing, w: Tensor | None, gain: Tensor | None) -> Tensor:
-    """Add to a factor on spikes what comes back to them through the population's own synapses and rising thresholds.
+    """Add the factor that comes back to spikes through the population's recurrent synapses and rising thresholds.
 
-    total[t] = post[t] + W^T (gain Q[t+1]) + A[t+1], with Q made of total psi, and A[t] = decay A[t+1] - rise total[t]
-    psi[t].
+    total[t] = post[t] + W^T (gain Q[t+1]) + A[t+1], with Q computed from total psi, and A[t] = decay A[t+1] - rise
+    total[t] psi[t].
 
     Args:
-        post: factor on the spikes, (T, B, N), served by `loops`.
+        post: the factor of the spikes, (T, B, N), for which `loops` is true.
         psi: derivative of a spike by its membrane, (T, B, N).
-        passing: how changes pass.
-        w: weights by which the factor comes back, (N, N); None where the population sends itself nothing.
-        gain: what multiplies the population's own current, () or (N,); None for 1.
+        passing: the gates.
+        w: the weights by which the factor comes back, (N, N); None if the population is not recurrent.
+        gain: the factor of the recurrent current, () or (N,); None for 1.
 
     Returns:
-        The factor with what comes back, (T, B, N).
+        The sum of both factors, (T, B, N).
     """
     steps, rows, neurons = post.shape
     total = fresh(*post.shape, like=post)

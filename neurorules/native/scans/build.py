@@ -18,7 +18,7 @@ SOURCES = (
     "adjoint_template.c",
     "program_template.c",
 )
-# No contraction into fused multiply-adds: the results must be those of torch's separate operations, bit for bit.
+# No fused multiply-adds: the results must equal those of torch's separate operations, bit for bit.
 FLAGS = (*compile_c.FLAGS, "-ffp-contract=off")
 
 
@@ -32,7 +32,7 @@ def _load_or_compile(compiler: str, folder: Path) -> ctypes.CDLL:
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled kernels, or None after one warning where they cannot be had. Each process asks once."""
+    """The compiled kernels, or None, after one warning, if they cannot be compiled. Each process tries once."""
     return compile_c.load(find_compiler(), _sources(), FLAGS)
 
 

@@ -1,4 +1,4 @@
-"""Inputs and outputs of a scan: the words that the C kernels, the Triton kernels and their torch reference share."""
+"""The inputs and outputs of a scan, which the C kernels, the Triton kernels and their torch reference share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Reset(IntEnum):
 
 
 RESETS = {"subtract": Reset.SUBTRACT, "zero": Reset.ZERO, "none": Reset.NONE}
-"""Resets by the words that neurons have for them."""
+"""The resets by the names that neurons use."""
 
 
 class PsiShape(IntEnum):
@@ -49,16 +49,17 @@ HAVE_PRIMITIVE = frozenset({PsiShape.BOXCAR, PsiShape.TRIANGLE, PsiShape.FAST_SI
 
 
 class Total(IntEnum):
-    """The quantity that a scan sums over time, beside what it keeps. The numbers are those of scans.c."""
+    """The quantity that a scan sums over time, in addition to its other outputs. The numbers are those of scans.c."""
 
     POSITIVE_V = 1  # max(v, 0)
     GRADED = 2  # the primitive of psi, 0 at the threshold
 
 
 class Affine(NamedTuple):
-    """The map of a current on its way into the membrane: (current - shift - mean) * gain + bias.
+    """The map of a current before it reaches the membrane: (current - shift - mean) * gain + bias.
 
-    Each is () or (N,), and None leaves a part out; mean and gain come together. Moments are those of current - shift.
+    Each is () or (N,), and None leaves a part out; mean and gain come together. The moments are those of current -
+    shift.
     """
 
     shift: torch.Tensor | None = None
@@ -72,7 +73,7 @@ class Through(NamedTuple):
 
     Args:
         current: (T, B, N), or (B, N) for the same at each step.
-        affine: what normalised it, without a bias.
+        affine: the map that normalised it, without a bias.
         mean_d, mean_product: (N,).
     """
 
@@ -83,14 +84,14 @@ class Through(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """A layer's run through time. What was not asked for is None.
+    """The results of a layer's run through time. Those that were not requested are None.
 
     Args:
         spikes: 0 or 1, (T, B, N).
         v: membrane before the reset, (T, B, N).
-        u: membrane left behind, (B, N).
+        u: the membrane after the last step, (B, N).
         spike_total: sum over time of the spikes, (B, N).
-        total: sum over time of what `Total` names, (B, N).
+        total: sum over time of the quantity that `Total` names, (B, N).
         current_sum, square_sum: sums over time of the shifted current and of its square, (B, N).
     """
 
@@ -104,7 +105,7 @@ class Scan(NamedTuple):
 
 
 class Reverse(NamedTuple):
-    """The sums that a reverse scan over time gives. What was not asked for is None.
+    """The results of a reverse scan over time. Those that were not requested are None.
 
     Args:
         every: outer * R[t], or outer * the normalisation's adjoint of R[t], (T, B, N).
@@ -130,7 +131,7 @@ class ScanInputs(NamedTuple):
     reset_delay: bool
     u0: torch.Tensor | None
     affine: Affine
-    spike_dtype: torch.dtype | None  # None: the spikes are not kept
+    spike_dtype: torch.dtype | None  # None if the spikes are not stored
     keep_v: bool
     spike_total: bool
     total: Total | None

@@ -1,4 +1,4 @@
-"""The scans' public functions: check the inputs, then choose the C kernel, the Triton kernel or plain torch."""
+"""The scans' public functions, which check the inputs and choose the C kernel, the Triton kernel or plain torch."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from .on_gpu import Kernels, gpu_kernels
 
 
 def compiled() -> bool:
-    """Whether CPU scans run in the compiled kernels (compiles them if this is the first use)."""
+    """Whether scans on the CPU run in the compiled kernels, which are compiled at the first use."""
     return library() is not None
 
 
 def serves(tensor: torch.Tensor) -> bool:
-    """Whether scans over a tensor like this one run in the compiled kernels."""
+    """Whether the compiled kernels can scan a tensor of this type and device."""
     return _kernels(tensor) is not None
 
 
@@ -60,18 +60,19 @@ def scan(
         current: (T, B, N), or (B, N) for the same current at each step.
         steps: T, >= 1.
         beta, v_threshold: one number, or (N,). No unit is assumed: v, current and v_threshold share theirs.
-        reset, reset_delay: what a spike does to the membrane, and whether a step later.
-        u0: (B, N), membrane to start from; zeros if None.
-        affine: what happens to the current before it reaches the membrane.
-        spikes, v, spike_total, total, moments: which outputs to make; moments are the sums of current and square.
-        psi: of the total `GRADED`.
-        spike_dtype: of the stored spikes: bool, uint8, bfloat16, or the current's dtype if None.
+        reset, reset_delay: the effect of a spike on the membrane, and whether it comes one step later.
+        u0: the initial membrane, (B, N); zeros if None.
+        affine: the map that is applied to the current before it reaches the membrane.
+        spikes, v, spike_total, total, moments: which outputs to compute; moments are the sums of the current and of its
+            square.
+        psi: the surrogate derivative of the total `GRADED`.
+        spike_dtype: the spike dtype of the stored spikes: bool, uint8, bfloat16, or the current's dtype if None.
 
     Returns:
-        The outputs; constants of autograd, whatever the inputs.
+        The outputs; autograd does not follow them, whatever the inputs are.
 
     Raises:
-        ValueError, TypeError: a shape or dtype that does not fit.
+        ValueError, TypeError: a shape or dtype does not fit.
     """
     _check_steps(current, steps, "current")
     plane, dtype = current.shape[-2:], current.dtype
@@ -109,7 +110,7 @@ def reverse_scan(
         R, (T, B, N).
 
     Raises:
-        ValueError, TypeError: a shape or dtype that does not fit, or a missing v or spikes.
+        ValueError, TypeError: a shape or dtype does not fit, or `v` or `spikes` is missing.
     """
     arguments = {"spikes": spikes, "v": v, "v_threshold": v_threshold, "psi": psi}
     every = reverse(gradient, steps, beta, reset, **arguments, totals=False).every  # type: ignore[arg-type]
@@ -133,10 +134,11 @@ def reverse(
     every: bool = True,
     totals: bool = True,
 ) -> Reverse:
-    """Carry a factor of the spikes to one of the current: through the membrane backwards in time, resets held fixed.
+    """Carry a factor of the spikes backwards in time through the membrane to a factor of the current, with resets held
+    fixed.
 
-    R[t] = g[t] + gate[t+1] R[t+1];  gate[t+1] = beta, or beta (1 - s[t]) for `ZERO`;  g[t] = gradient[t] psi(v[t]).
-    With beta = 0 and no reset to zero, R = g: a post factor without memory.
+    R[t] = g[t] + gate[t+1] R[t+1]; gate[t+1] = beta, or beta (1 - s[t]) for `ZERO`; g[t] = gradient[t] psi(v[t]). With
+    beta = 0 and no reset to zero, R = g, a post factor without memory.
 
     Args:
         gradient: (T, B, N), or (B, N) for the same at each step: of the spikes; without `psi`, of the membrane v.
@@ -144,15 +146,15 @@ def reverse(
         spikes: (T, B, N), any storage; only the `ZERO` reset reads them. If None, they are v > v_threshold.
         v: (T, B, N), the membrane before the reset; needed by `psi`.
         psi: surrogate derivative; None for a gradient of the membrane.
-        through: the normalisation whose adjoint `every` step goes through; None for none.
-        outer: factor of `every` step.
-        every, totals: which outputs to make.
+        through: the normalisation whose adjoint is applied to `every` step; None for none.
+        outer: the factor of `every` step.
+        every, totals: which outputs to compute.
 
     Returns:
-        The outputs; constants of autograd.
+        The outputs; autograd does not follow them.
 
     Raises:
-        ValueError, TypeError: a shape or dtype that does not fit, or a missing v or spikes.
+        ValueError, TypeError: a shape or dtype does not fit, or `v` or `spikes` is missing.
     """
     _check_steps(gradient, steps, "gradient")
     whole = (steps, *gradient.shape[-2:])
@@ -200,7 +202,7 @@ def _checked(through: Through | None, gradient: torch.Tensor, whole: Sequence[in
 
 
 def _kernels(tensor: torch.Tensor) -> Kernels | None:
-    """The kernels for a tensor's device and type; None where plain torch is all there is."""
+    """The kernels for a tensor's device and type; None if there is only plain torch."""
     if tensor.dtype not in native.DTYPES:
         return None
     if tensor.device.type == "cuda":

@@ -1,4 +1,4 @@
-"""Calls into the compiled kernels: allocates the outputs and hands over addresses."""
+"""Calls into the compiled kernels: these functions allocate the outputs and pass addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STORAGE: dict[torch.dtype | None, int] = {
     torch.bool: 1,
     torch.uint8: 1,
     torch.bfloat16: 2,
-}  # else 0: the layer's dtype
+}  # otherwise 0, for the layer's dtype
 
 
 class AffineFields(ctypes.Structure):
@@ -58,12 +58,12 @@ class _ReverseTask(ctypes.Structure):
 
 
 def address(tensor: torch.Tensor | None) -> int | None:
-    """The address of a tensor's values, as C takes it; None for none."""
+    """The address of a tensor's values; None for None."""
     return None if tensor is None else tensor.data_ptr()
 
 
 def affine_fields(affine: Affine) -> AffineFields:
-    """The fields of an affine map, as C takes them. Its tensors must live as long as the call."""
+    """The fields of an affine map in the form of C. Its tensors must exist until the call returns."""
     sizes = (0 if part is None else part.numel() for part in affine)
     return AffineFields(*(address(part) for part in affine), *sizes)
 
@@ -72,11 +72,11 @@ def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
     """Run `reference.scan` in one pass over memory.
 
     Args:
-        library: of the compiled kernels.
+        library: the compiled kernels.
         k: checked inputs, on a CPU.
 
     Returns:
-        The outputs that were asked for.
+        The requested outputs.
     """
     plane = k.current.shape[-2:]
     every = (k.steps, *plane)
@@ -107,11 +107,11 @@ def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
     """Run `reference.reverse` in one pass over memory.
 
     Args:
-        library: of the compiled kernels.
+        library: the compiled kernels.
         k: checked inputs, on a CPU.
 
     Returns:
-        The outputs that were asked for.
+        The requested outputs.
     """
     plane, through, psi = k.gradient.shape[-2:], k.through, k.psi
     out = Reverse(

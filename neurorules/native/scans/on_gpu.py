@@ -1,4 +1,6 @@
-"""The choice of kernels that scan on a GPU: Triton's where it can be imported, else none, which one line says."""
+"""The choice of kernels that scan on a GPU: those of Triton if it can be imported; otherwise there is one line of
+warning.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from .contract import Reverse, ReverseInputs, Scan, ScanInputs
 
 
 class Kernels(NamedTuple):
-    """The two scans of one kind of machine: functions from checked inputs to the outputs that were asked for."""
+    """The two scans for one kind of machine: functions from checked inputs to the requested outputs."""
 
     scan: Callable[[ScanInputs], Scan]
     reverse: Callable[[ReverseInputs], Reverse]
@@ -20,7 +22,7 @@ class Kernels(NamedTuple):
 
 @functools.cache
 def gpu_kernels() -> Kernels | None:
-    """The Triton kernels, or None after one warning where Triton is not installed. Each process asks once."""
+    """The Triton kernels, or None, after one warning, if Triton is not installed. Each process tries once."""
     try:
         launch = importlib.import_module(f"{__package__}.triton_launch")
     except ImportError as missing:

@@ -1,8 +1,8 @@
-"""Scans of populations that may read their own spikes, with membranes, adaptation or synaptic currents, compiled.
+"""Compiled scans of populations, which may be recurrent, and have adaptation or synaptic currents.
 
-A step is that of `neurons/`: leaky, adaptive or synaptic integrators. What a population sends itself is the sum of the
-weights of its few neurons that fired in the step before, one row of weights for each of them. Without a compiler
-nothing here runs, and `torch_path` takes one step after the other.
+A step equals that of the leaky, adaptive and synaptic integrators in `neurons/`. The recurrent current is the sum of
+one row of weights for each neuron that fired in the previous step. Without a compiler these scans are not available,
+and `torch_path` runs one step after the other.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from .contract import Affine, Reset
 from .native import DTYPES, AffineFields, address, affine_fields
 
 LARGEST = 1024
-"""Neurons of the largest population whose own spikes the scans bring back. Source: measured with float32 on one thread
-of a Zen 4 core. Up to it scans take less time than dense products, whatever fires; of 2000 neurons dense products take
-less where more than one in four fires, and on the way back."""
+"""The largest recurrent population that the scans run. Source: measured with float32 on one thread of a Zen 4 core. Up
+to this size scans are faster than dense products at any activity; with 2000 neurons dense products are faster if more
+than one neuron in four fires, and in the reverse scan."""
 
 
 class Kind(IntEnum):
-    """The state of a neuron beside its membrane. The numbers are those of scans.c."""
+    """The state of a neuron in addition to its membrane. The numbers are those of scans.c."""
 
     LEAKY = 0  # none
-    ADAPTIVE = 1  # a threshold that rises with each spike
+    ADAPTIVE = 1  # its threshold rises with each spike
     SYNAPTIC = 2  # a synaptic current
 
 
 class Cells(NamedTuple):
-    """The neurons of a population in numbers, each one number or (N,).
+    """The numbers of a population's neurons, each a single number or (N,).
 
     Args:
-        kind: what they have beside a membrane.
+        kind: the state that they have in addition to the membrane.
         beta, v_threshold: decay of the membrane per step, and its threshold.
         reset, reset_delay: as in `scan`.
         slow: decay of the adaptation (rho) or of the synaptic current (alpha) per step.
@@ -61,9 +61,9 @@ class Start(NamedTuple):
     """The state of a population before the first step, (B, N) each; None for rest.
 
     Args:
-        u: membrane left behind.
+        u: the membrane after the previous step.
         extra: adaptation or synaptic current.
-        spikes: of the step before, 0 or 1.
+        spikes: the spikes of the previous step, 0 or 1.
     """
 
     u: Tensor | None = None
@@ -72,15 +72,15 @@ class Start(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """A population's run through time.
+    """The results of a population's run through time.
 
     Args:
         spikes: 0 or 1, (T, B, N).
-        late: of the step before each, (T, B, N); shares its memory with `spikes`.
-        v: what the threshold sees, (T, B, N).
-        u, extra: the state after the last step, (B, N) each; `extra` of leaky neurons means nothing.
+        late: the spikes of the step before each step, (T, B, N), in the memory of `spikes`.
+        v: the value that is compared with the threshold, (T, B, N).
+        u, extra: the state after the last step, (B, N) each; `extra` has no meaning for leaky neurons.
         spike_total: sum over time of the spikes, (B, N).
-        current_sum, square_sum: sums over time of the shifted current and of its square, (B, N); None unless asked for.
+        current_sum, square_sum: sums over time of the shifted current and of its square, (B, N); None unless requested.
     """
 
     spikes: Tensor
@@ -108,14 +108,14 @@ class _LoopTask(ctypes.Structure):
 
 
 def loops(tensor: Tensor, own: int = 0) -> bool:
-    """Whether `loop` runs over a tensor like this one: where the kernels are compiled, on a CPU.
+    """Whether `loop` can run over a tensor of this type: on a CPU, with compiled kernels.
 
     Args:
-        tensor: a current, or what is carried back.
-        own: neurons of a population that reads itself; 0 for one that does not.
+        tensor: a current, or a factor to carry back.
+        own: the number of neurons of a recurrent population; 0 for one that is not recurrent.
 
     Returns:
-        Whether it does.
+        Whether it can.
     """
     return own <= LARGEST and tensor.device.type == "cpu" and dispatch.serves(tensor)
 
@@ -134,17 +134,17 @@ def loop(
     """Run a population through time in one pass over memory.
 
     Args:
-        current: (T, B, N), or (B, N) for the same current at each step; served by `loops`.
+        current: (T, B, N), or (B, N) for the same current at each step; for which `loops` is true.
         steps: T, >= 1.
         cells: the neurons.
-        w: weights of what the population sends itself, one step late, (N, N); None for none.
+        w: the recurrent weights, whose effect comes one step later, (N, N); None for none.
         start: the state before the first step.
-        affine: what happens to the current before it reaches the membrane.
-        gain: what multiplies the current that the population sends itself, () or (N,); None for 1.
+        affine: the map that is applied to the current before it reaches the membrane.
+        gain: the factor of the recurrent current, () or (N,); None for 1.
         moments: whether to sum the current and its square.
 
     Returns:
-        All that the population did; constants of autograd.
+        The activity of the population; autograd does not follow them.
     """
     rows, neurons = current.shape[-2:]
     current, like = current.contiguous(), current.new_zeros
@@ -175,28 +175,28 @@ def loop(
 
 
 def in_panels(w: Tensor, width: int) -> Tensor:
-    """The rows that neurons add to a sum when they fire, in panels of some columns that fit into registers.
+    """Rearrange weights into panels of some columns, which fit into registers while rows are added.
 
     Args:
         w: (O, I).
-        width: columns of a panel.
+        width: the number of columns of a panel.
 
     Returns:
-        (panels, I, width), with zeros behind the last column.
+        The panels, (panels, I, width), padded with zeros after the last column.
     """
     panels = -(-len(w) // width)
     return pad(w.T, (0, panels * width - len(w))).view(w.shape[1], panels, width).transpose(0, 1).contiguous()
 
 
 def function(name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
-    """The compiled function of a name, for one type of numbers.
+    """The compiled function of a given name, for one data type.
 
     Args:
-        name: without the type.
-        dtype: of the values that it works on.
+        name: the name without the data type.
+        dtype: the data type of its values.
 
     Returns:
-        A function that may give a number of 64 bits.
+        The function, which may return a number of 64 bits.
     """
     compiled = library()
     assert compiled is not None

@@ -1,7 +1,7 @@
-"""Programs of a few operations on values over time that run backwards in one pass over memory, compiled.
+"""Compiled programs of a few operations on values over time, which run backwards in one pass over memory.
 
-What they save is memory: a chain of ten tensor operations writes and reads ten tensors over time, and a program keeps
-all but what is asked for in the first-level cache.
+They save memory traffic: a chain of ten tensor operations writes and reads ten tensors over time, and a program keeps
+everything except for its results in the first-level cache.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .population import function
 
 OPERATORS = {"+": 0, "-": 1, "*": 2, "/": 3}
 LATER, BACK, SLOPE = 4, 5, 6
-"""Operations; the numbers are those of scans.c."""
+"""The operations; the numbers are those of scans.c."""
 MOST = 32
-"""The most inputs and operations of a program together, as in scans.c."""
+"""The largest number of inputs and operations of a program together, as in scans.c."""
 SLOPES = frozenset({PsiShape.BOXCAR, PsiShape.TRIANGLE, PsiShape.FAST_SIGMOID, PsiShape.ATAN})
 """Shapes of a pseudo-derivative that a program computes."""
 
@@ -54,23 +54,23 @@ class Program:
     Args:
         steps: T.
         rows, neurons: B and N.
-        like: gives the type; served by `loops`.
+        like: a tensor of the data type, for which `loops` is true.
     """
 
     def __init__(self, steps: int, rows: int, neurons: int, like: Tensor) -> None:
         self.steps, self.rows, self.neurons, self.like = steps, rows, neurons, like
         self._inputs: list[tuple[Tensor, int, int]] = []
         self._operations: list[tuple[int, Term, Term, Psi | None]] = []
-        self._known: dict[object, Term] = {}
+        self._terms: dict[object, Term] = {}
         self._held: list[Tensor] = []
 
     @property
     def fits(self) -> bool:
-        """Whether it has no more inputs and operations than can run."""
+        """Whether the number of inputs and operations is within the limit."""
         return len(self._inputs) + len(self._operations) <= MOST
 
     def number(self, value: float) -> Term:
-        """A number, as an input."""
+        """Add a number as an input."""
         return self.read(self.like.new_tensor(value))
 
     def read(self, values: Tensor) -> Term:
@@ -85,32 +85,32 @@ class Program:
         key: object = (values.data_ptr(), values.shape, values.stride())
         if values.ndim < 2 and values.numel() == 1:
             key = float(values)
-        if key not in self._known:
-            self._held.append(values)  # another one at its address would pass for it
+        if key not in self._terms:
+            self._held.append(values)  # keeps the address from being used by another tensor
             wide = values.ndim == 3 and values.stride(0) != 0
             values = (values[0] if values.ndim == 3 and not wide else values).to(self.like.dtype).contiguous()
             plane = self.rows * self.neurons
             self._inputs.append((values, plane if wide else 0, plane if values.ndim > 1 else values.numel()))
-            self._known[key] = "input", len(self._inputs) - 1
-        return self._known[key]
+            self._terms[key] = "input", len(self._inputs) - 1
+        return self._terms[key]
 
     def operate(self, operator: str, a: Term, b: Term) -> Term:
         """Add an operation on two values.
 
         Args:
             operator: one of the four `OPERATORS`.
-            a, b: what it is applied to.
+            a, b: the operands.
 
         Returns:
-            Its result.
+            The result of the operation.
         """
         return self._make(OPERATORS[operator], a, b)
 
     def back(self, value: Term, gate: Term) -> Term:
-        """Add the low-pass that runs backwards: R[t] = value[t] + gate[t+1] R[t+1], and R = 0 behind the last step.
+        """Add the low-pass that runs backwards: R[t] = value[t] + gate[t+1] R[t+1], and R = 0 after the last step.
 
         Args:
-            value, gate: of each step.
+            value, gate: the value and the gate of each step.
 
         Returns:
             R.
@@ -118,15 +118,15 @@ class Program:
         return self._make(BACK, value, gate)
 
     def later(self, value: Term) -> Term:
-        """The value of the step after, and 0 at the last step."""
+        """The value of the next step, and 0 at the last step."""
         return self._make(LATER, value, value)
 
     def slope(self, v: Term, v_threshold: Term, psi: Psi) -> Term:
         """Add the pseudo-derivative of a membrane.
 
         Args:
-            v, v_threshold: membrane and threshold.
-            psi: of one of the `SLOPES`.
+            v, v_threshold: the membrane and the threshold.
+            psi: a surrogate derivative of one of the `SLOPES`.
 
         Returns:
             psi(v).
@@ -135,20 +135,20 @@ class Program:
 
     def _make(self, kind: int, a: Term, b: Term, psi: Psi | None = None) -> Term:
         key = kind, a, b, psi
-        if key not in self._known:
+        if key not in self._terms:
             self._operations.append(key)
-            self._known[key] = "operation", len(self._operations) - 1
-        return self._known[key]
+            self._terms[key] = "operation", len(self._operations) - 1
+        return self._terms[key]
 
     @torch.no_grad()
     def run(self, wanted: list[Term]) -> list[Tensor]:
         """Run the program through all steps.
 
         Args:
-            wanted: results of operations.
+            wanted: the results to return.
 
         Returns:
-            Each of them in every step, (T, B, N).
+            The value of each result in every step, (T, B, N).
         """
         outs = {term: fresh(self.steps, self.rows, self.neurons, like=self.like) for term in wanted}
         inputs, inputs_of = len(self._inputs), {"input": 0, "operation": len(self._inputs)}

@@ -1,4 +1,6 @@
-"""The scans in plain torch: meaning and oracle of the C kernels, and what runs where they cannot (CUDA, no cc)."""
+"""The scans in plain torch: the definition and the oracle of the C kernels, and their replacement on CUDA and without a
+compiler.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ def _arrive(current: torch.Tensor, affine: Affine) -> torch.Tensor:
 
 
 def _step(k: ScanInputs, u: torch.Tensor, current: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Membrane before the reset, spikes, membrane left behind; in snnTorch's order of operations."""
+    """One step in snnTorch's order of operations: membrane before the reset, spikes, and membrane after it."""
     late = (u > k.v_threshold).to(u.dtype)
     if k.reset is Reset.ZERO:
         u = (1 - late) * u
@@ -107,7 +109,7 @@ def _weighed(k: ReverseInputs, t: int) -> torch.Tensor:
 def _gate(k: ReverseInputs, t: int) -> torch.Tensor:
     """d v[t+1] / d v[t] with resets taken as constants, the same with and without a delayed reset.
 
-    For ZERO it is so of membranes that start at or below threshold, as all do that start from rest.
+    For ZERO this holds for membranes that start at or below the threshold, as all do that start from rest.
     """
     if k.reset is Reset.ZERO and k.spikes is not None:
         return torch.where(k.spikes[t] != 0, torch.zeros_like(k.beta), k.beta)
@@ -117,7 +119,7 @@ def _gate(k: ReverseInputs, t: int) -> torch.Tensor:
 
 
 def reverse(k: ReverseInputs) -> Reverse:
-    """Adjoint of the current, one torch step after the other. See `dispatch.reverse`."""
+    """The adjoint of the current, one torch step after the other. See `dispatch.reverse`."""
     plane, through = k.gradient.shape[-2:], k.through
     adjoint = k.gradient.new_zeros(plane)
     every = adjoint.new_empty((k.steps, *plane)) if k.keep_every else None

@@ -1,4 +1,4 @@
-"""Launches of the Triton kernels: allocates the outputs and hands the tensors over."""
+"""Launches of the Triton kernels: these functions allocate the outputs and pass the tensors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, Sca
 from .triton_scans import reverse_kernel, scan_kernel
 
 BLOCK = 128
-"""How many neurons a program runs. On an H200, 64 to 1024 of them differed by less than a launch takes."""
+"""The number of neurons of a program. On an H200, 64 to 1024 of them differed by less time than a launch takes."""
 OPTIONS = {"num_warps": 4, "enable_fp_fusion": False}
 """Options of the compiler: a fused multiply-add rounds once where plain torch rounds twice, and spikes would differ."""
 
@@ -86,5 +86,5 @@ def _parts(affine: Affine) -> dict[str, int]:
 
 
 def _bytes(spikes: torch.Tensor) -> torch.Tensor:
-    """Truth values as the bytes that they are stored in."""
+    """View truth values as the bytes in which they are stored."""
     return spikes.view(torch.uint8) if spikes.dtype == torch.bool else spikes

@@ -1,8 +1,8 @@
-"""The scans as Triton kernels, each in one pass over a GPU's memory; `triton_launch` hands the tensors over.
+"""The scans as Triton kernels, each in one pass over a GPU's memory; `triton_launch` passes the tensors.
 
-A program runs a block of neurons through all steps, its state in registers. Operations stand in the order of
-`reference`, and the launches forbid fused multiply-adds, so that sums, products and comparisons are those of plain
-torch. A parameter's `PART` says how it is stored: 0 not at all, 1 one number for all neurons, 2 one per neuron.
+A program runs a block of neurons through all steps, its state in registers. Operations are in the order of `reference`,
+and the launches forbid fused multiply-adds, so that sums, products and comparisons are those of plain torch. A
+parameter's `PART` says how it is stored: 0 not at all, 1 one number for all neurons, 2 one per neuron.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ POSITIVE_V = tl.constexpr(int(Total.POSITIVE_V))
 
 
 @triton.jit
-@no_type_check  # Triton reads the source as it stands
+@no_type_check  # Triton reads the source text
 def block_of_neurons(size, neurons_a_row, BLOCK: tl.constexpr):
-    """The neurons that this program runs: their places in a plane of rows, which of them exist, places in a row.
+    """The neurons that this program runs: their positions in the plane of all rows, a mask of those that exist, and
+    their positions in a row.
 
     Args:
         size: number of neurons of all rows, B x N.
         neurons_a_row: N.
-        BLOCK: how many neurons a program runs.
+        BLOCK: the number of neurons of a program.
     """
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = at < size
@@ -41,28 +42,28 @@ def block_of_neurons(size, neurons_a_row, BLOCK: tl.constexpr):
 
 
 @triton.jit
-@no_type_check  # Triton reads the source as it stands
+@no_type_check  # Triton reads the source text
 def spread(values, neurons, PART: tl.constexpr):
-    """A parameter of a block of neurons: its own numbers, or the one number that all share.
+    """A parameter of a block of neurons: one number for each neuron, or a number that all share.
 
     Args:
         values: address of the parameter.
-        neurons: places of the block's neurons in their row.
+        neurons: the positions of the block's neurons in their row.
         PART: how the parameter is stored, 1 or 2.
     """
     return tl.load(values + neurons) if PART == 2 else tl.load(values)
 
 
 @triton.jit
-@no_type_check  # Triton reads the source as it stands
+@no_type_check  # Triton reads the source text
 def surrogate_height(v, threshold, PSI: tl.constexpr, SLOPE: tl.constexpr):
     """The height h of a surrogate derivative: `reference.surrogate` without its scale.
 
     Args:
         v: membranes of the block.
         threshold: their thresholds.
-        PSI: a `PsiShape` but FLAT.
-        SLOPE: of the surrogate.
+        PSI: a `PsiShape` other than FLAT.
+        SLOPE: the slope of the surrogate.
     """
     z = SLOPE * (v - threshold)
     size = tl.abs(z)
@@ -79,7 +80,7 @@ def surrogate_height(v, threshold, PSI: tl.constexpr, SLOPE: tl.constexpr):
 
 
 @triton.jit
-@no_type_check  # Triton reads the source as it stands
+@no_type_check  # Triton reads the source text
 def summed_height(v, threshold, TOTAL: tl.constexpr, PSI: tl.constexpr, SLOPE: tl.constexpr):
     """The value that a total sums at each step: max(v, 0), or the primitive of the surrogate's shape.
 
@@ -88,7 +89,7 @@ def summed_height(v, threshold, TOTAL: tl.constexpr, PSI: tl.constexpr, SLOPE: t
         threshold: their thresholds.
         TOTAL: a `Total`.
         PSI: a `PsiShape` that has a primitive.
-        SLOPE: of the surrogate.
+        SLOPE: the slope of the surrogate.
     """
     z = SLOPE * (v - threshold)
     low = tl.where(z < -1.0, -1.0, z).to(v.dtype)
@@ -104,13 +105,13 @@ def summed_height(v, threshold, TOTAL: tl.constexpr, PSI: tl.constexpr, SLOPE: t
 
 
 @triton.jit
-@no_type_check  # Triton reads the source as it stands
+@no_type_check  # Triton reads the source text
 def advance(membrane, drive, decay, edge, RESET: tl.constexpr, DELAY: tl.constexpr):
     """One step, `reference._step`: membranes before the reset, spikes, and membranes left behind.
 
     Args:
-        membrane: left behind by the step before.
-        drive: what arrives in this step.
+        membrane: the membrane after the previous step.
+        drive: the current of this step.
         decay, edge: beta and threshold.
         RESET: a `Reset`.
         DELAY: whether the reset comes a step later.
@@ -131,16 +132,16 @@ def advance(membrane, drive, decay, edge, RESET: tl.constexpr, DELAY: tl.constex
 
 
 @triton.jit
-@no_type_check  # Triton reads the source as it stands
+@no_type_check  # Triton reads the source text
 def weighed(gradient, v, edge, PSI: tl.constexpr, SLOPE: tl.constexpr, SCALE: tl.constexpr):
     """A gradient times psi of the membranes, `reference._weighed`.
 
     Args:
-        gradient: of the block.
+        gradient: the gradients of the block.
         v: address of the membranes; not read for FLAT.
         edge: thresholds.
         PSI: a `PsiShape`.
-        SLOPE, SCALE: of the surrogate.
+        SLOPE, SCALE: slope and scale of the surrogate.
     """
     if PSI == FLAT:
         return gradient * SCALE
@@ -149,7 +150,7 @@ def weighed(gradient, v, edge, PSI: tl.constexpr, SLOPE: tl.constexpr, SCALE: tl
 
 
 @triton.jit
-@no_type_check  # Triton reads the source as it stands
+@no_type_check  # Triton reads the source text
 def scan_kernel(
     current, beta, threshold, u0, shift, mean, gain, bias,
     spikes, v, u, spike_total, total, current_sum, square_sum,
@@ -162,10 +163,10 @@ def scan_kernel(
     """`reference.scan` of a block of neurons of all rows, laid flat.
 
     Args:
-        current, ..., bias: addresses of the inputs (`ScanInputs`); of one that is missing, any address.
+        current, ..., bias: addresses of the inputs (`ScanInputs`); any address for one that is missing.
         spikes, ..., square_sum: addresses of the outputs (`Scan`), likewise.
         steps, size, neurons_a_row: T, B x N, and N.
-        CONSTANT, ..., BLOCK: which of them there are, how they are stored, and what is computed.
+        CONSTANT, ..., BLOCK: which inputs there are, how they are stored, and which outputs are computed.
     """
     at, inside, neurons = block_of_neurons(size, neurons_a_row, BLOCK)
     decay, edge = spread(beta, neurons, BETA), spread(threshold, neurons, THRESHOLD)
@@ -211,7 +212,7 @@ def scan_kernel(
 
 
 @triton.jit
-@no_type_check  # Triton reads the source as it stands
+@no_type_check  # Triton reads the source text
 def reverse_kernel(
     gradient, beta, threshold, spikes, v, current, shift, mean, gain, bias, mean_d, mean_product, every, every_total,
     total, product, steps, size, neurons_a_row, CONSTANT: tl.constexpr, CURRENT_CONSTANT: tl.constexpr,
@@ -223,10 +224,10 @@ def reverse_kernel(
     """`reference.reverse` of a block of neurons of all rows, laid flat.
 
     Args:
-        gradient, ..., mean_product: addresses of the inputs (`ReverseInputs`); of one that is missing, any address.
+        gradient, ..., mean_product: addresses of the inputs (`ReverseInputs`); any address for one that is missing.
         every, ..., product: addresses of the outputs (`Reverse`), likewise.
         steps, size, neurons_a_row: T, B x N, and N.
-        CONSTANT, ..., BLOCK: which of them there are, how they are stored, and what is computed.
+        CONSTANT, ..., BLOCK: which inputs there are, how they are stored, and which outputs are computed.
     """
     at, inside, neurons = block_of_neurons(size, neurons_a_row, BLOCK)
     decay, edge = spread(beta, neurons, BETA), spread(threshold, neurons, THRESHOLD)

@@ -29,7 +29,8 @@ def triplet_rule(c: Constants) -> Rule:
     """The paper's STDP: triplet STDP between nearest spikes, with the one term of potentiation by triplets and the one
     of depression by pairs.
 
-    A spike that arrives in the step of a neuron's spike counts neither for the one nor for the other.
+    A presynaptic spike that arrives in the step of a postsynaptic spike counts neither for potentiation nor for
+    depression.
     """
     taus_ms = {"r1": c.tau_pre_ms, "o1": c.tau_post1_ms, "o2": c.tau_post2_ms, "r2": c.tau_pre_ms}
     return replace(
@@ -41,11 +42,11 @@ def triplet_rule(c: Constants) -> Rule:
 
 
 class Brian2Network(Network):
-    """The network as objects of Brian2. It comes from `open_network`, and can be used inside its block alone.
+    """The network as objects of Brian2. It is created by `open_network`, and can only be used inside its block.
 
     Args:
-        state: from which weights, delays, membranes and thresholds are copied; the network is at rest in it.
-        constants: of the network.
+        state: the state from which weights, delays, membranes and thresholds are copied; it must be at rest.
+        constants: the constants of the network.
     """
 
     def __init__(self, state: State, constants: Constants) -> None:
@@ -127,14 +128,14 @@ class Brian2Network(Network):
 
 @contextmanager
 def open_network(state: State, constants: Constants) -> Iterator[Brian2Network]:
-    """Make the network in a session of its own, beside the user's.
+    """Make the network in a session of its own, apart from the user's.
 
     Args:
-        state: from which it begins.
-        constants: of the network.
+        state: the initial state.
+        constants: the constants of the network.
 
     Returns:
-        A context manager, which gives the network to its block.
+        A context manager that provides the network.
     """
     with generating(load_brian2(), "numpy"):
         yield Brian2Network(state, constants)

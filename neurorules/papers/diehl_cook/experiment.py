@@ -27,7 +27,7 @@ from neurorules.runs.tensors import save_tensors
 from neurorules.torch_path.training.report import versions
 
 UNASSIGNED = -1
-"""The class of a neuron that never answered."""
+"""The class of a neuron that never spiked."""
 FIELDS, WEIGHTS = "receptive_fields.png", "weights.safetensors"
 
 
@@ -38,14 +38,14 @@ class DiehlCook:
 
     Args:
         neurons: number of excitatory neurons.
-        machine: what runs the network: torch (compiled where a C compiler is there), or brian2.
-        learns: whether weights change; where they do not, thresholds adapt all the same (the control).
+        machine: the machine that runs the network: torch (compiled if there is a C compiler), or brian2.
+        learns: whether weights change; in the control they do not, and thresholds still adapt.
         data: name of a data set of images of one channel.
         epochs: passes through the training samples.
         limit: number of training samples, the first ones of an order drawn from the seed; None for all.
         assigns: number of training samples, from the front of the same order, whose labels give neurons their classes.
         tested: number of test samples, the first ones; None for all.
-        seed: of weights, delays, order and spikes.
+        seed: the seed of weights, delays, order and spikes.
     """
 
     neurons: Count
@@ -63,10 +63,10 @@ def run(settings: DiehlCook, folder: Path, data_dir: Path | None = None, quiet: 
     """Run the experiment, and write weights and a picture of them into a folder.
 
     Args:
-        settings: of the run.
-        folder: an existing one.
-        data_dir: folder of the data sets, None for the usual one.
-        quiet: shows no progress bar.
+        settings: the settings of the run.
+        folder: an existing folder.
+        data_dir: folder of the data sets, None for the default folder.
+        quiet: show no progress bar.
 
     Returns:
         The settings, numbers of samples, test_accuracy and shuffled_accuracy (the control, whose assignment is by
@@ -116,10 +116,10 @@ def run(settings: DiehlCook, folder: Path, data_dir: Path | None = None, quiet: 
 
 
 def check_images(data: DataSet) -> None:
-    """Refuse data that cannot be shown.
+    """Refuse data that the network cannot be shown.
 
     Raises:
-        UserError: they are no images of one channel, or no classes.
+        UserError: the samples are no images of one channel, or have no classes.
     """
     if data.kind != "images" or data.shape[0] != 1 or data.task != "classes":
         raise UserError(
@@ -129,7 +129,7 @@ def check_images(data: DataSet) -> None:
 
 
 def grey_levels(image: Any) -> Float[np.ndarray, "I"]:
-    """An image (1, H, W) as grey levels 0..255, flat; float images are 1 where they are full."""
+    """An image (1, H, W) as grey levels 0..255, flat; in float images, 1 is the full intensity."""
     levels = np.asarray(image).reshape(-1).astype(np.float64)
     return levels if image.dtype == np.uint8 else FULL * levels.clip(0, 1)
 
@@ -137,31 +137,33 @@ def grey_levels(image: Any) -> Float[np.ndarray, "I"]:
 def responses(
     network: Network, images: Any, random: np.random.Generator, constants: Constants, task: str, quiet: bool
 ) -> Int64[np.ndarray, "S N"]:
-    """Spikes of each neuron for each image, while nothing learns and nothing adapts.
+    """Count the spikes of each neuron for each image, without learning and adaptation.
 
     Args:
-        network: that answers.
+        network: the network.
         images: (S, 1, H, W).
         random: generator of the input spikes.
-        constants: of the network.
-        task: what the progress bar is called.
-        quiet: shows no progress bar.
+        constants: the constants of the network.
+        task: the title of the progress bar.
+        quiet: show no progress bar.
 
     Returns:
         Counts (S, N).
     """
-    counts = np.zeros((len(images), network.w.shape[1]), dtype=np.int64)  # kept answers would scatter over the memory
+    counts = np.zeros(
+        (len(images), network.w.shape[1]), dtype=np.int64
+    )  # stored answers would be scattered over the memory
     for row, image in zip(counts, track(images, task, quiet=quiet), strict=True):
         row[:] = show(network, grey_levels(image), random, constants).counts
     return counts
 
 
 def assign(counts: Int64[np.ndarray, "S N"], labels: Int64[np.ndarray, "S"], classes: int) -> Int64[np.ndarray, "N"]:
-    """Give each neuron the class that it answers most, by its mean number of spikes for the images of each class.
+    """Assign each neuron to the class for whose images it spikes most on average.
 
     Args:
         counts: spikes of each neuron for training images.
-        labels: of these images.
+        labels: the labels of these images.
         classes: number of classes.
 
     Returns:
@@ -175,16 +177,16 @@ def assign(counts: Int64[np.ndarray, "S N"], labels: Int64[np.ndarray, "S"], cla
 def accuracy(
     counts: Int64[np.ndarray, "S N"], labels: Int64[np.ndarray, "S"], assigned: Int64[np.ndarray, "N"], classes: int
 ) -> float:
-    """The share of images whose class has the neurons of the highest mean count.
+    """The share of images for which the neurons of the right class have the highest mean count.
 
     Args:
         counts: spikes of each neuron for test images.
-        labels: of these images.
+        labels: the labels of these images.
         assigned: the class of each neuron, as `assign` gives it.
         classes: number of classes.
 
     Returns:
-        In 0..1. A class without neurons is never said, and an image without spikes counts as wrong.
+        The accuracy in 0..1. A class without neurons is never predicted, and an image without spikes counts as wrong.
     """
     member = assigned == np.arange(classes)[:, None]
     votes = np.where(member.any(1), counts @ member.T / np.maximum(member.sum(1), 1), -1.0)

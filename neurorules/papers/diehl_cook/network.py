@@ -1,4 +1,4 @@
-"""The network as the experiment sees it, and the one in torch."""
+"""The interface of networks for the experiment, and the network in torch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class Network(ABC):
 
     @abstractmethod
     def present(self, steps: int, times: Tensor, inputs: Tensor, *, learns: bool, adapts: bool) -> Tensor:
-        """Run some steps of the network.
+        """Run the network for some steps.
 
         Args:
-            steps: T, how many.
-            times, inputs: step, counted from the first of these, and index of each input spike, sorted by step.
+            steps: the number of steps T.
+            times, inputs: the step of each input spike, counted from the first of these steps, and the index of its
+                input, sorted by step.
             learns: whether weights change.
             adapts: whether thresholds change.
 
@@ -45,8 +46,8 @@ class TorchNetwork(Network):
     """The network in torch, or compiled.
 
     Args:
-        state: from which it begins, and which it changes.
-        constants: of the network.
+        state: the initial state, which is changed in place.
+        constants: the constants of the network.
     """
 
     def __init__(self, state: State, constants: Constants) -> None:

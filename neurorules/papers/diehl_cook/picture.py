@@ -1,4 +1,4 @@
-"""The picture of what was learned: the weights onto each neuron as an image, neurons of one class beside each other."""
+"""The picture of the learned weights: those onto each neuron as an image, sorted by the neurons' classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def draw(w: Float[np.ndarray, "N 1 H W"], classes: Int64[np.ndarray, "N"], out: 
 
     Args:
         w: weights onto each neuron.
-        classes: of the neurons.
+        classes: the classes of the neurons.
         out: the file, .png.
     """
     from neurorules.traces.plots._shared import new_figure, save

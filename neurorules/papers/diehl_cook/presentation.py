@@ -1,4 +1,6 @@
-"""Presentations: an image as Poisson spikes, again with more of them where the network hardly answers, then rest."""
+"""Presentations: an image as Poisson spikes, repeated with more of them if the network hardly responds, and then
+rest.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,12 @@ from neurorules.native.diehl_cook import Constants, normalise
 from neurorules.papers.diehl_cook.network import Network
 
 SHOWN_MS, REST_MS = 350.0, 150.0
-"""How long an image is shown, and the rest behind it, in which no spike counts. Source: the paper."""
+"""The duration of an image, and of the rest after it, in which no spike counts. Source: the paper."""
 HZ_OF_LEVEL = 1 / 8
 """Spikes per second of a pixel, by grey level of 0..255 and intensity. Source: the 2024 Brian2 program."""
 INTENSITY, FEWEST_SPIKES = 2, 5
-"""The intensity of the first attempt, and the number of spikes below which there is another with 1 more."""
+"""The intensity of the first attempt, and the number of spikes below which there is another attempt, with the intensity
+increased by 1."""
 MS_PER_S = 1000.0
 FULL = 255.0
 
@@ -42,20 +45,20 @@ def show(
     network: Network, image: Float[np.ndarray, "I"], random: np.random.Generator, constants: Constants,
     *, learns: bool = False, adapts: bool = False,
 ) -> Answer:  # fmt: skip
-    """Show an image until the network answers by five spikes, with a rest behind each attempt.
+    """Show an image until the network responds with five spikes, with a rest after each attempt.
 
-    Where the network learns, its weights are normalised behind each attempt.
+    If the network learns, its weights are normalised after each attempt.
 
     Args:
-        network: that answers.
+        network: the network.
         image: grey levels of the pixels, 0..255.
         random: generator of the input spikes.
-        constants: of the network.
+        constants: the constants of the network.
         learns: whether weights change.
         adapts: whether thresholds change.
 
     Returns:
-        The answer; one of fewer spikes where the brightest pixel could not spike more often.
+        The answer. It has fewer than five spikes if the brightest pixel could not spike more often.
     """
     shown, steps = constants.steps(SHOWN_MS), constants.steps(SHOWN_MS + REST_MS)
     pixels = np.flatnonzero(image)

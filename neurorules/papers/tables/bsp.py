@@ -15,7 +15,7 @@ RATES = {"cross_entropy": 3e-3, "squared": 3e-3}
 
 
 def bsp(quick: bool = False) -> Paper:
-    """All tables; where `quick`, with 6,000 images and 1 epoch."""
+    """All tables; if `quick`, with 6,000 images and 1 epoch."""
     tables = (_connections(), _longer(), _fixed_points(), _spiking())
     small = tuple(Table(t.title, tuple(_quick(row) for row in t.rows)) for t in tables)
     return Paper(

@@ -14,16 +14,16 @@ from neurorules.torch_path.recording.window import TAIL_MS, changes
 
 PERIODS_MS = (10_000, 100, 50, 25, 20)
 LONGEST_MS = 10_000
-"""Period of groups of five pairings, which are apart but for pairings at 0.1 Hz."""
+"""The period of groups of five pairings; at 0.1 Hz there are no groups."""
 WEIGHT = 0.5
 FIGURE = {10: (100.96, 104.35, 117.27, 148.25, 167.25), -10: (71.68, 59.59, 60.49, 118.77, 175.90)}
 CODE = {10: (100.0, 102.9, 115.7, 146.3, 165.0), -10: (71.7, 59.6, 60.5, 117.8, 173.6)}
-"""Percent, by lag in ms and in the order of the periods, as others have read them in the figure and in the authors'
+"""Percent, by lag in ms and in the order of the periods, as others have read them from the figure and from the authors'
 code, ModelDB 144566."""
 
 
 def clopath(quick: bool = False) -> Paper:
-    """The table; where `quick`, without the pairings at 0.1 Hz, whose trains are long."""
+    """The table; if `quick`, without the pairings at 0.1 Hz, whose trains are long."""
     rows = tuple(
         Protocol(
             f"{lag:+d} ms, {1000 / period:g} Hz",
@@ -51,11 +51,11 @@ def weight_after(period: int, lag: int) -> float:
     """The weight after all groups of pairings.
 
     Args:
-        period: of pairings, in ms.
-        lag: of each postsynaptic spike, less that of its presynaptic one, in ms.
+        period: the period of pairings, in ms.
+        lag: the time of each postsynaptic spike minus that of its presynaptic one, in ms.
 
     Returns:
-        In percent of the weight before.
+        The weight in percent of its initial value.
     """
     together = period == LONGEST_MS
     first = _change(period, lag, 1, lost=lag < 0)
@@ -67,7 +67,7 @@ def weight_after(period: int, lag: int) -> float:
 
 
 def _change(period: int, lag: int, groups: int, lost: bool) -> float:
-    """The change by some groups, one behind the other; `lost`: without the first postsynaptic spike."""
+    """The change by some groups, one after the other; `lost`: without the first postsynaptic spike."""
     parts = [_group(period, lag) for _ in range(groups)]
     silence = torch.zeros(round(TAIL_MS), 1, dtype=torch.float64)
     pre, post = (torch.cat([*(part[side] for part in parts), silence]) for side in (0, 1))

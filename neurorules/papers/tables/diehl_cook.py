@@ -14,13 +14,13 @@ from neurorules.papers.paper import Paper, Published
 PUBLISHED = {100: 82.9, 400: 87.0}
 """Percent, by number of neurons, as recalled of the paper's figure 2; its abstract has 95 for 6,400 neurons."""
 IMAGES_IN_BRIAN2 = 200
-"""To learn from, to assign by and to test: a presentation in Brian2 takes more than a second."""
+"""The numbers of images for learning, assignment and test; a presentation in Brian2 takes more than a second."""
 QUICK = {"limit": 500, "assigns": 500, "tested": 500}
 Results = Sequence[dict[str, Any]]
 
 
 def diehl_cook(quick: bool = False) -> Paper:
-    """Both tables; where `quick`, with a few hundred images, and in torch alone."""
+    """Both tables; if `quick`, with a few hundred images, and in torch alone."""
     tables = (_sizes(), _machines())
     return Paper(
         title="Unsupervised learning of digit recognition using STDP",

@@ -24,7 +24,7 @@ TARGET_HZ = 10.0
 
 
 def eprop(quick: bool = False) -> Paper:
-    """The two tasks; where `quick`, evidence in steps of 10 ms, few samples and epochs."""
+    """The two tasks; if `quick`, evidence in steps of 10 ms, few samples and epochs."""
     return Paper(
         title="E-prop, recurrent nets of 100 neurons",
         source="Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein, Maass 2020",
@@ -39,7 +39,7 @@ def eprop(quick: bool = False) -> Paper:
 
 
 def _evidence(quick: bool) -> Table:
-    """Seven cues, a delay of more than a second, and the question which side had more of them."""
+    """The table for evidence: seven cues, a delay of more than a second, and the question which side had more cues."""
     dt_ms = QUICK_STEP_MS if quick else STEP_MS
     beta, rho = math.exp(-dt_ms / TAU_MS), math.exp(-dt_ms / TAU_ADAPTATION_MS)
     rise = RISE * (1 - rho) / (1 - beta)
@@ -73,7 +73,7 @@ def _evidence(quick: bool) -> Table:
 
 
 def _pattern(quick: bool) -> Table:
-    """A sum of four sines to follow, told apart from noise by spikes that come at the same times in each trial."""
+    """The table for patterns: a sum of four sines to follow, from spikes that come at the same times in each trial."""
     beta = math.exp(-STEP_MS / TAU_PATTERN_MS)
     neuron, rule = f"lif:beta={beta:.6g}:surrogate=triangle", f"eprop:alpha={beta:.6g}:kappa={beta:.6g}"
     base = TrainConfig(
@@ -103,7 +103,7 @@ def _r2(trained: Sequence[Trained]) -> str:
 
 
 def _rate(trained: Sequence[Trained]) -> str:
-    """Spikes of a hidden neuron in a second, over the seeds."""
+    """The spikes of a hidden neuron per second, over the seeds."""
     step_ms = float(parse_named(trained[0].result["data"])[1].get("dt_ms", STEP_MS))
     rates = [one.result["spikes_per_sample"] / NEURONS / one.result["steps"] * 1000 / step_ms for one in trained]
     return f"{sum(rates) / len(rates):.0f} Hz"

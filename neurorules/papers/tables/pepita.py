@@ -34,10 +34,11 @@ RATES = {"mnist": 0.1, "cifar10": 0.01, "cifar100": 0.01}
 CONV_RATE = 0.01
 """Learning rate of convolutional nets."""
 POSITIONS = {"mnist": 24**2, "cifar10": 28**2, "cifar100": 28**2}
-"""Number of positions of a map: the paper's change of a kernel is a mean over them, the value of a text is a sum."""
+"""Number of positions of a map: the paper averages the change of a kernel over them, and the value of a text is a
+sum."""
 RULES = {"BP": "bptt:bias=false", "FA": "fa", "DRTP": "drtp", "PEPITA": "pepita:neurons=rate"}
 FIRST_CUT = 60
-"""Epoch of the first cut of the learning rate: the curve of the epochs before it is fitted."""
+"""The epoch of the first cut of the learning rate; the curve is fitted to the epochs before it."""
 CURVE = (1, 10, 20, 60)
 """Epochs whose validation accuracy a column shows."""
 SPIKING = {
@@ -65,11 +66,11 @@ SPIKING_TABLES = {
     f"MNIST, 12,000 images, spiking net {SMALL_CONV.net}, T = 4": (SMALL_CONV, FEW),
     "N-MNIST, spiking net 300": (TrainConfig(data="nmnist", net="300", epochs=3), FEW),
 }
-"""By title of a table: the settings that all rows share, and labels of the rows."""
+"""The settings that all rows of a table share, and the labels of the rows, by title of the table."""
 
 
 def pepita(quick: bool = False) -> Paper:
-    """Table 1 and the tables of spiking nets; where `quick`, with 6,000 images and 2 epochs."""
+    """Table 1 and the tables of spiking nets; if `quick`, with 6,000 images and 2 epochs."""
     tables = [
         _table(kind, data, quick)
         for kind in ("dense", "conv")
@@ -118,7 +119,7 @@ def _spiking(config: TrainConfig, rows: Sequence[str], title: str, quick: bool) 
 
 
 def _small(config: TrainConfig, quick: bool) -> TrainConfig:
-    """The configuration; where `quick`, with 6,000 images and at most 2 epochs."""
+    """The configuration; if `quick`, with 6,000 images and at most 2 epochs."""
     return replace(config, epochs=min(config.epochs, 2), limit=6000) if quick else config
 
 
@@ -131,7 +132,8 @@ def slowness(trained: Sequence[Trained]) -> str:
 def fitted_slowness(curve: Sequence[float]) -> float:
     """The s for which accuracy(t) = max t / (s + t) fits best by least squares, t = 1, 2, ... before the first cut.
 
-    The paper also puts chance at t = 0, where every s gives 0, so that it changes nothing. Source: its public notebook.
+    The paper also puts chance at t = 0, where every s gives 0, which does not change the fit. Source: its public
+    notebook.
     """
     best, points = max(curve), list(enumerate(curve[:FIRST_CUT], start=1))
 
@@ -139,7 +141,7 @@ def fitted_slowness(curve: Sequence[float]) -> float:
         return sum((value - best * t / (math.exp(log_s) + t)) ** 2 for t, value in points)
 
     low, high = math.log(1e-5), math.log(1e3)
-    while high - low > 1e-6:  # the misfit falls, then rises
+    while high - low > 1e-6:  # the squared error first falls and then rises with s
         third = (high - low) / 3
         if misfit(low + third) < misfit(high - third):
             high -= third

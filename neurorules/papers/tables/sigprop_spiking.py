@@ -10,11 +10,11 @@ from neurorules.papers.paper import Paper, Published, Row, Table
 
 NET = "c32k3-p2-c64k3-p2-256"
 """Two of {conv 3x3, normalisation, integrate-and-fire, max-pool}, one dense layer, the classifier. The paper does not
-say how wide its layers are. No hidden layer learns for the sake of sigprop's read-out, which reads T + 1 levels per
-neuron: hence 256."""
+say how wide its layers are. In sigprop no hidden layer learns for the read-out, which reads T + 1 levels per neuron;
+therefore its width is 256."""
 WIDE = "SP surrogate, dense layer of 1024"
 NETS = {WIDE: "c32k3-p2-c64k3-p2-1024"}
-"""Nets of the rows that have another net than their table."""
+"""The nets of rows that have a different net from their table."""
 
 RULES = {
     "Shallow": "shallow",
@@ -33,7 +33,7 @@ TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 
 def sigprop_spiking(quick: bool = False) -> Paper:
-    """One table per data set; where `quick`, with 6,000 images and 2 epochs."""
+    """One table per data set; if `quick`, with 6,000 images and 2 epochs."""
     return Paper(
         title="Signal propagation, spiking nets (Section VI)",
         source="Kohan, Rietman, Siegelmann 2023",

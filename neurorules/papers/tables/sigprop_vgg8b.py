@@ -20,7 +20,7 @@ RULES = {
 
 
 def sigprop_vgg8b(quick: bool = False) -> Paper:
-    """One table per data set; where `quick`, with narrow nets, 8,000 images, and 3 epochs of batches of 32."""
+    """One table per data set; if `quick`, with narrow nets, 8,000 images, and 3 epochs of batches of 32."""
     return Paper(
         title="Signal propagation, VGG8b (the authors' library)",
         source="Kohan, Rietman, Siegelmann 2023",
@@ -54,7 +54,7 @@ def _config(rule: str, data: str, quick: bool) -> TrainConfig:
 
 
 def _published(label: str) -> Published | None:
-    """The paper's accuracy of a row; None where it has none."""
+    """The paper's accuracy of a row; None if it has none."""
     return Published(91.6, trust="second-hand") if label.startswith("SP v1 ") else None
 
 

@@ -23,11 +23,11 @@ DATA: dict[float, dict[float, Published]] = {
 }  # fmt: skip
 """Percent, by lag in ms and pairs per second: Sjostrom et al. 2001, which the paper fits."""
 PAIRS, SLOW_HZ, SLOW_PAIRS = 60, 0.1, 3
-"""At 0.1 Hz pairs are so far apart that each acts alone: a few are measured, and counted as 60."""
+"""At 0.1 Hz pairs are so far apart that they do not interact: a few are measured, and their change is scaled to 60."""
 
 
 def triplet(quick: bool = False) -> Paper:
-    """The tables; where `quick`, of the first fit alone."""
+    """The tables; if `quick`, of the first fit alone."""
     fits = ("visual", "visual_minimal")[: 1 if quick else None]
     tables = tuple(
         Protocols(
@@ -53,12 +53,12 @@ def percent(fit: str, lag: float, rate: float) -> float:
     """The change of a weight of 1 by all pairs.
 
     Args:
-        fit: of the rule.
-        lag: in ms.
+        fit: the fit of the rule.
+        lag: the lag in ms.
         rate: pairs per second.
 
     Returns:
-        In percent.
+        The change in percent.
     """
     pairs = SLOW_PAIRS if rate == SLOW_HZ else PAIRS
     (point,) = window(RULES.make(f"triplet_stdp:fit={fit}"), (lag,), (rate,), pairs=pairs)

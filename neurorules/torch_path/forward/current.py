@@ -1,6 +1,7 @@
-"""The current of a layer: what its weights bring, and the affine map that normalisation makes of it.
+"""The current of a layer: the synaptic current, and the affine map by which normalisation turns it into a drive.
 
-The map is applied inside the neuron's scan where one runs; the normalised current is made only where it is asked for.
+Where a compiled scan runs the neurons, the scan applies the map; the normalised current is computed only if something
+reads it.
 """
 
 from __future__ import annotations
@@ -18,39 +19,39 @@ from neurorules.native import scans
 
 @dataclass(frozen=True)
 class Current:
-    """The current I = weights' current - shift of a layer, and the normalised current I^ = (I - mean) * gain.
+    """The current I = synaptic - shift of a layer, and the normalised current I^ = (I - mean) * gain.
 
     Args:
-        brought: what the weights bring, (T, B, *shape) or constant (B, *shape), in thresholds.
-        shift: what the running means of the inputs would bring, (1, *shape); None for 0.
-        mean, gain: of the normalisation, (N,) or (C, 1, 1); None where nothing normalises.
+        synaptic: the current that the weights bring, (T, B, *shape) or constant (B, *shape), in units of the threshold.
+        shift: the part of it that the running means of the inputs cause, (1, *shape); None for 0.
+        mean, gain: the mean and the gain of the normalisation, (N,) or (C, 1, 1); None without normalisation.
     """
 
-    brought: Series
+    synaptic: Series
     shift: Tensor | None = None
     mean: Tensor | None = None
     gain: Tensor | None = None
 
     @cached_property
     def shifted(self) -> Series:
-        """The current I with the running means of its inputs taken away."""
+        """The current I without the part that the running means of its inputs cause."""
         if self.shift is None:
-            return self.brought
-        return self.brought.like(self.brought.values - self.shift)
+            return self.synaptic
+        return self.synaptic.like(self.synaptic.values - self.shift)
 
     @cached_property
     def normalised(self) -> Series:
-        """The normalised current I^; the current I itself where nothing normalises."""
+        """The normalised current I^; the current I itself without normalisation."""
         if self.mean is None or self.gain is None:
             return self.shifted
-        return self.brought.like((self.shifted.values - self.mean) * self.gain)
+        return self.synaptic.like((self.shifted.values - self.mean) * self.gain)
 
     def affine(self, shape: Shape, bias: Tensor | None = None) -> scans.Affine:
-        """The map from what the weights bring to what drives the neurons, for scans over flat neurons.
+        """The affine map from the synaptic current to the drive of the neurons, as scans over flat neurons take it.
 
         Args:
-            shape: of the population.
-            bias: added behind the normalisation, (N,) or (C, 1, 1); None for none.
+            shape: the shape of the population.
+            bias: the current added after the normalisation, (N,) or (C, 1, 1); None for none.
 
         Returns:
             Shift, mean, gain and bias, (N,) each.
@@ -62,14 +63,14 @@ class Current:
 
         Args:
             steps: T.
-            scan: of the same window, which may have summed both over time; None where none ran.
+            scan: the scan of the same window, which may have summed both over time; None if no scan ran.
 
         Returns:
-            Mean and mean square, (N,) or (C, 1, 1) each, times T; None where nothing normalises.
+            Mean and mean square, (N,) or (C, 1, 1) each, times T; None without normalisation.
         """
         if self.gain is None:
             return None
-        shape = self.brought.shape
+        shape = self.synaptic.shape
         if scan is not None and scan.current_sum is not None and scan.square_sum is not None:
             return over_rows(scan.current_sum.reshape(-1, *shape)), over_rows(scan.square_sum.reshape(-1, *shape))
         rows = self.shifted.rows()
@@ -81,7 +82,7 @@ def flat(value: Tensor | None, shape: Shape) -> Tensor | None:
 
     Args:
         value: one number per neuron, (*shape), or one per map, (C, 1, 1); None is passed on.
-        shape: of the population.
+        shape: the shape of the population.
 
     Returns:
         One number per flat neuron, (N,); None for None.

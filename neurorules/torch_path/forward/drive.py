@@ -1,4 +1,4 @@
-"""The drive of a layer's neurons: the current of its weights, its normalisation, a bias, and what is injected."""
+"""The drive of a layer's neurons: the normalised synaptic current, a bias, and an injected current."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from neurorules.torch_path.forward.current import Current
 
 @dataclass(frozen=True)
 class Drive:
-    """The currents that reach the neurons of a layer, beside what it sends itself.
+    """The currents that reach the neurons of a layer, apart from its own recurrent current.
 
     Args:
-        current: of the weights, and its normalisation; None for a layer driven from outside alone.
-        bias: added behind the normalisation, (N,) or (C, 1, 1); None exactly where `current` is.
-        injected: added beside both; None for none.
-        repeats: how often the rows of the current stand behind each other (`PhaseDrive.repeats`).
+        current: the synaptic current with its normalisation; None for a layer that only an injected current drives.
+        bias: the current added after the normalisation, (N,) or (C, 1, 1); None exactly if `current` is None.
+        injected: a further current that is added; None for none.
+        repeats: how often the rows of the current are repeated (`PhaseDrive.repeats`).
     """
 
     current: Current | None
@@ -33,30 +33,31 @@ class Drive:
     repeats: int = 1
 
     def for_scan(self, shape: Shape, training: bool) -> tuple[Series, scans.Affine, bool]:
-        """Give a scan its current, which it normalises itself where nothing but the bias stands beside the weights.
+        """Prepare the current for a scan. The scan normalises it if only weights and bias drive the layer.
 
         Args:
-            shape: of the population.
-            training: whether the moments of the current are asked for.
+            shape: the shape of the population.
+            training: whether the moments of the current are needed.
 
         Returns:
-            The current, what the scan has to do with it, and whether the scan has to sum its moments.
+            The current, the affine map that the scan has to apply, and whether the scan has to sum the moments of the
+            current.
         """
         if self.current is None or self.injected is not None or self.repeats > 1:
             return self.values(), scans.Affine(), False
-        brought = self.current.brought
-        moments = training and self.current.gain is not None and not brought.constant
-        return brought, self.current.affine(shape, self.bias), moments
+        synaptic = self.current.synaptic
+        moments = training and self.current.gain is not None and not synaptic.constant
+        return synaptic, self.current.affine(shape, self.bias), moments
 
     def values(self) -> Series:
-        """All of it as one series, (T, B, *shape) or constant (B, *shape).
+        """The sum of all these currents as one series, (T, B, *shape) or constant (B, *shape).
 
         Raises:
             LookupError: nothing drives the layer.
         """
         if self.current is not None and self.bias is not None:
-            brought = self.current.normalised.repeated(self.repeats)
-            return joined(Series(self.bias, True), joined(self.injected, brought))
+            synaptic = self.current.normalised.repeated(self.repeats)
+            return joined(Series(self.bias, True), joined(self.injected, synaptic))
         if self.injected is None:
             raise LookupError("neither weights nor an injected current drive the layer")
         return self.injected
@@ -65,14 +66,14 @@ class Drive:
 def feed_forward_current(
     layer: Layer, parameters: Parameters, entries: list[Input], pre: dict[str, Series], pre_mean: dict[str, Tensor]
 ) -> Current | None:
-    """The current that the weights of a layer bring, and the one that the running means of its inputs would bring.
+    """The synaptic current of a layer, and the part of it that the running means of its inputs cause.
 
     Args:
-        layer: whose weights they are.
+        layer: the layer that the weights belong to.
         parameters: the network's.
         entries: its feed-forward inputs that are driven.
-        pre: by input, what reaches its connection.
-        pre_mean: by input, running means to take away; empty for none.
+        pre: the activity that reaches the connection of each input, by input.
+        pre_mean: running means to subtract, by input; empty for none.
 
     Returns:
         The raw current, with a shift of one row of products (1, *shape); None where no input is driven.
@@ -93,18 +94,18 @@ def normalised(layer: Layer, statistics: CurrentStatistics | None, current: Curr
     """Normalise the feed-forward current of a layer.
 
     Args:
-        layer: whose normalisation it is.
-        statistics: running ones of the current; fresh ones if None.
-        current: as the weights bring it.
-        training: whether batch statistics apply.
+        layer: the layer that the normalisation belongs to.
+        statistics: running statistics of the current; fresh ones if None.
+        current: the synaptic current.
+        training: whether the statistics of the batch are used.
 
     Returns:
-        The current with mean and gain; as it was where nothing normalises.
+        The current with mean and gain; unchanged without normalisation.
     """
     if layer.normalisation is None:
         return current
-    statistics = statistics or first_current_statistics(layer.shape, current.brought.values)
-    rows = current.shifted.rows() if layer.normalisation.reads_batch and training else current.brought.rows()
+    statistics = statistics or first_current_statistics(layer.shape, current.synaptic.values)
+    rows = current.shifted.rows() if layer.normalisation.reads_batch and training else current.synaptic.rows()
     mean, gain = layer.normalisation.coefficients(statistics, rows, training)
     return replace(current, mean=mean, gain=gain)
 

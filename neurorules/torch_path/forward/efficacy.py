@@ -1,4 +1,4 @@
-"""Short-term plasticity through time: what of a population's spikes a connection transmits, step by step."""
+"""Short-term plasticity through time: the share of each spike that a connection transmits, step by step."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from neurorules.network.layer import Input
 
 
 def transmitted(entry: Input, arriving: Series, steps: int, traces: dict[str, Tensor]) -> Series:
-    """The spikes as a connection transmits them, of those that arrive at it; all of them where it has no efficacy.
+    """The spikes that a connection transmits, each scaled by the efficacy of its synapse.
 
     Args:
         entry: the connection.
         arriving: presynaptic activity, (T, B, *pre) or constant (B, *pre).
         steps: T.
-        traces: state of the connection between windows, 2 x B x *pre numbers by name, moved on in place; at rest where
+        traces: state of the connection between windows, 2 x B x *pre numbers by name, updated in place; at rest where
             the names are missing.
 
     Returns:
-        What is transmitted, (T, B, *pre); `arriving` itself where there is no efficacy.
+        The transmitted activity, (T, B, *pre); `arriving` itself if the connection has no efficacy.
     """
     efficacy = entry.connection.efficacy
     if efficacy is None:

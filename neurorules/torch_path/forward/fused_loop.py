@@ -1,4 +1,4 @@
-"""Populations that one compiled scan runs: those that read themselves, that adapt, or have synaptic currents."""
+"""Populations that one compiled scan runs: recurrent or adaptive ones, and those with synaptic currents."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS: dict[type, scans.Kind] = {
     SynapticIntegrator: scans.Kind.SYNAPTIC,
     LearningSynaptic: scans.Kind.SYNAPTIC,
 }
-"""What the scan knows, by the very class: a class made of one of these may take other steps."""
+"""The classes of neurons that the scan can run. Subclasses are not included, since they may compute other steps."""
 
 
 def run_fused(
@@ -49,17 +49,17 @@ def run_fused(
         drive: feed-forward current.
         steps: T, >= 1.
         before: state of the neurons, and spikes of the step before the first, (B, *shape); None for rest.
-        training: whether the moments of the current are asked for.
+        training: whether the moments of the current are needed.
 
     Returns:
-        What the population did; None where no scan knows its neurons or connections, or none is compiled.
+        The activity of the population; None if no compiled scan can run its neurons and connections.
     """
     neuron = layer.neuron
     weights = [parameters[layer.weight_name(entry)] for entry in loops]
     if type(neuron) not in KINDS or [type(entry.connection) for entry in loops] not in ([], [Recurrent]):
         return None
     normal, own = drive.current, len(weights[0]) if weights else 0
-    arriving = drive.injected if normal is None else normal.brought
+    arriving = drive.injected if normal is None else normal.synaptic
     if arriving is None or not scans.loops(arriving.values, own):
         return None
     series, affine, moments = drive.for_scan(layer.shape, training)
@@ -101,7 +101,7 @@ def _flat_state(membrane: Tensor, extra: Tensor | None = None, spikes: Tensor | 
 
 
 def _activity(layer: Layer, neuron: Neuron[Any], run: scans.Loop) -> WindowActivity:
-    """The activity that a scan left, in the layer's shape."""
+    """The activity that a scan computed, in the layer's shape."""
 
     def shaped(value: Tensor) -> Tensor:
         return value.reshape(*value.shape[:-1], *layer.shape)
@@ -123,7 +123,7 @@ def _activity(layer: Layer, neuron: Neuron[Any], run: scans.Loop) -> WindowActiv
 
 
 def _gates(neuron: Integrator[Any], state: tuple[Any, ...], late: Tensor) -> Gates:
-    """The gates of all steps, which take no memory where no reset cuts the past off."""
+    """The gates of all steps. They are expanded views, without memory of their own, if no reset cuts off the past."""
     if neuron.reset == "zero":
         return neuron.gates(state, late)  # they read no state
     one = torch.ones((), dtype=late.dtype)

@@ -1,4 +1,4 @@
-"""Constant activity that a phase adds beside the input: its current in the first layer, and what texts see of it."""
+"""Constant activity that a phase adds to the input: its current in the first layer, and how texts see it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def offset_current(layer: Layer, parameters: Parameters, offset: Offset, masks: 
         The raw current, before any normalisation, (B, *shape).
 
     Raises:
-        UserError: a connection that transmits by what was sent before, which a constant activity has no place in.
+        UserError: the connection is dynamic, so that its transmission depends on earlier spikes, and a constant
+            activity has none.
     """
     entry = layer.inputs[0]
     if entry.connection.efficacy is not None:
@@ -42,17 +43,18 @@ def offset_current(layer: Layer, parameters: Parameters, offset: Offset, masks: 
 
 
 def with_offset(layer: Layer, offset: Offset, pre: dict[str, Series], masks: Masks) -> dict[str, Series]:
-    """The input of the first connection that texts read, where the offset joins it: where both are constant and dense.
+    """The input of the first connection as texts read it, with the offset added if both are constant and the layer is
+    dense.
 
     Args:
         layer: the first one of the network.
         offset: the constant activity.
-        pre: by input, what reaches its connection.
+        pre: the activity that reaches the connection of each input, by input.
         masks: dropout masks.
 
     Returns:
-        By the name of the first input, input and offset together, constant (B, *pre); empty where texts read the input
-        alone.
+        By the name of the first input, the sum of input and offset, constant (B, *pre); empty if texts read the input
+        without the offset.
     """
     entry = layer.inputs[0]
     if not offset.dense or entry.name not in pre or not pre[entry.name].constant:

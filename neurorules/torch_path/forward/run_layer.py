@@ -1,7 +1,7 @@
 """Running layers through time: all steps of a layer at once, or a window of them, with explicit state.
 
-The linear part of a layer is one product over time x batch. Only the neuron's recursion runs through time: in a fused
-scan where one knows the neuron, with what a population sends itself, else step by step.
+The linear part of a layer is one product over time x batch. Only the neuron's recursion, together with recurrent
+connections, runs through time: in a fused scan if one exists for the neuron, and otherwise step by step.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class Activity:
     Args:
         steps: T.
         sources: by input, spikes of its source before the transforms, (T, B, *source) or constant (B, *source).
-        pre: by input, what reaches its connection, (T, B, *pre) or constant (B, *pre).
-        pre_mean: by input, running means that were taken away from `pre`, (*pre) or (C, 1, 1); empty for none.
-        current: what the weights brought and how it was normalised; None for a layer driven from outside alone.
-        moments: means over rows of the current and its square, times T; None where nothing normalises.
-        v: membrane before the reset, (T, B, *shape), in thresholds.
+        pre: by input, the activity that reaches its connection, (T, B, *pre) or constant (B, *pre).
+        pre_mean: by input, running means that were subtracted from `pre`, (*pre) or (C, 1, 1); empty for none.
+        current: the synaptic current and its normalisation; None for a layer that only an injected current drives.
+        moments: means over rows of the current and its square, times T; None without normalisation.
+        v: membrane before the reset, (T, B, *shape), in units of the threshold.
         S: spikes 0 or 1, or the graded output of a rate neuron, (T, B, *shape).
-        summary: sum over time of what the signal reads, (B, *shape); None where it reads nothing.
-        aside: what an offset added to the raw current, (B, *shape); None without one.
-        inner, gates: what the inner integration of the neurons left, and how their steps pass changes on; None for
-            neurons that have none.
-        kept: dropout's mask of the neurons' own output, (B, *shape); None where nothing drops them.
+        summary: sum over time of the variable that the signal reads, (B, *shape); None if it reads none.
+        aside: the current that an offset added to the raw current, (B, *shape); None without an offset.
+        inner, gates: the result of the neurons' inner integration, and the gates of their steps; None for neurons that
+            have none.
+        dropout_mask: dropout's mask of the neurons' own output, (B, *shape); None without dropout.
     """
 
     steps: int
@@ -64,7 +64,7 @@ class Activity:
     aside: Tensor | None = None
     inner: Any = None
     gates: Gates | None = None
-    kept: Tensor | None = None
+    dropout_mask: Tensor | None = None
 
     @property
     def gain(self) -> Tensor | None:
@@ -72,10 +72,10 @@ class Activity:
         return None if self.current is None else self.current.gain
 
     def psi(self, neuron: Neuron, v: Tensor) -> Tensor:
-        """The neurons' pseudo-derivative; 0 where no spike could come whatever the membrane was.
+        """The neurons' pseudo-derivative; 0 in steps in which the neuron cannot spike, whatever its membrane is.
 
         Args:
-            neuron: of the layer.
+            neuron: the neuron of the layer.
             v: membrane before the reset, (T, B, *shape).
 
         Returns:
@@ -91,8 +91,9 @@ class Carry:
 
     Args:
         state: the neurons' own state, whatever its type; None before the first window.
-        spikes: of the last step, (B, *shape), for what arrives one step late; None before the first window.
-        traces: by name, what fades over time: traces of texts, and the state of dynamic connections.
+        spikes: the spikes of the last step, (B, *shape), for effects that come one step later; None before the first
+            window.
+        traces: traces of texts and the state of dynamic connections, by name.
     """
 
     state: tuple[Any, ...] | None = None
@@ -109,39 +110,39 @@ def run_layer(
     """Run one layer over a window of steps.
 
     Args:
-        layer: what runs.
+        layer: the layer to run.
         parameters: the network's weights and biases.
         statistics: running statistics of its current; fresh ones if None.
-        sources: spikes of each feed-forward input's source, by input; empty where `injected` is all there is.
+        sources: spikes of the source of each feed-forward input, by input; empty if only `injected` drives the layer.
         steps: T, the length of the window.
-        pre_mean: running means of the inputs to take away, by input; none if None.
-        carry: state left by the window before; rest if None.
+        pre_mean: running means of the inputs to subtract, by input; none if None.
+        carry: the state after the previous window; the neurons begin at rest if None.
         injected: current added after the normalisation, such as a target's, (B, *shape) or (T, B, *shape).
         offset: constant activity that reaches the first connection beside its source's spikes.
-        raw: what the same sources bring through the same weights, where it was computed before; else None.
+        raw: the raw current of the same sources and weights if it was computed before; otherwise None.
         masks: dropout masks of the trial.
-        training: whether batch statistics apply, and running ones are to move.
-        summary: what the signal reads of the layer as a sum over time.
-        chip: what it runs on; None for no hardware model.
-        place: of the window, for a chip that shows other membranes than there are.
-        repeats: how often the rows of the sources stand behind each other (`PhaseDrive.repeats`).
+        training: whether the statistics of the batch are used, and running statistics are updated.
+        summary: the variable of which the signal reads the sum over time.
+        chip: the hardware that the layer runs on; None without a hardware model.
+        place: the place of the window, for a chip whose read-out of membranes is not exact.
+        repeats: how often the rows of the sources are repeated (`PhaseDrive.repeats`).
 
     Returns:
-        What the layer did, and its state after the window.
+        The activity of the layer, and its state after the window.
 
     Raises:
-        UserError: an offset and a connection that transmits by what was sent before.
+        UserError: there is an offset, and the connection is dynamic.
     """
     carry, masks, pre_mean = carry or Carry(), masks or {}, pre_mean or {}
     entries = [entry for entry in layer.inputs if entry.name in sources]
     pre = {e.name: transmitted(e, arrive(layer, e, sources[e.name], masks), steps, carry.traces) for e in entries}
     raw = raw or feed_forward_current(layer, parameters, entries, pre, pre_mean)
-    brought, shift = (None, None) if raw is None else (raw.brought, raw.shift)
+    synaptic, shift = (None, None) if raw is None else (raw.synaptic, raw.shift)
     aside = None if offset is None else offset_current(layer, parameters, offset, masks)
     if offset is not None and aside is not None:
-        brought = joined(brought, Series(aside, True))
+        synaptic = joined(synaptic, Series(aside, True))
         pre |= with_offset(layer, offset, pre, masks)
-    current = None if brought is None else normalised(layer, statistics, Current(brought, shift), training)
+    current = None if synaptic is None else normalised(layer, statistics, Current(synaptic, shift), training)
     drive = Drive(current, None if current is None else parameters[layer.bias_name], injected, repeats)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
@@ -163,7 +164,9 @@ def run_layer(
 
 
 def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> WindowActivity:
-    """The activity of a population as a chip shows it: the spikes as they came, the membranes as they are read."""
+    """The activity of a population as a chip shows it: its true spikes, and its membranes as the chip reads them
+    out.
+    """
     if chip is None or place is None or not chip.observes:
         return run
     v = chip.observed(place, run.v)
@@ -171,7 +174,7 @@ def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> Wi
 
 
 def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, steps: int) -> Tensor:
-    """Sum over time of what a signal reads of a layer."""
+    """The sum over time of the variable that a signal reads of a layer."""
     match summary:
         case "current":
             return drive.values().total(steps)
@@ -189,7 +192,9 @@ def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, s
 def _run_through_time(
     layer: Layer, drive: Drive, steps: int, carry: Carry, summary: Summary | None, training: bool
 ) -> WindowActivity:
-    """All steps in one scan, which applies normalisation and bias on the way and sums what is read over time."""
+    """Run all steps in one scan, which also applies normalisation and bias, and sums over time what the signal
+    reads.
+    """
     dynamics = layer.neuron.dynamics()
     if dynamics is None:
         run = run_fused(layer, {}, [], drive, steps, (carry.state, None), training)
@@ -218,7 +223,7 @@ def _run_through_time(
 
 
 TOTALS = {"positive_v": scans.Total.POSITIVE_V, "graded": scans.Total.GRADED}
-"""Summaries that a scan makes beside the spikes' own."""
+"""Summaries that a scan computes in addition to the sum of the spikes."""
 
 
 def _shaped(value: Tensor | None, layer: Layer) -> Tensor | None:

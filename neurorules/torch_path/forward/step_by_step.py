@@ -21,12 +21,12 @@ class WindowActivity(NamedTuple):
         v: membrane before the reset, (T, B, *shape).
         spikes: output of the neurons, (T, B, *shape).
         after: state of the neurons after the window.
-        spike_total: sum of the spikes over time, (B, *shape), where a scan made it.
-        summary: sum over time of what the signal reads, (B, *shape), where a scan made it.
-        scan: all that the scan gave, where one ran.
-        inner: what an inner integration left, for neurons that have one (T = 1).
-        gates: how the steps pass changes on, (T, B, *shape) each; None for neurons without.
-        late: spikes of the step before each, (T, B, *shape), where a scan left them.
+        spike_total: sum of the spikes over time, (B, *shape), if a scan computed it.
+        summary: sum over time of the variable that the signal reads, (B, *shape), if a scan computed it.
+        scan: all results of the scan, if one ran.
+        inner: the result of the inner integration of neurons that have one (T = 1).
+        gates: the gates of the steps, (T, B, *shape) each; None for neurons without gates.
+        late: the spikes of the previous step for each step, (T, B, *shape), if a scan computed them.
     """
 
     v: Tensor
@@ -44,10 +44,10 @@ def run_steps(neuron: Neuron, drive: Series, steps: int, state: tuple[Any, ...] 
     """Run a population without recurrent connections, one step after the other.
 
     Args:
-        neuron: of the population.
-        drive: current, (T, B, *shape) or constant (B, *shape), in thresholds.
+        neuron: the neuron of the population.
+        drive: current, (T, B, *shape) or constant (B, *shape), in units of the threshold.
         steps: T, >= 1.
-        state: of the neurons before the first step; rest if None.
+        state: the state of the neurons before the first step; rest if None.
 
     Returns:
         Membranes, spikes and gates of all steps, and the state after them.
@@ -89,8 +89,8 @@ def run_loop(
         loops: its recurrent connections.
         drive: feed-forward current, normalised, (T, B, *shape) or constant (B, *shape).
         steps: T, >= 1.
-        state: of the neurons before the first step; rest if None.
-        spikes: of the step before the first, (B, *shape); 0 if None.
+        state: the state of the neurons before the first step; rest if None.
+        spikes: the spikes of the step before the first, (B, *shape); 0 if None.
         gain: 1/sigma of the layer's normalisation, which multiplies the recurrent current too; None for 1.
 
     Returns:
@@ -113,7 +113,7 @@ def spikes_before(run: WindowActivity, previous: Tensor | None) -> Tensor:
     """The spikes of the step before each, which a population reads of itself.
 
     Args:
-        run: what it did in a window.
+        run: the activity of the population in a window.
         previous: spikes of the step before the first, (B, *shape); 0 if None.
 
     Returns:

@@ -1,8 +1,8 @@
-"""A small constant current carried forward beside the spikes, linearised around what the phase "input" did.
+"""A small constant current carried forward through the layers, linearised around the activity in the phase "input".
 
-a_1 = gain_1 (W_1 offset + injected),  a_l = gain_l W_l (psi_{l-1} a_{l-1}): no spike is made. psi is the mean over time
-of the neuron's pseudo-derivative; the gain is the normalisation's, held fixed; pooling by maxima passes what the most
-active neuron of a window carries. What a population sends itself is left out.
+a_1 = gain_1 (W_1 offset + injected), a_l = gain_l W_l (psi_{l-1} a_{l-1}): there are no spikes. psi is the mean over
+time of the neuron's pseudo-derivative; the gain is the normalisation's, held fixed; pooling by maxima passes what the
+most active neuron of a window carries. Recurrent connections are left out.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Reference:
     """The activity of a layer in the phase "input", about which perturbations are linear.
 
     Args:
-        psi: mean over time of the pseudo-derivative, (B, *shape); None where nothing goes on from it.
-        output: sum over time of what it sent, (B, *shape).
-        gain: of its normalisation; None for none.
+        psi: mean over time of the pseudo-derivative, (B, *shape); None if no further layer needs it.
+        output: sum of its output over time, (B, *shape).
+        gain: the gain of its normalisation; None for none.
     """
 
     psi: Tensor | None
@@ -44,15 +44,15 @@ def run_tangent(
     Args:
         layers: in order; the read-out may be left out.
         parameters: the network's.
-        references: what each layer that is read did in the phase "input", in order.
+        references: the activity of each layer that is read in the phase "input", in order.
         drive: offset or injected current of the phase.
         masks: dropout masks of the trial.
 
     Returns:
-        The current a that it brings about in each layer, (B, *shape), in order.
+        The current a that it causes in each layer, (B, *shape), in order.
 
     Raises:
-        LookupError: nothing reaches a layer, or the pseudo-derivative of a layer that is read is missing.
+        LookupError: no current reaches a layer, or the pseudo-derivative of a layer that is read is missing.
     """
     currents: list[Tensor] = []
     for index, layer in enumerate(layers):
@@ -93,7 +93,7 @@ def psi_total(layer: Layer, activity: Activity) -> Tensor:
 
     Args:
         layer: whose neurons give psi.
-        activity: of the layer in the window.
+        activity: the activity of the layer in the window.
 
     Returns:
         The sum, (B, *shape).

@@ -1,7 +1,7 @@
 """Processes that fork after learning on several threads.
 
-The threads of OpenMP do not come along into a forked process, and whoever there asks for more than one waits for ever.
-So such a process computes on one thread.
+A forked process does not inherit the threads of OpenMP, and waits for ever if it uses more than one. Such a process
+therefore computes on one thread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ _forked = threading.Event()
 
 @functools.cache
 def one_thread_in_forks() -> None:
-    """From now on let forked processes compute on one thread; called before several threads first work."""
+    """Let processes that are forked from now on compute on one thread. Call this before several threads work for the
+    first time.
+    """
     os.register_at_fork(after_in_child=_begin_child)
 
 
@@ -32,7 +34,7 @@ def check_forked(threads: int) -> None:
     """Refuse more than one thread in a process that was forked from one that learned on several.
 
     Raises:
-        UserError: it was.
+        UserError: the process was forked from one that learned on several threads.
     """
     if threads > 1 and _forked.is_set():
         raise UserError(

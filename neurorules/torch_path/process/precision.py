@@ -11,10 +11,10 @@ import torch
 
 @contextmanager
 def matrix_precision(fast: bool) -> Iterator[None]:
-    """Inside the block, float32 products are exact, or with `fast` round like bfloat16 or TF32 where that gains.
+    """Inside the block, float32 products are exact, or with `fast` round like bfloat16 or TF32 where that is faster.
 
-    That is on CUDA's tensor cores and on CPUs with matrix units; others compute in float32 all the same. The setting
-    is torch's, for the whole process, and is put back afterwards.
+    It is faster on CUDA's tensor cores and on CPUs with matrix units; other processors compute in float32 in either
+    case. The setting is torch's, for the whole process, and is put back afterwards.
     """
     before, own = _rounding(), "medium" if fast else "highest"
     if before == own:
@@ -32,9 +32,9 @@ def matrix_precision(fast: bool) -> Iterator[None]:
 
 
 def _rounding() -> Any:
-    """The setting in torch's one word, or those of the backends where they were set one by one."""
+    """The setting as torch's single word, or one setting for each backend if they differ."""
     try:
         return torch.get_float32_matmul_precision()
-    except RuntimeError:  # they disagree, and the one word is refused
+    except RuntimeError:  # the backends differ, so torch refuses to give a single word
         backends: list[Any] = [torch.backends.mkldnn.matmul, torch.backends.cuda.matmul]  # type: ignore[attr-defined]
         return [(backend, backend.fp32_precision) for backend in backends]

@@ -1,7 +1,7 @@
-"""Ranks: processes that torchrun has started together, and what they tell each other by torch.distributed.
+"""Ranks: processes that torchrun has started together, and the messages that they exchange by torch.distributed.
 
-The processes of one machine or of several learn one network from shares of each batch. CPUs speak by gloo, GPUs by
-NCCL.
+The processes of one machine or of several learn one network from shares of each batch. CPUs communicate by gloo, GPUs
+by NCCL.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from neurorules.language.errors import OwnRankError, UserError
 from neurorules.runs.launch import Launch, launch
 
 MEETING = timedelta(seconds=40)
-"""How long ranks wait for each other to begin. Nothing else tells that one has ended before it met the others."""
+"""How long ranks wait for each other to begin. There is no other way to notice that a rank has ended before it met the
+others."""
 PATIENCE = timedelta(minutes=5)
-"""How long a rank that has met the others waits for one that says nothing. One whose process has ended is noticed at
+"""How long a rank that has met the others waits for one that sends nothing. One whose process has ended is noticed at
 once, since its connections are closed."""
 
 
@@ -32,7 +33,7 @@ class RankLost(OwnRankError):
 
 
 class OtherRankFailed(UserError):
-    """Another rank could not begin, and its line says why."""
+    """Another rank could not begin, and its own message says why."""
 
 
 @dataclass
@@ -41,10 +42,10 @@ class Ranks:
 
     Args:
         rank: number of this one, 0 .. count - 1.
-        count: how many there are, >= 2.
-        group: torch's process group, through which they speak.
-        asks: whether this rank would like training to stop after the batch that comes.
-        stop_requested: whether any rank asked so before the last batch.
+        count: the number of ranks, >= 2.
+        group: torch's process group, through which they communicate.
+        asks: whether this rank requests that training stops after the next batch.
+        stop_requested: whether any rank requested that before the last batch.
         sent_bytes: bytes that this rank has handed to the group for sums.
     """
 
@@ -82,7 +83,7 @@ class Ranks:
         """Give every rank the value of the first rank.
 
         Args:
-            message: of the first rank; those of the others are not read.
+            message: the message of the first rank; those of the others are not read.
 
         Returns:
             The message of the first rank.
@@ -101,10 +102,11 @@ class Ranks:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Run a block in which ranks do not speak; where it fails on one of them, it fails on all.
+        """Run a block in which ranks do not communicate. If it fails on one of them, it fails on all.
 
         Raises:
-            UserError: that of the block, on the lowest rank on which it failed; on any other `OtherRankFailed`.
+            UserError: the error of the block, on the lowest rank on which it failed; `OtherRankFailed` on all other
+                ranks.
         """
         error: UserError | None = None
         try:
@@ -124,7 +126,7 @@ class Ranks:
 
     def _sum(self, tensor: Tensor) -> None:
         options = torch.distributed.AllreduceOptions()
-        options.timeout = PATIENCE  # that of the group is the patience with which it met
+        options.timeout = PATIENCE  # otherwise the group would use the shorter timeout with which it met
         self._speak(lambda: self.group.allreduce([tensor], options).wait())
 
     def _spread(self, tensor: Tensor) -> None:
@@ -152,14 +154,14 @@ def ranks_here() -> Ranks | None:
 
 @contextmanager
 def over_ranks(ranks: Ranks | None = None) -> Iterator[Ranks | None]:
-    """Inside the block, what is made in this process learns together with what the other ranks make.
+    """Inside the block, a `Learner` made in this process learns together with those of the other ranks.
 
-    A `Learner` that is made inside is handed whole batches, the same ones on every rank; each rank learns from its
-    share, and the change is averaged over the ranks, as if one process had learned from the whole batch. The ranks are
-    those that torchrun has started, or those of a process group of torch.distributed that is there already.
+    It is given whole batches, the same ones on every rank. Each rank learns from its share, and the change is averaged
+    over the ranks, as if one process had learned from the whole batch. The ranks are those that torchrun has started,
+    or those of an existing process group of torch.distributed.
 
     Args:
-        ranks: others to learn with; None for those of torch.distributed.
+        ranks: the ranks to learn with; None for those of torch.distributed.
 
     Yields:
         The ranks; None where there is one process alone, for which nothing changes.
@@ -177,7 +179,7 @@ def over_ranks(ranks: Ranks | None = None) -> Iterator[Ranks | None]:
 
 @contextmanager
 def _joined() -> Iterator[Ranks | None]:
-    """The ranks of torch.distributed, whose process group is made, and ended again, where there is none yet."""
+    """The ranks of torch.distributed, whose process group is created, and ended again, if there is none yet."""
     import torch.distributed as distributed
 
     started = launch()
@@ -199,11 +201,12 @@ def _joined() -> Iterator[Ranks | None]:
 
 def _make_group(distributed: Any, started: Launch) -> None:
     on_gpus = torch.cuda.is_available() and distributed.is_nccl_available()
-    if on_gpus:  # "cuda" then is a GPU of this rank's own
+    if on_gpus:  # from here on "cuda" is this rank's own GPU
         torch.cuda.set_device(started.local_rank % torch.cuda.device_count())
     try:
         store, rank, count = next(distributed.rendezvous("env://", timeout=MEETING))
-        # The store outlives ranks that are started anew: they must not look for each other where dead ones were.
+        # The store outlives ranks that are restarted. A prefix for each start keeps them from finding entries of dead
+        # ranks.
         store = distributed.PrefixStore(f"start {started.restarts}", store)
         kind = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
         distributed.init_process_group(kind, store=store, rank=rank, world_size=count, timeout=MEETING)

@@ -1,8 +1,8 @@
-"""A session of our own in torch: inside it torch is as a fresh process finds it, whatever the user has set outside.
+"""A session in which torch has the settings of a fresh process, whatever the user has set outside.
 
 Default type and device, autocast, inference and gradient mode, deterministic algorithms, rounding of products, flushed
-denormals: each of them would change what is learned, or break it, and none belongs to a learner's arguments. A thread
-count is torch's to choose, and is neither read for numbers nor changed; the global generators are never drawn from.
+denormals: each of them would change or break what is learned, and none of them is an argument of a learner. The thread
+count is left to torch, and nothing is drawn from the global generators.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Setting(NamedTuple):
     """A setting of the whole process.
 
     Args:
-        read: gives its value.
+        read: returns its value.
         write: sets it.
         fresh: its value in a fresh process.
     """
@@ -31,7 +31,8 @@ class Setting(NamedTuple):
 
 
 SMALLEST = 5e-324
-"""The smallest float64, which a processor that flushes denormals takes for 0. torch has no other way to ask."""
+"""The smallest float64, which a processor that flushes denormals takes for 0. torch offers no function that tells
+whether it does."""
 
 
 SETTINGS = (
@@ -39,14 +40,14 @@ SETTINGS = (
     Setting(torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode, 0),
     Setting(torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled, True),
 )
-"""What torch keeps for the whole process."""
+"""The settings that torch has once per process."""
 OF_A_THREAD = Setting(lambda: SMALLEST * 1.0 == 0.0, torch.set_flush_denormal, False)
-"""What every thread has to itself: whether denormals are flushed."""
+"""The setting that every thread has for itself: whether denormals are flushed."""
 
 
 @contextmanager
 def own_session(fast: bool = False) -> Iterator[None]:
-    """Run the block in a session of ours: no gradients, and none of the user's settings; all of them come back.
+    """Run the block without gradients and with torch's default settings; the user's settings are restored afterwards.
 
     Args:
         fast: whether float32 products may round (see `matrix_precision`).
@@ -62,7 +63,7 @@ def own_session(fast: bool = False) -> Iterator[None]:
 
 @contextmanager
 def own_thread() -> Iterator[None]:
-    """The part of `own_session` that every thread has to itself."""
+    """The part of `own_session` that concerns a single thread."""
     with ExitStack() as back:
         _refresh_thread(back)
         with torch.no_grad():
@@ -71,7 +72,9 @@ def own_thread() -> Iterator[None]:
 
 def _refresh_thread(back: ExitStack) -> None:
     _refresh(OF_A_THREAD, back)
-    if torch._C._len_torch_function_stack():  # such as a default device; a mode costs time at each call of torch
+    if (
+        torch._C._len_torch_function_stack()
+    ):  # a default device is such a function, and would cost time at each call of torch
         back.enter_context(torch.device("cpu"))
     for device in ("cpu", "cuda"):
         if torch.is_autocast_enabled(device):

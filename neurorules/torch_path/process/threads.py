@@ -1,4 +1,6 @@
-"""The number of CPU threads of a run: one count from its beginning to its end, since sums round by it."""
+"""The number of CPU threads of a run: it stays the same from beginning to end, since the rounding of sums depends on
+it.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,15 @@ from neurorules.network.network import Network
 from neurorules.torch_path.process.forks import check_forked
 
 WORK_FOR_THREADS = 2**17
-"""How many neuron steps of a layer and trial repay a second thread. Source: measured, benchmarks/."""
+"""The number of neuron steps of a layer in a trial from which on a second thread saves time. Source: measured,
+benchmarks/."""
 
 _log = logging.getLogger(__name__)
 
 
 def usable_cores() -> int:
     """Number of cores that this process may use, by its affinity and its control group."""
-    import joblib  # not before it is asked: a training that says nothing of threads starts without it
+    import joblib  # imported here so that a training without --threads starts faster
 
     return joblib.cpu_count()
 
@@ -38,12 +41,13 @@ def check_threads(threads: int | None) -> None:
 
 
 def threads_of(config: SettledConfig, network: Network, begun: int | None) -> int:
-    """The number of threads that a run computes with. A small net has one, where waking more costs more than they save.
+    """The number of threads that a run computes with. A small net runs on one thread, because waking others would take
+    more time than they save.
 
     Args:
-        config: its number of threads; None stands for as many as the work repays.
-        network: what runs.
-        begun: the number that a run was begun with, for one that goes on; None for a new one.
+        config: its number of threads; None chooses it by the amount of work.
+        network: the network that runs.
+        begun: the number with which a resumed run began; None for a new run.
 
     Returns:
         The number, >= 1.
@@ -64,7 +68,7 @@ def threads_of(config: SettledConfig, network: Network, begun: int | None) -> in
 
 @contextmanager
 def running_on(threads: int) -> Iterator[None]:
-    """Run the block on so many threads; outside it is as before.
+    """Run the block on a number of threads, and restore the previous number afterwards.
 
     Raises:
         UserError: this process cannot start them, see `forks.check_forked`.

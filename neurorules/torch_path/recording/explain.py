@@ -1,7 +1,7 @@
-"""Why one weight moved: the factors of its texts at its two neurons, and the change they make at each step.
+"""Why one weight moved: the factors of its texts at its two neurons, and the change that they cause at each step.
 
-A change is a sum over steps, so each step has its share. Beside `dv_dw` a share stands at the step of the presynaptic
-spike, and its postsynaptic factor is what that spike still does to the membrane later (docs/traces.md).
+A change is a sum over steps, so each step has its share. With `dv_dw`, the share belongs to the step of the presynaptic
+spike, and its postsynaptic factor includes the later effect of that spike on the membrane (docs/traces.md).
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from neurorules.traces.explanation import Explanation, PhasePart, Term
 
 @dataclass(frozen=True)
 class Views(Probe):
-    """Keeps what the texts of one layer see, phase by phase.
+    """Stores the local views of one layer, phase by phase.
 
     Args:
-        layer: its name.
-        views: so far.
+        layer: the name of the layer.
+        views: the views of the phases so far.
     """
 
     layer: str
@@ -56,19 +56,20 @@ class Views(Probe):
 
 
 def explain_run(run: Path, synapse: str, sample: int = 0, data_dir: DataPlace = None) -> Explanation:
-    """Explain why a weight of a finished run would move if the network learned from a test sample. Nothing is applied.
+    """Explain why a weight of a finished run would move if the network learned from a test sample. The network does not
+    change.
 
     Args:
-        run: its folder.
+        run: the folder of the run.
         synapse: LAYER:POST:PRE (see `synapse`).
-        sample: place in the test set, from 0, as in recorded traces.
-        data_dir: where data sets lie; None for the usual place.
+        sample: the position in the test set, from 0, as in recorded traces.
+        data_dir: the folder of the data sets; None for the default folder.
 
     Returns:
         The factors of the weight's texts at each step, and the change that they make.
 
     Raises:
-        UserError: no such run, synapse or sample, or a weight that the rule does not teach.
+        UserError: there is no such run, synapse or sample, or the rule does not change the weight.
     """
     restored = restore(run, data_dir)
     wanted, test = find_synapse(restored.learner.model.network, synapse), restored.data.test
@@ -80,21 +81,21 @@ def explain_run(run: Path, synapse: str, sample: int = 0, data_dir: DataPlace = 
 
 
 def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -> Explanation:
-    """Explain why a weight would move in a trial of some samples. The numbers are averages over them, as in a trial.
+    """Explain why a weight would move in a trial of some samples. All numbers are averages over them.
 
     A rule that applies changes between its phases applies them here, to this learner.
 
     Args:
-        learner: as it is.
+        learner: the learner in its current state.
         drive: (T, B, *input) or constant (B, *input).
         labels: class indices (B,), or the targets of another task.
-        synapse: of its network.
+        synapse: a synapse of its network.
 
     Returns:
         The factors of the weight's texts at each step, and the change that they make.
 
     Raises:
-        UserError: a weight that the rule does not teach.
+        UserError: the rule does not change the weight.
     """
     parameter = synapse.layer.weight_name(synapse.entry)
     views = Views(synapse.layer.name)
@@ -105,11 +106,11 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
         return {name: value.clone() for name, value in learner.apply_and_read(changes).items()}
 
     placed = drive.like(drive.values.to(learner.device, learner.dtype))
-    before, weight = learner.seen(), float(learner.read()[parameter][synapse.weight])
+    before, weight = learner.trial_state(), float(learner.read()[parameter][synapse.weight])
     before = replace(before, parameters={name: value.clone() for name, value in before.parameters.items()})
     steps = learner.steps if drive.constant else len(drive.values)
     with torch.no_grad():
-        said = predicted(scoring_of(learner.model), learner.scores(placed))[0].tolist()
+        prediction = predicted(scoring_of(learner.model), learner.scores(placed))[0].tolist()
         generator = torch.Generator(learner.device).manual_seed(learner.seed)
         running = learner.store.on_hardware(learner.model)
         trial = learn_trial(running, before, placed, steps, labels.to(learner.device), generator, None, apply, views)
@@ -129,8 +130,9 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
     scale, rule = synapse.layer.neuron.scale, learner.model.rule
     threshold = scale.expand(synapse.layer.shape)[synapse.post] if isinstance(scale, Tensor) else scale
     return Explanation(
-        synapse.name, parameter, synapse.weight, rule.name, rule.declarations, weight, 0, labels[0].tolist(), said,
-        1.0, float(threshold) if synapse.layer.neuron.spiking else None, parts, float(total[synapse.weight]),
+        synapse.name, parameter, synapse.weight, rule.name, rule.declarations, weight, 0, labels[0].tolist(),
+        prediction, 1.0, float(threshold) if synapse.layer.neuron.spiking else None, parts,
+        float(total[synapse.weight]),
         (synapse.strongest(total) if total[synapse.weight[0]].any() else synapse).name,
     )  # fmt: skip
 
@@ -143,7 +145,7 @@ def _part(
     label: int,
     samples: int,
 ) -> PhasePart | None:
-    """The part of one phase's texts in a synapse's change; None where they did nothing at its connection."""
+    """The part of one phase's texts in a synapse's change; None if they do not change its connection."""
     if synapse.entry.name not in view.activity.pre:
         return None
     texts = [text for text in model.texts_of(view.phase) if _holds(text, synapse)]
@@ -197,7 +199,7 @@ def _factors(
 def _eligibility_of_pairs(
     view: LocalView, synapse: Synapse, group: Group, post: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """As `_factors`, where the presynaptic factor is a declared eligibility: its trace at each pair over time."""
+    """`_factors` for a declared eligibility as the presynaptic factor, with its trace at each pair over time."""
     assert group.eligibility is not None
     steps = view.activity.steps
     post_pairs, _ = synapse.pairs(post, view.activity.pre[synapse.entry.name].over_time(steps))
@@ -238,8 +240,8 @@ def _pre_text(group: Group) -> str:
 
 
 def _variables(view: LocalView, model: Model, synapse: Synapse, texts: list[Text]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the variables that texts read at the two neurons, spikes and membrane in any case, in the order of the
-    picture.
+    """Yield the variables that texts read at the two neurons, in the order of the picture; spikes and membrane are
+    always among them.
     """
     equations = [model.rule.equation(text.plasticity) for text in texts]
     equations += [own.eligibility(e.name) for own in equations for e in model.rule.eligibilities if e.name in own.reads]

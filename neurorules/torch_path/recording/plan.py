@@ -20,20 +20,20 @@ POPULATION = {
     "m": "third factor, as the texts read it",
     "reverse": "what the rule's reverse circuit sends to the layers below",
 }
-"""Variables of populations, and what each is."""
+"""The variables of populations, with their descriptions."""
 SYNAPSES = {
     "G1": "third factor times forward signal at each synapse, by step",
     "dv_dw": "the exact eligibility of each synapse, by step",
 }
-"""Variables of connections, and what each is."""
+"""The variables of connections, with their descriptions."""
 PARAMETERS = {"w": "weights of the layers' connections", "b": "their biases"}
-"""Parameters by short names. A declared eligibility and any parameter can be recorded by their own names too."""
+"""Parameters by short names. A declared eligibility, and any parameter, can also be recorded by its own name."""
 LEARNING = frozenset({"m", "reverse", "G1"})
-"""Variables that only a trial has in which the network would learn from the sample."""
+"""The variables that exist only in a trial that learns from the sample."""
 LARGEST_SAMPLE = 512 * 2**20
-"""How many bytes one sample may take, so that a recording fits into memory that everybody has."""
+"""The largest number of bytes of one sample, so that a recording fits into the memory of a small computer."""
 SNNTORCH = {"spk": "S", "mem": "v"}
-"""Variables as snnTorch names them, and as a recording does."""
+"""The names of variables in snnTorch, with those of recordings."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class RecordPlan:
         model: network, rule and signal.
         population: variables of populations, (T, N) per sample; declared traces among them.
         synapses: variables of connections, (T, *weights) per sample; declared eligibilities among them.
-        parameters: full names of what snapshots keep.
-        layers: the populations and connections that were asked for; None for all.
+        parameters: the full names of the parameters in snapshots.
+        layers: the populations and connections to record; None for all.
     """
 
     model: Model
@@ -56,17 +56,17 @@ class RecordPlan:
 
     @property
     def learns(self) -> bool:
-        """Whether a sample's trial has to be run, beside its response."""
+        """Whether a learning trial of a sample has to run, and not only its response."""
         return bool(LEARNING & {*self.population, *self.synapses})
 
     @property
     def samples(self) -> bool:
-        """Whether anything of samples is recorded, and not parameters alone."""
+        """Whether variables of samples are recorded, and not only parameters."""
         return bool(self.population or self.synapses)
 
     @property
     def traces_of_spikes(self) -> frozenset[str]:
-        """The declared traces that are made of spikes alone, which the network's input has as well."""
+        """The declared traces of spikes alone, which exist for the network's input as well."""
         declared = self.model.rule.declared_traces
         return frozenset(name for name in declared if made_of_spikes(name, declared))
 
@@ -75,7 +75,7 @@ class RecordPlan:
         return self.layers is None or layer in self.layers
 
     def takes_input(self, constant: bool) -> bool:
-        """Whether the network's input is recorded: where it is asked for, or varies in time."""
+        """Whether the network's input is recorded: if the user names it, or if it varies in time."""
         spikes = {"S", "forward", *self.traces_of_spikes} & set(self.population)
         return bool(spikes) and (not constant if self.layers is None else INPUT in self.layers)
 
@@ -90,7 +90,7 @@ class RecordPlan:
         """The shapes of a trace's layers: populations first, the input before all others.
 
         Args:
-            parameters: of the learner, which give the shapes of connections.
+            parameters: the parameters of the learner, which give the shapes of connections.
             constant: whether the drive is the same at each step.
 
         Returns:
@@ -105,17 +105,17 @@ class RecordPlan:
         return shape_by_name
 
     def sample_bytes(self, parameters: Parameters, steps: int) -> int:
-        """About how many bytes one sample takes on its way to the file, 4 for each number.
+        """The approximate number of bytes of one sample before compression, 4 for each number.
 
         Args:
-            parameters: of the learner.
+            parameters: the parameters of the learner.
             steps: T.
 
         Returns:
             The number of bytes.
 
         Raises:
-            UserError: more than `LARGEST_SAMPLE`.
+            UserError: it is more than `LARGEST_SAMPLE`.
         """
         shapes = self.shapes(parameters, False)
         synapses = {name for _, _, name in self.connections()}
@@ -137,20 +137,20 @@ class RecordPlan:
 def record_plan(
     model: Model, parameters: Parameters, variables: Sequence[str], layers: Collection[str] | None = None
 ) -> RecordPlan:
-    """Check what is to be recorded.
+    """Check what the user wants to record.
 
     Args:
         model: network, rule and signal.
-        parameters: all that the learner has.
-        variables: of `POPULATION`, `SYNAPSES`, `PARAMETERS`, declared traces and eligibilities, and full names of
-            parameters.
+        parameters: all parameters of the learner.
+        variables: the variables of `POPULATION`, `SYNAPSES`, `PARAMETERS`, declared traces and eligibilities, and full
+            names of parameters.
         layers: populations such as "hidden1" or "input", connections such as "hidden1.ff"; None for all.
 
     Returns:
         The plan.
 
     Raises:
-        UserError: an unknown name (nearest offered), or a variable that this rule does not have.
+        UserError: a name is unknown (the message offers the nearest one), or this rule has no such variable.
     """
     declared = [eligibility.name for eligibility in model.rule.eligibilities]
     populations = tuple(dict.fromkeys((*POPULATION, *model.rule.declared_traces)))

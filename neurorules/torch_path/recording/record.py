@@ -1,4 +1,4 @@
-"""Recording what a trained network does on samples of its data, and what it would learn from them."""
+"""Recording the activity of a trained network on samples of its data, and the changes that it would learn from them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PartName = Literal["test", "validation", "train"]
 ROWS = 32
 """How many samples run at once."""
 LARGE = 2**30
-"""How many bytes a recording takes, before it is compressed, that the user is warned of."""
+"""The number of bytes before compression from which on the user is warned."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,19 +44,19 @@ def record_run(
     Args:
         run: folder of a finished run.
         out: trace file to write.
-        samples: how many from the first on, or their places: see `sample_places`.
+        samples: the number of samples from the first one on, or their positions (see `sample_places`).
         variables, layers: see `record_plan`.
-        part: of the data set.
-        data_dir: where data sets lie; None for the usual place.
+        part: the part of the data set.
+        data_dir: the folder of the data sets; None for the default folder.
         quiet: no progress bar.
-        step_ms: length of a time step in ms, > 0, by which readers of the trace tell times and rates.
-        scale: as `TraceHeader.scale`; None where nothing says it.
+        step_ms: length of a time step in ms, > 0, from which readers of the trace compute times and rates.
+        scale: as `TraceHeader.scale`; None if the network has no scale.
 
     Returns:
         samples, spikes of its layers, and the trace file's path.
 
     Raises:
-        UserError: no such run, variable or layer, a variable that its rule does not have, or no such samples.
+        UserError: there is no such run, variable, layer or sample, or its rule has no such variable.
     """
     check_output(out)
     restored = restore(run, data_dir)
@@ -88,7 +88,7 @@ def record_run(
 
 @contextmanager
 def whole_or_none(recording: Recorder | TraceWriter) -> Iterator[None]:
-    """Remove the recording where the block fails; where the user stops it, what is recorded stays."""
+    """Remove the recording if the block fails. If the user stops it, the samples recorded so far are kept."""
     try:
         yield
     except Exception:
@@ -101,13 +101,13 @@ def part_of(data: Data, name: PartName) -> Part:
 
     Args:
         data: all of it.
-        name: of the part.
+        name: the name of the part.
 
     Returns:
         The samples of the part.
 
     Raises:
-        UserError: validation samples of a run that holds none out.
+        UserError: validation samples are asked for, and the run holds none out.
     """
     chosen = {"test": data.test, "validation": data.validation, "train": data.train}[name]
     if chosen is None:
@@ -116,18 +116,19 @@ def part_of(data: Data, name: PartName) -> Part:
 
 
 def sample_places(text: str, size: int, option: str, part: str) -> np.ndarray:
-    """Read places in a part of the data set: "10" is the first ten, "3,7,20-30" or "3," are places, counted from 0.
+    """Read positions in a part of the data set: "10" means the first ten; "3,7,20-30" and "3," are positions, counted
+    from 0.
 
     Args:
         text: as the user wrote it.
-        size: samples that there are.
-        option, part: how the message names them.
+        size: the number of samples in the part.
+        option, part: the names of both in messages.
 
     Returns:
-        The places, whole numbers in 0 .. size - 1, as the user ordered them.
+        The positions, whole numbers in 0 .. size - 1, in the user's order.
 
     Raises:
-        UserError: no such text, or samples that are not there.
+        UserError: the text is not understood, or there are no such samples.
     """
     there = f"the {part} set holds {size}"
     if re.fullmatch(r"\s*\d+\s*", text):

@@ -1,4 +1,4 @@
-"""The recorder: what a learner does on samples, written to a trace file while it learns or afterwards."""
+"""The recorder, which writes the activity of a learner to a trace file, while it learns or afterwards."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
 
 FLUSH_SECONDS = 0.5
-"""How much a killed process may lose. A flush waits for the disk, so that it comes now and then only."""
+"""The time between two flushes, and so the most that a killed process loses. A flush waits for the disk, which costs
+time."""
 
 
 def open_trace(path: Path, header: TraceHeader) -> TraceWriter:
-    """Open a new trace that is flushed now and then.
+    """Open a new trace file, which is flushed regularly.
 
     Args:
-        path: of the file; one that is there is replaced.
-        header: what the file says about itself.
+        path: the path of the file; an existing file is replaced.
+        header: the description that the file contains.
 
     Returns:
         The writer.
@@ -47,20 +48,20 @@ def open_trace(path: Path, header: TraceHeader) -> TraceWriter:
 
 
 class Recorder:
-    """Writes what a learner does into a trace file. Use it as a context manager; it changes nothing of the learner.
+    """Writes the activity of a learner to a trace file, without changing the learner. Use it as a context manager.
 
-    A process that is killed leaves all but the last half second; `flush` brings everything to the disk.
+    A process that is killed loses at most the last half second; `flush` writes everything to the disk.
 
     Args:
-        learner: that is recorded.
-        path: the new file; one that is there is replaced.
+        learner: the learner to record.
+        path: the new file; an existing file is replaced.
         variables: S, v, x, m, w, b, ...: see `record_plan`.
         layers: names, such as "hidden1" or "hidden1.ff"; None for all.
-        header: what the file says about itself, its layers apart; None for one made from the learner.
-        opens: opens the file for a header.
+        header: the description that the file contains, apart from its layers; None to build it from the learner.
+        opens: a function that opens the file for a header.
 
     Raises:
-        UserError: an unknown variable or layer, or one that the rule does not have.
+        UserError: a variable or layer is unknown, or the rule does not have it.
     """
 
     def __init__(
@@ -76,7 +77,8 @@ class Recorder:
         self.plan: RecordPlan = record_plan(learner.model, learner.learned.parameters, variables, layers)
         self.header = header or TraceHeader(
             learner.model.rule.name, {}, seed=learner.seed, versions=versions(),
-            recording={"variables": list(variables), "layers": None if layers is None else sorted(layers)},
+            recording={"variables": list(variables), "layers": None if layers is None else sorted(layers),
+                       "scores": learner.model.scores},
         )  # fmt: skip
         self.writer: TraceWriter | None = None
         self._recorded = 0
@@ -94,18 +96,19 @@ class Recorder:
         self, spikes: Spikes, labels: Labels | None = None, indices: Sequence[int] | np.ndarray | None = None,
         epoch: int = -1,
     ) -> Tensor:  # fmt: skip
-        """Run samples without learning from them, and write what happens: in a trial, where m or the like is recorded.
+        """Run samples without learning from them, and write their activity. If variables such as m are recorded, a
+        trial runs.
 
         Args:
-            spikes, labels: as in `Learner.step`; labels are needed for what only a trial has, such as m.
-            indices: the samples' places in the data set; None counts on.
+            spikes, labels: as in `Learner.step`; labels are needed for variables of trials, such as m.
+            indices: the positions of the samples in the data set; None continues the count.
             epoch: number of epochs done, or -1.
 
         Returns:
             Predicted classes, (B,); -1 where samples have no class. The file holds -1 for their targets, too.
 
         Raises:
-            UserError: wrong shapes, no labels where they are needed, or a sample too large.
+            UserError: shapes are wrong, labels are missing, or a sample is too large.
         """
         learner, drive = self.learner, to_series(batch_of(self.learner, spikes, learning=False))
         response = learner.respond(drive)
@@ -121,17 +124,17 @@ class Recorder:
             if classes is None:
                 raise UserError("what a sample would teach (m, reverse, G1) needs its label. Hand over labels")
             placed, _ = check_drive(drive, network, learner.steps, learner.device, learner.dtype)
-            generator = torch.Generator(learner.device).manual_seed(learner.seed)  # the learner's own stays as it is
+            generator = torch.Generator(learner.device).manual_seed(learner.seed)  # not the learner's own
             with own_session(learner.fast):
                 trial = learn_trial(
                     learner.store.on_hardware(learner.model),
-                    learner.seen(),
+                    learner.trial_state(),
                     placed,
                     steps,
                     classes,
                     generator,
                     apply=lambda _: learner.read(),
-                )  # nothing of it is applied
+                )  # none of its changes are applied
             outcome = outcome._replace(activity=trial.activity, m=trial.third_factors, sent=trial.sent)
         self._write(outcome, classes, indices, epoch)
         return predicted
@@ -139,7 +142,8 @@ class Recorder:
     def step(
         self, spikes: Spikes, labels: Labels, fraction: float = 1.0, epoch: int = -1
     ) -> dict[str, float]:  # fmt: skip
-        """Learn from one batch, as `learner.step` does, and write what that step itself computed: nothing runs twice.
+        """Learn from one batch, as `learner.step` does, and write the activity of that same step, so that nothing runs
+        twice.
 
         Args:
             spikes, labels, fraction: as in `Learner.step`.
@@ -149,7 +153,7 @@ class Recorder:
             Loss, accuracy in 0..1 or figures of another task, and spikes per sample by layer.
 
         Raises:
-            UserError: a schedule that keeps no step of the trial, or what `learner.step` refuses.
+            UserError: the schedule does not keep all steps of the trial, or `learner.step` refuses the batch.
         """
         drive = to_series(batch_of(self.learner, spikes, learning=True))
         steps = self.learner.steps if drive.constant else len(drive.values)
@@ -173,10 +177,10 @@ class Recorder:
         return metrics_of(trial.scores, series, trial.spikes, scoring_of(self.learner.model))
 
     def snapshot(self, epoch: int = -1) -> None:
-        """Keep the parameters that were asked for, as they are now.
+        """Write the current values of the parameters to record.
 
         Raises:
-            ValueError: no parameter was asked for, or nothing was recorded yet although samples were asked for.
+            ValueError: no parameter is recorded, or samples are recorded and none has been written yet.
         """
         if not self.plan.parameters:
             raise ValueError("the recorder keeps no parameter: ask for w, b, or one by name")
@@ -186,16 +190,16 @@ class Recorder:
         self._opened({}).snapshot(epoch, parameter_arrays(self.plan, parameters))
 
     def flush(self) -> None:
-        """Bring what was recorded to the disk now."""
+        """Write everything recorded so far to the disk."""
         if self.writer is not None:
             self.writer.flush()
 
     def close(self) -> None:
-        """Close the file; one without samples is made where nothing was recorded."""
+        """Close the trace file; if nothing was recorded, it contains no samples."""
         self._opened(self.plan.shapes(self.learner.learned.parameters, True)).close()
 
     def discard(self) -> None:
-        """Remove what was recorded; a trace that stood there before stays."""
+        """Remove the recording; an earlier trace file at the same path is kept."""
         if self.writer is not None:
             self.writer.discard()
 
@@ -227,10 +231,10 @@ class Recorder:
 
 
 def layers_of(learner: Learner) -> tuple[Layer, ...]:
-    """The layers that a trial runs: with the neurons of the hardware as it is now, and their learned numbers.
+    """The layers that a trial runs: with the neurons of the hardware in its current state, and their learned numbers.
 
     Args:
-        learner: that is recorded.
+        learner: the learner to record.
 
     Returns:
         Hidden layers in order, then the read-out.
@@ -239,11 +243,11 @@ def layers_of(learner: Learner) -> tuple[Layer, ...]:
 
 
 def predicted_classes(learner: Learner, scores: Tensor) -> Tensor:
-    """The class that each sample is taken for.
+    """The predicted class of each sample.
 
     Args:
-        learner: says what the targets are.
-        scores: of the samples, (B, C) where they have classes.
+        learner: the learner, which knows the kind of targets.
+        scores: the scores of the samples, (B, C) if they have classes.
 
     Returns:
         Classes (B,) on the CPU; -1 where samples have no class.

@@ -1,4 +1,4 @@
-"""The arrays of a trace, from what a batch brings about."""
+"""The arrays of a trace, computed from the activity in a batch."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Outcome(NamedTuple):
     Args:
         drive: (T, B, *input) or constant (B, *input).
         predicted: classes (B,).
-        activity: of every layer, in order.
-        m: third factors by layer; empty where no trial ran.
-        sent: by layer, what a reverse circuit sends; empty where there is none.
-        parameters: as they were in the trial.
-        traces: where traces that live across trials began (`Learned.traces`).
-        chip: what the network ran on, with its state of that moment; None for no hardware model.
-        layers: with the neurons that ran, those of the hardware where there is one.
+        activity: the activity of every layer, in order.
+        m: third factors by layer; empty if no trial ran.
+        sent: by layer, the error that a reverse circuit sends; empty without such a circuit.
+        parameters: the parameters of the trial.
+        traces: the initial values of traces that live across trials (`Learned.traces`).
+        chip: the hardware that the network ran on, with its state at that time; None without a hardware model.
+        layers: the layers with the neurons that ran, which are those of the hardware if there is one.
     """
 
     drive: Series
@@ -59,8 +59,8 @@ def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
     """Variables of populations, of all samples.
 
     Args:
-        plan: what is recorded.
-        outcome: of the batch.
+        plan: the variables to record.
+        outcome: the outcome of the batch.
 
     Returns:
         Arrays (T, B, *shape) by layer and variable.
@@ -70,7 +70,7 @@ def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
     if plan.takes_input(outcome.drive.constant):
         values = {"S": outcome.drive, "forward": outcome.drive}
         first = outcome.layers[0]
-        key = f"pre.{first.inputs[0].name}"  # as the texts of the first layer name it, so that a chip's draws agree
+        key = f"pre.{first.inputs[0].name}"  # the name in texts, by which a chip draws
         values |= _traces(plan, outcome, 0, lambda view: Neurons(view, key, outcome.drive, None, first.neuron.psi))
         arrays[INPUT] = {v: _array(values[v], steps) for v in plan.population if v in values}
     for index, activity in enumerate(outcome.activity):
@@ -81,7 +81,7 @@ def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
         values |= {"m": outcome.m[layer.name]} if layer.name in outcome.m else {}
         values |= {"reverse": outcome.sent[layer.name]} if layer.name in outcome.sent else {}
         values |= _traces(plan, outcome, index, postsynaptic)
-        # A read-out has no spikes of its own: what it sends is its membrane.
+        # A read-out has no spikes of its own: its output is its membrane.
         wanted = [v for v in plan.population if v in values and (layer.role == "hidden" or v != "S")]
         arrays[layer.name] = {v: _array(values[v], steps) for v in wanted}
     return arrays
@@ -91,8 +91,8 @@ def synapse_arrays(plan: RecordPlan, outcome: Outcome, row: int) -> Arrays:
     """Variables of every synapse, of one sample.
 
     Args:
-        plan: what is recorded.
-        outcome: of the batch.
+        plan: the variables to record.
+        outcome: the outcome of the batch.
         row: place of the sample in the batch.
 
     Returns:
@@ -119,7 +119,7 @@ def _traces(
     declared = plan.model.rule.declared_traces
     view = of_neurons.view
     if view.chip is not None and view.chip.traces and view.layer.role == "readout" and of_neurons.membrane is not None:
-        return {}  # a read-out has no spikes for the chip's registers
+        return {}  # a read-out has no spikes that the chip's trace registers could count
     legal = declared.keys() if of_neurons.membrane is not None else plan.traces_of_spikes
     return {name: of_neurons.series(name) for name in declared if name in plan.population and name in legal}
 
@@ -145,8 +145,8 @@ def _row_of(activity: Activity, row: int) -> Activity:
         assert keep is not None and admit is not None
         gates = Gates(keep, admit, fires)
     pre = {name: _cut(series, row) for name, series in activity.pre.items()}
-    mask = None if activity.kept is None else activity.kept[row : row + 1]
-    return replace(activity, pre=pre, v=_cut(activity.v, row), S=_cut(activity.S, row), gates=gates, kept=mask)
+    mask = None if activity.dropout_mask is None else activity.dropout_mask[row : row + 1]
+    return replace(activity, pre=pre, v=_cut(activity.v, row), S=_cut(activity.S, row), gates=gates, dropout_mask=mask)
 
 
 def _cut(series: Series, row: int) -> Series:
@@ -167,7 +167,7 @@ def _of_synapses(view: LocalView, plan: RecordPlan, entry: Input, variable: str)
 
 
 def _products(view: LocalView, entry: Input) -> Tensor | None:
-    """The products that a connection's update is made of at each step, before normalisation and optimiser."""
+    """The products at each step whose sum is a connection's update, before normalisation and optimiser."""
     if view.m is None:
         return None
     reverse, forward = (s.over_time(view.activity.steps) for s in (view.m, view.activity.pre[entry.name]))
@@ -177,7 +177,7 @@ def _products(view: LocalView, entry: Input) -> Tensor | None:
 
 
 def _declared(plan: RecordPlan, layer: Layer, name: str) -> DeclaredEligibility | None:
-    """A declared eligibility of a layer, where one of its texts reads it."""
+    """A declared eligibility of a layer, if one of its texts reads it."""
     groups = (group for text in plan.model.texts if text.plasticity.role == layer.role for group in text.groups)
     declared = (eligibility for group in groups for eligibility in eligibilities_of(group))
     return next((eligibility for eligibility in declared if eligibility.name == name), None)
@@ -193,7 +193,7 @@ def parameter_arrays(plan: RecordPlan, parameters: Parameters) -> dict[str, np.n
     """The parameters that a snapshot keeps.
 
     Args:
-        plan: what is recorded.
+        plan: the variables to record.
         parameters: all of the learner's, by full name.
 
     Returns:
@@ -203,10 +203,10 @@ def parameter_arrays(plan: RecordPlan, parameters: Parameters) -> dict[str, np.n
 
 
 def many_rows(plan: RecordPlan, rows: int) -> Iterator[slice]:
-    """The samples to write together: one where synapses are recorded, otherwise all of them.
+    """The samples to write together: one at a time if synapses are recorded, otherwise all of them.
 
     Args:
-        plan: what is recorded.
+        plan: the variables to record.
         rows: number of samples of the batch.
 
     Returns:

@@ -1,7 +1,7 @@
-"""One synapse by its name, LAYER:POST:PRE, and the places of its two neurons in a layer's tensors.
+"""The synapse of a name LAYER:POST:PRE, and the positions of its two neurons in the tensors of layers.
 
 POST and PRE are neurons: a number, or channel.row.column in a population of maps (`hidden1:2.5.5:0.4.6`). In a
-convolution the two share a weight of the kernel with all pairs that lie alike. LAYER may name one of several inputs:
+convolution, all pairs at the same offset share one weight of the kernel. LAYER may name one of several inputs:
 `hidden1.rec`, `readout.hidden1`.
 """
 
@@ -41,7 +41,7 @@ class Synapse(NamedTuple):
 
     @property
     def name(self) -> str:
-        """LAYER:POST:PRE; the input is named where it is not the feed-forward one."""
+        """LAYER:POST:PRE; the input is part of the name if it is not the feed-forward one."""
         layer = self.layer.name if self.entry.name == "ff" else f"{self.layer.name}.{self.entry.name}"
         return f"{layer}:{_dotted(self.post)}:{_dotted(self.pre)}"
 
@@ -53,7 +53,7 @@ class Synapse(NamedTuple):
             pre: presynaptic factor, (T, B, *pre).
 
         Returns:
-            Both factors, (T, B, P) each; P = 1 but for convolutions.
+            Both factors, (T, B, P) each; P = 1 except for convolutions.
         """
         if not isinstance(self.entry.connection, Conv2d):
             return post[:, :, self.post[0], None], pre[:, :, self.pre[0], None]
@@ -66,7 +66,7 @@ class Synapse(NamedTuple):
 
     @property
     def own_pair(self) -> int | None:
-        """Place of the named pair among those of `pairs`; None where it is the only one."""
+        """The position of the named pair among those of `pairs`; None if it is the only one."""
         if not isinstance(self.entry.connection, Conv2d):
             return None
         return self.post[1] * self.layer.shape[2] + self.post[2]
@@ -91,14 +91,15 @@ def find_synapse(network: Network, text: str) -> Synapse:
     """Find the synapse that LAYER:POST:PRE names.
 
     Args:
-        network: its layers.
+        network: the network.
         text: the name.
 
     Returns:
         The synapse.
 
     Raises:
-        UserError: no such layer, input or neuron, two neurons without a synapse, or a connection of other synapses.
+        UserError: there is no such layer, input, neuron or synapse, or the synapses of the connection are not single
+            weights.
     """
     pieces = text.split(":")
     if len(pieces) != 3:
@@ -139,7 +140,9 @@ def _connection(network: Network, text: str) -> tuple[Layer, Input]:
 
 
 def _neuron(owner: str, text: str, shape: Place, *others: Place) -> Place:
-    """The place in `shape` of a number, or of coordinates in it or in other shapes of as many neurons."""
+    """The position in `shape` of a neuron that is given by its number, or by coordinates in this or another shape of
+    the same size.
+    """
     shapes = {len(other): other for other in (*others, shape)}
     try:
         places = tuple(int(piece) for piece in text.split("."))

@@ -25,18 +25,18 @@ from neurorules.traces.writer import TraceWriter
 
 
 class RecordTraining(Watcher):
-    """Writes what a run does on validation samples (training samples where none are held out) into its folder.
+    """Records a run on validation samples, or on training samples if none are held out, into its folder.
 
-    An epoch that a resumed run shows again takes the place of what was there. Use it as a context manager around
+    If a resumed run repeats an epoch, the new recording replaces the earlier one. Use it as a context manager around
     `train(..., watchers=[it])`.
 
     Args:
         variables, layers: see `record_plan`.
         samples: see `sample_places`.
-        resumed: folder of the run to go on with; None for a new one.
+        resumed: folder of the run to continue; None for a new one.
 
     Raises:
-        UserError: the folder holds a recording of something else; unknown names and samples, when a run first looks.
+        UserError: the folder holds a different recording; when a run records first, names or samples are unknown.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class RecordTraining(Watcher):
             self.recorder.writer.close()
 
     def look(self, learner: Learner, data: TrainingData, epoch: int, folder: Path | None) -> None:
-        """Record the samples, encoded the same each time, and the parameters.
+        """Record the parameters, and the samples, which are encoded in the same way each time.
 
         Args:
             learner: as it is.
-            data: that it learns from.
+            data: the data that it learns from.
             epoch: number of epochs done, 0 before the first trial.
-            folder: of the run.
+            folder: the folder of the run.
 
         Raises:
-            UserError: unknown names or samples, or a run without a folder.
+            UserError: names or samples are unknown, or the run has no folder.
         """
         name: PartName = "train" if data.validation is None else "validation"
         part = data.train if data.validation is None else data.validation

@@ -1,5 +1,5 @@
-"""The change of one synapse by a rule when its two neurons are made to fire: the window of STDP, and its rate
-dependence.
+"""The change of one synapse when its two neurons fire at given times: the window of STDP, and its dependence on
+rates.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ from neurorules.torch_path.update.plasticity import learn_layer
 from neurorules.traces.window import Point
 
 TAIL_MS = 500.0
-"""How long a synapse is watched after the last spike, so that what its traces still hold can act."""
+"""The time after the last spike for which a synapse is observed, so that its traces still take effect."""
 LARGEST = 200_000_000
-"""Most numbers that a train of spikes may have, steps times synapses."""
+"""The largest size of a train of spikes, steps times synapses."""
 ADVICE = "Ask for a rule of spikes, such as stdp"
-"""What to do where a rule has no window."""
+"""The advice for a rule that has no window."""
 Changes = Callable[..., Iterable[float]]
-"""What moves the synapses of a protocol: a function with the arguments of `changes`, on one of the machines."""
+"""A function that computes the changes of synapses on one of the machines, with the arguments of `changes`."""
 
 
 def window(
     rule: Rule, lags_ms: Sequence[float], rates_hz: Sequence[float] | None = None, *, pairs: int = 1,
     weight: float = 0.5, m: float | None = None, step_ms: float = 1.0, machine: Changes | None = None,
 ) -> list[Point]:  # fmt: skip
-    """The change of a weight by pairs of spikes, as the rule's own text gives it.
+    """The change of a weight by pairs of spikes, by the rule's own text.
 
-    Both neurons are made to fire, and nothing runs between them (`changes` says what the membrane does). The weight
-    stays what it was until all pairs are over.
+    Both neurons fire at given times, whatever their input is; `changes` describes their membranes. The weight keeps its
+    first value until all pairs are over.
 
     Args:
-        rule: whose text of hidden weights acts.
-        lags_ms: times of postsynaptic spikes less those of presynaptic ones, whole numbers of steps.
+        rule: the rule, whose text of hidden weights is used.
+        lags_ms: times of postsynaptic spikes minus those of presynaptic ones, whole numbers of steps.
         rates_hz: pairs per second, above 0; None for a single pair.
         pairs: number of pairs at each rate, >= 1.
-        weight: before.
+        weight: the weight before the first spike.
         m: third factor of the postsynaptic neuron; None for a rule that reads none.
-        step_ms: what one step stands for, above 0.
-        machine: what moves the synapses; None for `changes`, which is the torch machine.
+        step_ms: the duration of one step, above 0.
+        machine: the function that computes the changes; None for `changes`, which runs in torch.
 
     Returns:
         One point for each rate and lag, in that order.
 
     Raises:
-        UserError: a rule that reads a third factor without one, or without a text of spikes; a lag or an interval that
-            is no whole number of steps; trains too long to hold.
+        UserError: the rule reads a third factor and there is none, or it has no text of spikes; a lag or an interval is
+            no whole number of steps; or the trains are too long.
     """
     if m is not None and not math.isfinite(m):
         raise UserError(f"the third factor is {m}, and has to be a finite number, such as 1")
@@ -74,11 +74,11 @@ def clamped(
     rule: Rule, clamps_mV: Sequence[float], rates_hz: Sequence[float] | None = None, *, pulses: int = 1,
     weight: float = 0.5, m: float | None = None, step_ms: float = 1.0, machine: Changes | None = None,
 ) -> list[Point]:  # fmt: skip
-    """The change of a weight by presynaptic spikes while the postsynaptic membrane is held.
+    """The change of a weight by presynaptic spikes while the postsynaptic membrane is clamped.
 
     Args:
-        rule: whose text of hidden weights acts.
-        clamps_mV: where the membrane is held, from long before the first spike.
+        rule: the rule, whose text of hidden weights is used.
+        clamps_mV: the voltages at which the membrane is clamped, from long before the first spike.
         rates_hz: presynaptic spikes per second, above 0; None for a single spike.
         pulses: number of presynaptic spikes at each rate, >= 1.
         weight, m, step_ms, machine: as in `window`.
@@ -87,7 +87,7 @@ def clamped(
         One point for each rate and clamp, in that order.
 
     Raises:
-        UserError: as in `window`; a rule whose neurons have no membrane in mV.
+        UserError: as in `window`, or the neurons of the rule have no membrane in mV.
     """
     points, tail, held = [], round(TAIL_MS / step_ms), torch.tensor(list(clamps_mV), dtype=torch.float64)
     for rate in (None,) if rates_hz is None else tuple(rates_hz):
@@ -99,12 +99,12 @@ def clamped(
 
 
 def model_of(rule: Rule, synapses: int, m: float | Tensor | None) -> tuple[Model, tuple[Text, ...]]:
-    """Build the rule on a layer of as many neurons as there are protocols.
+    """Build the rule on a layer that has one neuron for each protocol.
 
     Args:
         rule: the rule.
         synapses: number of protocols N, > 0.
-        m: third factor; None where it is not said.
+        m: third factor; None if it is not given.
 
     Returns:
         The model, and the texts of its hidden weights.
@@ -159,24 +159,24 @@ def changes(
     rule: Rule, pre: Tensor, post: Tensor, *, weight: float = 0.5, m: float | Tensor | None = None,
     membranes_mV: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The change of synapses whose neurons fire as asked.
+    """The change of synapses whose neurons fire at given times.
 
-    A postsynaptic neuron whose spikes have a shape is driven by a pulse at each of them, and runs. The membrane of any
-    other is at its threshold in a step with a spike, and at rest in all others.
+    If the spikes of the postsynaptic neuron have a shape, the neuron runs and is driven by a pulse for each spike. The
+    membrane of any other is at its threshold in a step with a spike, and at rest in all others.
 
     Args:
-        rule: whose text of hidden weights acts.
+        rule: the rule, whose text of hidden weights is used.
         pre: presynaptic spikes, (T, N), one column per synapse, in float64.
         post: postsynaptic spikes likewise.
         weight: as in `window`.
         m: likewise; or the third factor of each step, (T,).
-        membranes_mV: what postsynaptic membranes are made to be, (N,) or (T, N); None to let them run.
+        membranes_mV: the clamped postsynaptic membranes, (N,) or (T, N); None to let them run.
 
     Returns:
         The change of each weight, (N,).
 
     Raises:
-        UserError: as in `window`; a neuron that cannot spike as often as asked; a clamp of a membrane without mV.
+        UserError: as in `window`; the neuron cannot spike as often as asked; or a membrane without mV is clamped.
     """
     model, texts = model_of(rule, pre.shape[-1], m)
     layer = model.network.layers[0]
@@ -202,11 +202,11 @@ def _third_factor(m: float | Tensor, post: Tensor) -> Series:
 
 
 def membranes_of(rule: Rule, neuron: Neuron, post: Tensor, membranes_mV: Tensor | None) -> Tensor:
-    """Give the postsynaptic membranes of neurons that fire as asked or are held.
+    """Compute the postsynaptic membranes of neurons that fire at given times or are clamped.
 
     Args:
         rule: the rule, for messages.
-        neuron: of the postsynaptic side.
+        neuron: the neuron of the postsynaptic side.
         post: its spikes, (T, N).
         membranes_mV: as in `changes`.
 

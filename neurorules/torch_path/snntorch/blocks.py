@@ -17,7 +17,7 @@ from neurorules.contracts.connection import Shape
 from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT
 from neurorules.torch_path.snntorch.module_checks import RECURRENT, WEIGHTED, check_module, check_plain, check_unshared
-from neurorules.torch_path.snntorch.modules import KNOWN, to_transform
+from neurorules.torch_path.snntorch.modules import LAYER_KINDS, to_transform
 from neurorules.torch_path.snntorch.sums import Sums
 from neurorules.torch_path.snntorch.tracing import ONE_STEP, Resets, place_of, trace
 from neurorules.torch_path.snntorch.values import (
@@ -245,7 +245,8 @@ class _Walk(Sums):
 
     def _refused(self, at: str) -> Value:
         raise UserError(
-            f"{at} has no counterpart here. Known: {', '.join(KNOWN)}, sums and torch.cat. Leave it out of forward"
+            f"{at} has no counterpart here. Known: {', '.join(LAYER_KINDS)}, sums and torch.cat. "
+            f"Leave it out of forward"
         )
 
     def _end(self, node: fx.Node) -> None:

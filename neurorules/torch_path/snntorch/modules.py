@@ -22,7 +22,17 @@ from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.one_row import OneRow
 from neurorules.transforms.pool import Pool
 
-KNOWN = ("Linear", "Conv1d", "Conv2d", "MaxPool", "AvgPool", "Flatten", "Dropout", "BatchNorm", "neurons of snnTorch")
+LAYER_KINDS = (
+    "Linear",
+    "Conv1d",
+    "Conv2d",
+    "MaxPool",
+    "AvgPool",
+    "Flatten",
+    "Dropout",
+    "BatchNorm",
+    "neurons of snnTorch",
+)
 """What a module may be made of."""
 
 
@@ -41,11 +51,11 @@ class PositionBias(nn.Module):
 
 
 class Lines(nn.Module):
-    """Lines (B, C, L) as maps of one row, (B, C, 1, L)."""
+    """Lines (B, C, L), or (B, 1, C, L) as data sets hold them, as maps of one row, (B, C, 1, L)."""
 
     def forward(self, lines: Tensor) -> Tensor:
-        """Lines (B, C, L) with an axis of one row, (B, C, 1, L)."""
-        return lines.unsqueeze(2)
+        """Lines (B, C, L) or (B, 1, C, L) with the axis of a row, (B, C, 1, L)."""
+        return lines.reshape(len(lines), lines.shape[-2], 1, lines.shape[-1])
 
 
 def to_connection(module: nn.Module, where: str, pooled: tuple[str, nn.Module] | None) -> tuple[Connection, int]:
@@ -140,7 +150,7 @@ def to_transform(where: str, module: nn.Module, shape: Shape | None = None) -> T
     advice = "Remove it, or use a Leaky"
     if "Norm" in name:
         advice = "Use BatchNorm1d or BatchNorm2d, or give the net as text with norm='streaming'"
-    raise UserError(f"{where} has no counterpart here. Known: {', '.join(KNOWN)}. {advice}")
+    raise UserError(f"{where} has no counterpart here. Known: {', '.join(LAYER_KINDS)}. {advice}")
 
 
 def to_transforms(

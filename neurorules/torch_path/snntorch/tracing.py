@@ -90,6 +90,8 @@ def _why_not(module: nn.Module, error: Exception) -> str:
         return f"takes any number of states, *{several[0]}. Name each of them, as mem1=None, mem2=None"
     if "cannot be interpreted as an integer" in str(error) or "iterated" in str(error):
         return f"loops over its input{at}. {ONE_STEP}"
+    if "'len' is not supported" in str(error):
+        return f"takes len() of what runs through it{at}. Write x.size(0), which can be followed"
     why = str(error).strip().splitlines()[:1] or [type(error).__name__]
     return (
         f"cannot be followed{at} ({why[0].rstrip('.')}). Let it call its layers in an order that does not depend on "
@@ -107,7 +109,7 @@ class Resets:
     def __init__(self, module: nn.Module) -> None:
         self.neurons = {path: one for path, one in module.named_modules() if isinstance(one, SpikingNeuron)}
         self.before = {path: dict(one._buffers) for path, one in self.neurons.items()}
-        self.seen: list[str] = []
+        self.layers: list[str] = []
 
     def __enter__(self) -> Resets:
         for one in self.neurons.values():
@@ -118,7 +120,7 @@ class Resets:
     def __exit__(self, *_: object) -> None:
         for path, one in self.neurons.items():
             if one._buffers.get("mem") is not self.during[path]:
-                self.seen.append(f"layer {_plain(path)} ({type(one).__name__})")
+                self.layers.append(f"layer {_plain(path)} ({type(one).__name__})")
             one._buffers.clear()
             one._buffers.update(self.before[path])
 
@@ -128,9 +130,9 @@ class Resets:
         Raises:
             UserError: it has; the first layer is named.
         """
-        if self.seen:
+        if self.layers:
             raise UserError(
-                f"forward sets the membrane of {self.seen[0]} anew in each step. Leave the reset out of it: every "
+                f"forward sets the membrane of {self.layers[0]} anew in each step. Leave the reset out of it: every "
                 f"batch begins at rest here"
             )
 

@@ -1,4 +1,4 @@
-"""The energy of a sample on the device that a network runs on, running and learning, term by term."""
+"""The energy of a sample on the device that a network runs on, for running and for learning, term by term."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from neurorules.torch_path.training.learner import Learner
 
 
 def work_of(model: Model, activity: Evaluation, steps: int) -> SampleWork:
-    """Count what happens in one sample.
+    """Count the operations of one sample.
 
     Args:
         model: the rule on its network.
-        activity: of the network on samples.
+        activity: the activity of the network on some samples.
         steps: T.
 
     Returns:
-        The work of each connection, of which one with a constant input only remembers sums of neurons; spikes, and
-        updates of neurons, those of the read-out included.
+        The work of each connection (one with a constant input only stores sums of neurons), spikes, and updates of
+        neurons, including those of the read-out.
     """
     layers, connections = model.network.layers, []
     for layer, entry, name in model.network.weights():
@@ -45,21 +45,21 @@ def energy_of(learner: Learner, activity: Evaluation, steps: int) -> dict[str, A
     """The energy of one sample on the learner's device.
 
     Args:
-        learner: on a device.
-        activity: of its network on samples.
+        learner: a learner on a device.
+        activity: the activity of its network on some samples.
         steps: T.
 
     Returns:
-        In pJ: terms of running by name, their "total", and "learning" with its own terms and total; totals hold what
-        has a figure, and are None where nothing has. "terms" has every count, figure, state and source, "left_out" the
-        terms without a figure, "running_bytes" those of a forward pass, "learning_bytes" those of the rule and of
-        backpropagation. None for a device that gives no account.
+        In pJ: the terms of running by name, their "total", and "learning" with its own terms and total. Totals sum the
+        terms that have a figure, and are None if none has one. "terms" holds every count, figure, state and source,
+        "left_out" the terms without a figure, "running_bytes" those of a forward pass, "learning_bytes" those of the
+        rule and of backpropagation. None for a device that gives no account.
     """
     assert learner.hardware is not None
     parts = [device for device, _ in Chip(learner.hardware, {}).parts]
     work = work_of(learner.model, activity, steps)
     accounts = [device.account(work) for device in parts if isinstance(device, Accounting)]
-    if accounts:  # of a chain the first one that knows a figure
+    if accounts:  # of a chain of devices, the first one that has a figure
         return _described(next((a for a in accounts if any(t.each_pJ is not None for t in a.terms)), accounts[0]))
     return None
 
@@ -78,7 +78,7 @@ def _described(account: Account) -> dict[str, Any]:
 
 
 def _by_name(terms: list[Term]) -> dict[str, float | None]:
-    """Terms of one part by name, those that have a figure, and their total."""
+    """The terms of one part that have a figure, by name, and their total."""
     unknown = {term.name for term in terms if term.pJ is None}
     sums: dict[str, float | None] = {}
     for term in terms:

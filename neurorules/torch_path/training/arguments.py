@@ -1,4 +1,4 @@
-"""The numbers that a user may hand over: tensors and arrays of any real type, dense or sparse; labels also as lists."""
+"""The numbers that a user may pass: tensors and arrays of any real type, dense or sparse; labels also as lists."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import LARGEST
 
 Spikes = Any
-"""What drives a network: `Series`, or (T, B, *input) numbers as `to_series` reads them."""
+"""The drive of a network: a `Series`, or (T, B, *input) numbers as `to_series` reads them."""
 Labels = Any
 """The targets of samples: class indices or one-hot rows, as `to_labels` reads them, or those of another task, as
 `check_targets` does."""
 
 
 def to_series(spikes: Spikes) -> Series:
-    """The drive as a series of a dense tensor, on the device where it lies.
+    """The drive as a series of a dense tensor, on its present device.
 
     Raises:
-        UserError: something that holds no plain real numbers; what is wanted is said.
+        UserError: the drive does not consist of plain real numbers.
     """
     if isinstance(spikes, Series):
         return spikes._replace(values=to_tensor(spikes.values, "the input", "Give a Series of a tensor"))
@@ -35,15 +35,15 @@ def to_labels(labels: Labels, samples: int, classes: int) -> Tensor:
     numbers may be stored as floats, as in the labels of a data set.
 
     Args:
-        labels: what the user gave.
+        labels: the user's labels.
         samples: number of samples B.
         classes: number of classes C.
 
     Returns:
-        Class indices (B,), or the numbers as they are where they cannot be read so.
+        Class indices (B,), or the numbers themselves if they cannot be read as class indices.
 
     Raises:
-        UserError: something that holds no plain real numbers.
+        UserError: the labels are not plain real numbers.
     """
     advice = "Give class indices, (B,) whole numbers"
     if isinstance(labels, list | tuple):
@@ -72,14 +72,14 @@ def to_tensor(value: Any, what: str, advice: str) -> Tensor:
 
     Args:
         value: a tensor or an array.
-        what: how an error names it.
-        advice: how an error ends.
+        what: the name of the value in messages.
+        advice: the end of the message.
 
     Returns:
-        The tensor, on the device where it lies.
+        The tensor, on its present device.
 
     Raises:
-        UserError: there is none in `value`.
+        UserError: `value` is no such tensor or array.
     """
     if isinstance(value, np.ndarray):
         return _from_array(value, what, advice)
@@ -102,6 +102,6 @@ def _from_array(array: np.ndarray, what: str, advice: str) -> Tensor:
         raise UserError(f"{what} must be real numbers, and is an array of {array.dtype}. {advice}")
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         array = array.astype(np.float64)
-    # torch takes neither backward views, nor foreign byte order, nor memory that it may not write to.
+    # torch accepts neither views with negative strides, nor foreign byte order, nor read-only memory.
     native = array.astype(array.dtype.newbyteorder("="), order="C", copy=not array.flags.writeable)
     return torch.from_numpy(np.ascontiguousarray(native))

@@ -1,4 +1,4 @@
-"""Samples on their way to the learner: the split, the encoder, and batches in an order that a seed decides."""
+"""Samples for the learner: the split, the encoder, and batches in an order that a seed determines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 
 LARGEST_VALIDATION = 5000
-"""The most samples that are held out where the user does not say how many; fewer samples give a tenth of them."""
+"""The largest number of samples that are held out by default, which is a tenth of the samples."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Part:
     """Encoded samples of one split.
 
     Args:
-        samples: what the encoder prepared, indexable by an array of positions.
+        samples: the samples that the encoder has prepared, indexable by an array of positions.
         labels: class indices (N,), int64, or the targets of another task.
-        encoder: turns samples into a drive.
+        encoder: the encoder, which turns samples into a drive.
         steps: T.
     """
 
@@ -47,8 +47,8 @@ class Part:
         """Encode some of the samples.
 
         Args:
-            positions: of the samples, (B,) whole numbers.
-            generator: of the encoder's draws.
+            positions: the positions of the samples, (B,) whole numbers.
+            generator: the generator of the encoder's draws.
 
         Returns:
             The drive, (T, B, *input) or constant (B, *input), and class indices (B,), on the CPU.
@@ -57,10 +57,10 @@ class Part:
         return self.encoder.encode(raw, self.steps, generator), torch.from_numpy(self.labels[positions])
 
     def currents(self, positions: np.ndarray) -> np.ndarray:
-        """The samples' constant currents, (N, inputs).
+        """The constant currents of all samples, (N, inputs).
 
         Raises:
-            UserError: the encoder makes spikes.
+            UserError: the encoder produces spikes.
         """
         drive, _ = self.batch(positions, torch.Generator())
         if not drive.constant:
@@ -71,11 +71,11 @@ class Part:
         return drive.values.flatten(1).double().numpy()
 
     def in_order(self, size: int, generator: torch.Generator) -> Iterator[tuple[Series, Tensor]]:
-        """All samples in their own order.
+        """All samples in their order.
 
         Args:
-            size: samples of a batch, >= 1; the last batch holds the rest.
-            generator: of the encoder's draws.
+            size: the number of samples of a batch, >= 1; the last batch holds the rest.
+            generator: the generator of the encoder's draws.
 
         Returns:
             An iterator over drive and class indices of each batch, as `batch` gives them.
@@ -86,12 +86,12 @@ class Part:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The data that a run may look at while it learns.
+    """The data that a run may read while it learns.
 
     Args:
         source: the data set.
         train: training samples.
-        validation: held-out training samples; None where nothing is held out.
+        validation: held-out training samples; None if no samples are held out.
     """
 
     source: DataSet
@@ -101,7 +101,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Data(TrainingData):
-    """A data set, split and encoded, with its test samples, which are for the end.
+    """A data set, split and encoded, with its test samples, which are read only at the end.
 
     Args:
         test: test samples.
@@ -111,10 +111,10 @@ class Data(TrainingData):
 
 
 def settled_by_data(config: SettledConfig, source: DataSet) -> SettledConfig:
-    """Fill in what a data set decides where the user left it open.
+    """Fill in the open settings that a data set determines.
 
     Args:
-        config: settled by its rule.
+        config: the configuration, filled in by its rule.
         source: the data set.
 
     Returns:
@@ -134,11 +134,11 @@ def sizes_of(source: DataSet) -> dict[str, Any]:
 
 
 def with_steps_of_data(config: TrainConfig, data_dir: DataPlace) -> TrainConfig:
-    """Fill in the number of time steps that the data decide, where they decide one.
+    """Fill in the number of time steps, if the data determine it.
 
     Args:
-        config: the settings, before a rule fills in what is open.
-        data_dir: where the data are.
+        config: the settings, before a rule fills in those that are open.
+        data_dir: the folder of the data.
 
     Returns:
         The settings, with that number.
@@ -164,8 +164,8 @@ def load_data(config: SettledConfig, data_dir: DataPlace) -> Data:
     """Open, split and encode the data set of a configuration, test samples included.
 
     Args:
-        config: names data set, encoder, steps and samples held out.
-        data_dir: where data sets lie; None for the usual place.
+        config: the configuration, with data set, encoder, steps, and the number of samples held out.
+        data_dir: the folder of the data sets; None for the default folder.
 
     Returns:
         Training, validation and test samples.
@@ -180,14 +180,14 @@ def load_data(config: SettledConfig, data_dir: DataPlace) -> Data:
 
 
 def load_training_data(config: SettledConfig, data_dir: DataPlace) -> TrainingData:
-    """Open, split and encode the data set of a configuration, its test samples left alone.
+    """Open, split and encode the data set of a configuration, without reading its test samples.
 
-    The last samples of a permutation fixed by the data set's size are held out, the same for every seed, so that
-    choices made on them never meet the test set and compare across seeds.
+    The last samples of a permutation that depends only on the size of the data set are held out. They are the same for
+    every seed, so choices that are made on them can be compared across seeds, without the test set.
 
     Args:
-        config: names data set, encoder, steps and samples held out.
-        data_dir: where data sets lie; None for the usual place.
+        config: the configuration, with data set, encoder, steps, and the number of samples held out.
+        data_dir: the folder of the data sets; None for the default folder.
 
     Returns:
         Training and validation samples.
@@ -208,7 +208,7 @@ def load_training_data(config: SettledConfig, data_dir: DataPlace) -> TrainingDa
     encoder = encoder.fit(rows_of(source.train, chosen))
     used = np.sort(order)
     together: Any = None
-    if source.kind == "events":  # one file in the cache serves whatever is held out
+    if source.kind == "events":  # one file in the cache serves any number of held-out samples
         together = encoder.prepare(rows_of(source.train, used), config.steps, cache_folder() / "frames")
 
     def part(places: np.ndarray) -> Part:
@@ -225,12 +225,12 @@ def _part(encoder: Any, steps: int, samples: Any, labels: np.ndarray) -> Part:
 
 
 def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:
-    """The order of one epoch's samples, a function of seed and epoch, so that a resumed run goes on in it.
+    """The order of one epoch's samples, a function of seed and epoch, so that a resumed run continues it.
 
     Args:
-        seed: of the run, >= 0.
+        seed: the seed of the run, >= 0.
         epoch: from 0.
-        samples: how many there are.
+        samples: the number of samples.
 
     Returns:
         A permutation of 0 .. samples - 1.

@@ -1,4 +1,4 @@
-"""The check of a state that is to be taken over: all of it before anything is copied, and refused in one line."""
+"""The check of a state before it is loaded: all of it is checked before anything is copied."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from neurorules.torch_path.trial.learn import learn_trial
 
 GENERATOR, OPTIMISER = "generator", "optimiser/"
 ROWS = 2
-"""Samples of the trial that shows what a state holds."""
+"""The number of samples of the trial that shows which tensors a state has."""
 FLOATS = (torch.float32, torch.float64)
 
 
 def check_state(learner: Any, state: Any, weights_only: bool) -> None:
-    """Refuse a state that is not one of this learner, fresh or after it has learned.
+    """Refuse a state that this learner could not have, neither before nor after learning.
 
     Args:
-        learner: the `Learner` that is to take it over.
-        state: what the user gave.
-        weights_only: whether optimiser and generator are left out, and weights of another precision allowed.
+        learner: the `Learner` that is to load the state.
+        state: the user's state.
+        weights_only: whether optimiser and generator are left out, and weights of another precision are allowed.
 
     Raises:
-        UserError: the state is of another learner, or damaged; the first thing that is wrong is named.
+        UserError: the state is of another learner, or damaged; the message names the first fault.
     """
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError("a state is what Learner.state() gives, tensors by name. Hand that over")
@@ -59,7 +59,7 @@ def _fresh(learner: Any) -> dict[str, Tensor]:
 
 
 def _later(learner: Any) -> dict[str, Tensor]:
-    """The state after a trial: that of a trial without spikes, of which nothing is applied."""
+    """The state after a trial, from a trial without spikes whose changes are not applied."""
     changed: set[str] = set()
 
     def note(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -73,7 +73,7 @@ def _later(learner: Any) -> dict[str, Tensor]:
     labels = blank_targets(model.task, ROWS, steps, model.network.classes, drive.values)
     generator = torch.Generator(learner.device).manual_seed(0)
     trial = learn_trial(
-        model, learner.seen(), drive, steps, labels, generator, window_of(learner.schedule, steps), note
+        model, learner.trial_state(), drive, steps, labels, generator, window_of(learner.schedule, steps), note
     )
     optimised = learner.optimiser.keeps((changed | set(trial.gradients)) - learner.store.frozen)
     optimiser = {f"{OPTIMISER}{name}": value for name, value in optimised.items()}
@@ -109,7 +109,7 @@ def _check_tensor(name: str, tensor: Tensor, expected: Tensor, weights_only: boo
             f"'{name}' of the state has shape {tuple(tensor.shape)}, this learner's has {tuple(expected.shape)}. It is "
             f"of another net"
         )
-    # Weights may come from another precision, which a learner that goes on to the same bits may not.
+    # Only weights may have another precision: a learner that continues to the same bits may not.
     alike = weights_only and tensor.dtype in FLOATS and expected.dtype in FLOATS
     if tensor.dtype != expected.dtype and not alike:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Checks of what a user hands to a learner: one plain line for whatever does not fit."""
+"""Checks of what a user passes to a learner, with one plain line for everything that does not fit."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from neurorules.torch_path.training.doubts import LARGEST, Doubt, to_device
 
 
 class Diverged(UserError):
-    """The numbers of a training are no longer finite. Nothing of the trial in which that was seen has been applied."""
+    """The numbers of a training are no longer finite. The changes of the trial in which that was found are not
+    applied.
+    """
 
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "fast": torch.float32}
-"""The type of numbers of each precision; `fast` also rounds products."""
+"""The data type of each precision; `fast` also rounds products."""
 
 
 def check_device(name: str) -> torch.device:
-    """The device that auto, cpu or cuda stands for.
+    """The torch device for the word auto, cpu or cuda.
 
     Raises:
-        UserError: cuda where there is none.
+        UserError: the word is unknown, or cuda is asked for and there is no GPU.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -40,10 +42,10 @@ def check_device(name: str) -> torch.device:
 
 
 def check_precision(name: str) -> torch.dtype:
-    """The type of numbers that float32, float64 or fast (float32) stands for.
+    """The data type for the word float32, float64 or fast (float32).
 
     Raises:
-        UserError: any other word.
+        UserError: the word is another one.
     """
     if name not in PRECISIONS:
         raise unknown("precision", name, PRECISIONS)
@@ -54,21 +56,21 @@ def check_drive(
     spikes: Spikes, network: Network, steps: int, device: torch.device, dtype: torch.dtype,
     doubts: list[Doubt] | None = None,
 ) -> tuple[Series, int]:  # fmt: skip
-    """Check what drives a network, and bring it to a device.
+    """Check the drive of a network, and move it to a device.
 
     Args:
-        spikes: what the user gave.
-        network: what it is to drive.
-        steps: number of steps T of a constant drive; a varying one brings its own.
-        device: where the drive shall stand.
-        dtype: its precision.
-        doubts: takes what can be known only by waiting for the device; where it is None, the device is waited for.
+        spikes: the user's drive.
+        network: the network to drive.
+        steps: number of steps T of a constant drive; a varying drive has its own number.
+        device: the device to move the drive to.
+        dtype: the data type of the drive.
+        doubts: a list for checks that would have to wait for the device; if it is None, they wait.
 
     Returns:
         The drive, (T, B, *input) or constant (B, *input), and T.
 
     Raises:
-        UserError: a shape that is not (T, B, *input), values that are not finite, or a T that a neuron cannot take.
+        UserError: the shape is not (T, B, *input), values are not finite, or a neuron cannot run T steps.
     """
     if torch.get_num_threads() > 1:
         one_thread_in_forks()
@@ -86,7 +88,7 @@ def check_drive(
         numbers = numbers.to(dtype)  # read where it lies
     values = to_device(numbers, device, dtype)
     readable = numbers if numbers.device.type == "cpu" else values
-    if readable.is_floating_point():  # NaN wins both; no tensor of the input's size is made
+    if readable.is_floating_point():  # NaN propagates through both, and no tensor of the input's size is created
         ask(Doubt(torch.stack(readable.aminmax()).double(), -LARGEST, LARGEST, _not_finite), doubts)
     steps = steps if series.constant else shape[0]
     check_steps(network, steps)
@@ -97,27 +99,27 @@ def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tens
     """Refuse changes that cannot be applied.
 
     Args:
-        gradients: of a trial, by parameter.
-        network: whose layers are named in the message.
-        scores: of the trial, (B, C); None where there are none.
+        gradients: the gradients of a trial, by parameter.
+        network: the network, whose layers the message names.
+        scores: the scores of the trial, (B, C); None without scores.
 
     Raises:
-        Diverged: a change or a score is not finite; the layer and the likely causes are named.
+        Diverged: a change or a score is not finite; the message names the layer and likely causes.
     """
     for doubt in finite_doubts(gradients, network, scores):
         doubt.check(doubt.numbers.tolist())
 
 
 def finite_doubts(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> list[Doubt]:
-    """The checks of `check_finite` as doubts, for devices that are not waited for.
+    """The checks of `check_finite` as doubts, which do not wait for the device.
 
     Args:
-        gradients: of a trial, by parameter.
-        network: whose layers are named in the message.
-        scores: of the trial, (B, C); None where there are none.
+        gradients: the gradients of a trial, by parameter.
+        network: the network, whose layers the message names.
+        scores: the scores of the trial, (B, C); None without scores.
 
     Returns:
-        One doubt; none where there is nothing to check.
+        One doubt, or none if there is nothing to check.
     """
     names = list(gradients)
     sizes = list(torch._foreach_norm([gradients[name] for name in names])) if names else []
@@ -141,11 +143,11 @@ def check_steps(network: Network, steps: int) -> None:
     """Refuse a number of steps that a neuron cannot run.
 
     Args:
-        network: its hidden layers.
+        network: the network, whose hidden layers are checked.
         steps: T.
 
     Raises:
-        UserError: rate neurons, and more than one step.
+        UserError: there are rate neurons, and more than one step.
     """
     for layer in network.hidden:
         if layer.neuron.steps is not None and steps != layer.neuron.steps:
@@ -155,21 +157,21 @@ def check_steps(network: Network, steps: int) -> None:
 def check_labels(
     labels: Labels, drive: Series, classes: int, device: torch.device, doubts: list[Doubt] | None = None
 ) -> Tensor:
-    """Check labels, and bring them to a device.
+    """Check labels, and move them to a device.
 
     Args:
-        labels: what the user gave.
-        drive: of the same samples.
+        labels: the user's labels.
+        drive: the drive of the same samples.
         classes: number of classes C.
-        device: where the labels shall stand.
-        doubts: takes what can be known only by waiting for the device. Labels that might be out of range are brought
-            into it until that is known. Where it is None, the device is waited for.
+        device: the device to move the labels to.
+        doubts: a list for checks that would have to wait for the device; until they are answered, labels are clamped to
+            the range. If it is None, the checks wait.
 
     Returns:
         Class indices (B,), int64, on the device.
 
     Raises:
-        UserError: a shape that is not (B,), values that are not whole numbers, or labels out of range.
+        UserError: the shape is not (B,), values are not whole numbers, or labels are out of range.
     """
     samples = drive.values.shape[0 if drive.constant else 1]
     labels = to_labels(labels, samples, classes)
@@ -195,14 +197,14 @@ def check_labels(
 
 
 def ask(doubt: Doubt, doubts: list[Doubt] | None) -> bool:
-    """Check at once what lies on a CPU, or where nobody takes doubts.
+    """Check numbers at once if they are on a CPU, or if checks have to wait for the device.
 
     Args:
-        doubt: what is to be checked.
-        doubts: takes it where its numbers lie on another device; None where the device is waited for.
+        doubt: the check.
+        doubts: a list for a check whose numbers are on another device; None if checks wait.
 
     Returns:
-        True where it is left to be answered.
+        True if the check remains to be answered.
     """
     if doubts is None or doubt.numbers.device.type == "cpu":
         doubt.check(doubt.numbers.tolist())

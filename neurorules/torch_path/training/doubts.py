@@ -1,8 +1,9 @@
-"""Checks whose answers are numbers on a device: read at once on a CPU, and later on a GPU, which nobody then waits for.
+"""Checks whose answers are numbers on a device: read at once on a CPU, and later on a GPU, so that the CPU does not
+wait for it.
 
-A GPU works behind the program that feeds it. A step that asks whether its gradients are finite, and waits for the
-answer, lets it run dry. So there the numbers are copied to the host as they come, a step that must not count is made
-to change nothing on the device itself, and so is every step after it, until the answer has arrived and is raised.
+A GPU runs some time behind the program that launches its work. A step that waits to know whether its gradients are
+finite leaves the GPU idle. On a GPU, the numbers are therefore copied to the host in the background. A step with a
+failed check, and every step after it, changes nothing on the device, until the answer has come and the error is raised.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from neurorules.language.errors import UserError
 LARGEST = torch.finfo(torch.float64).max
 """The largest finite number."""
 MOST = 32
-"""How many steps a program may be ahead of the device."""
+"""The largest number of steps by which a program may be ahead of the device."""
 
 
 class Doubt(NamedTuple):
-    """Numbers that must lie in a range, and what is said where one does not. NaN lies in no range.
+    """Numbers that must lie in a range, and the error if one does not. NaN lies in no range.
 
     Args:
         numbers: (K,), on the device.
-        low, high: ends of the range, included.
-        complaint: makes the error from the numbers, read.
-        answer: what `wrong` gives, where it has been computed; else None.
+        low, high: the ends of the range, which belong to it.
+        complaint: a function that builds the error from the numbers.
+        answer: the result of `wrong` if it has been computed; otherwise None.
     """
 
     numbers: Tensor
@@ -39,13 +40,13 @@ class Doubt(NamedTuple):
     answer: Tensor | None = None
 
     def check(self, numbers: Sequence[float]) -> None:
-        """Raise the complaint where the numbers do not lie where they must.
+        """Raise the error if a number lies outside the range.
 
         Args:
             numbers: as read from the device.
 
         Raises:
-            UserError: one lies outside.
+            UserError: a number lies outside.
         """
         if not all(self.low <= number <= self.high for number in numbers):
             raise self.complaint(numbers)
@@ -61,21 +62,21 @@ class Step(NamedTuple):
     """A step whose answers have not been read.
 
     Args:
-        doubts: about it.
-        metrics: names of the numbers that stand behind those of the doubts.
-        answers: all numbers, on the host as soon as `arrived`.
-        undo: makes the learner what it was before the step, but for the parameters, which have not changed.
+        doubts: the doubts about the step.
+        metrics: the names of the numbers that come after those of the doubts.
+        answers: all numbers, which are on the host after the event `arrival`.
+        undo: a function that restores the learner, apart from the parameters, which have not changed.
     """
 
     doubts: Sequence[Doubt]
     metrics: Sequence[str]
     answers: Tensor
-    arrived: Any
+    arrival: Any
     undo: Callable[[], None]
 
 
 class Outstanding:
-    """The steps of a learner whose answers have not been read, and the metrics that nobody has taken."""
+    """The steps of a learner whose answers have not been read, and the metrics that have not been taken."""
 
     def __init__(self) -> None:
         self.steps: deque[Step] = deque()
@@ -83,42 +84,42 @@ class Outstanding:
         self._wrong: Tensor | None = None
 
     def stuck(self, device: torch.device) -> Tensor:
-        """Whether a step under way must not count, so that nothing may move: a truth value () on the device."""
+        """Whether a step under way has a failed check, so that nothing may change: a truth value () on the device."""
         return torch.zeros((), dtype=torch.bool, device=device) if self._wrong is None else self._wrong
 
     def wrong(self, doubts: Sequence[Doubt]) -> Tensor:
-        """Whether a step with these doubts, or one before it, must not count: a truth value () on the device."""
+        """Whether this step or an earlier one has a failed check: a truth value () on the device."""
         every = [doubt.wrong() for doubt in doubts] + ([] if self._wrong is None else [self._wrong])
         return torch.stack(every).any()
 
     def add(
         self, doubts: Sequence[Doubt], wrong: Tensor, metrics: Mapping[str, Tensor], undo: Callable[[], None]
     ) -> None:
-        """Let a step that has been queued wait for its answers.
+        """Add a queued step, whose answers are still to come.
 
         Args:
-            doubts: about the step.
-            wrong: whether it must not count, () on the device.
-            metrics: of the step by name, () each.
-            undo: makes the learner what it was before the step, but for the parameters.
+            doubts: the doubts about the step.
+            wrong: whether one of its checks fails, () on the device.
+            metrics: the metrics of the step by name, () each.
+            undo: a function that restores the learner, apart from the parameters.
         """
         numbers = [doubt.numbers for doubt in doubts] + [value.double().reshape(1) for value in metrics.values()]
-        answers, arrived = _to_host(torch.cat(numbers))
-        self.steps.append(Step(doubts, tuple(metrics), answers, arrived, undo))
+        answers, arrival = _to_host(torch.cat(numbers))
+        self.steps.append(Step(doubts, tuple(metrics), answers, arrival, undo))
         self._wrong = wrong
 
     def settle(self, wait: bool = True) -> None:
-        """Read the answers that have arrived, or with `wait` all of them.
+        """Read the answers that have come, or with `wait` all of them.
 
         Raises:
-            UserError: a step did not count; nor did those after it, and the learner is what it was before it.
+            UserError: a check of a step failed; that step and those after it are undone.
         """
         while self.steps:
             first = self.steps[0]
-            if first.arrived is not None and not first.arrived.query():
+            if first.arrival is not None and not first.arrival.query():
                 if not wait and len(self.steps) <= MOST:
                     return
-                first.arrived.synchronize()
+                first.arrival.synchronize()
             numbers, at = first.answers.tolist(), 0
             for doubt in first.doubts:
                 at += len(doubt.numbers)
@@ -133,39 +134,39 @@ class Outstanding:
                 self.metrics.append(dict(zip(first.metrics, numbers[at:], strict=True)))
 
     def take(self) -> list[dict[str, float]]:
-        """The metrics of all steps whose metrics nobody has taken, oldest first; waits for those under way."""
+        """The metrics of all steps that have not been taken, oldest first; waits for those under way."""
         self.settle()
         taken = list(self.metrics)
         self.metrics.clear()
         return taken
 
     def forget(self) -> None:
-        """Ask for nothing that is under way."""
+        """Drop all steps under way."""
         self.steps.clear()
         self._wrong = None
 
 
 def _to_host(numbers: Tensor) -> tuple[Tensor, Any]:
-    """A copy under way to the host, and the event that tells when it has arrived; on a CPU the numbers themselves."""
+    """A copy to the host that is under way, and the event of its arrival; on a CPU the numbers themselves."""
     if numbers.device.type != "cuda":
         return numbers, None
     copy = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
     copy.copy_(numbers, non_blocking=True)
-    arrived = torch.cuda.Event()
-    arrived.record(torch.cuda.current_stream(numbers.device))
-    return copy, arrived
+    arrival = torch.cuda.Event()
+    arrival.record(torch.cuda.current_stream(numbers.device))
+    return copy, arrival
 
 
 def to_device(values: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Bring values to a device. It is not waited for unless the copy reads memory that the user might change meanwhile.
+    """Move values to a device. The copy is waited for only if it reads memory that the user might change meanwhile.
 
     Args:
-        values: anywhere.
-        device: where they shall stand.
-        dtype: their type there.
+        values: the values, on any device.
+        device: the device to move them to.
+        dtype: their data type there.
 
     Returns:
-        The values on the device; themselves where they stand there already.
+        The values on the device; the same tensor if it is there already.
     """
     sent = values.device.type == "cpu" and device.type == "cuda" and not values.is_pinned()
     return values.to(device, dtype, non_blocking=sent)

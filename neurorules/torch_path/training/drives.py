@@ -1,4 +1,4 @@
-"""From a user's batches to what drives a network: the order of axes, events into frames, the encoder of a run."""
+"""From a user's batches to drives of a network: the order of axes, events as frames, and the encoder of a run."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from neurorules.language.errors import UserError
 from neurorules.torch_path.training.arguments import Labels, Spikes, to_series
 
 Order = Callable[[int], np.ndarray]
-"""The order in which so many samples are taken."""
+"""A function from a number of samples to the order in which they are taken."""
 ENCODING = 5_000_011
-"""Added to a learner's seed for the draws of its encoder."""
+"""A number that is added to a learner's seed for the draws of its encoder."""
 
 
 UNSTACKED = ("collate", "can't convert np.ndarray", "stack expects each tensor to be equal size")
-"""Words of torch where its loader cannot stack samples."""
+"""Words in torch's message if its loader cannot stack samples."""
 
 
 class Reading(NamedTuple):
     """The way in which samples are read into drives of a network.
 
     Args:
-        shape: of what the network reads at one step.
-        steps: into which events are counted, and for which an encoder draws.
-        encoder: of the run that the network comes from; None drives it with samples as they are.
-        seed: of the encoder's draws.
-        batch_first: whether batches with a time axis are (B, T, ...); None to find it out.
-        batch_size: samples of a batch, where the data come without batches.
+        shape: the shape of the network's input at one step.
+        steps: the number of steps that events are counted into, and that an encoder draws.
+        encoder: the encoder of the run that the network comes from; None to drive it with the samples themselves.
+        seed: the seed of the encoder's draws.
+        batch_first: whether batches with a time axis are (B, T, ...); None to infer it.
+        batch_size: samples of a batch, if the data have no batches.
+        keys: the fields of samples that are dicts, if the user names them.
     """
 
     shape: tuple[int, ...]
@@ -43,23 +44,24 @@ class Reading(NamedTuple):
     seed: int
     batch_first: bool | None
     batch_size: int
+    keys: tuple[str, str] | None = None
 
 
 class Drives:
-    """Drives and labels, batch after batch; `length` is the number of batches, 0 where nobody knows."""
+    """Drives and labels, batch after batch; `length` is the number of batches, or 0 if it is not known."""
 
     def __init__(self, data: Any, reading: Reading, order: Order) -> None:
         from neurorules.datasets._own.batches import indexed, is_map_style, is_pair
 
         self.data, self.reading, self.order = data, reading, order
         whole = is_pair(data) or is_map_style(data)
-        self.samples = indexed(data, "the data", reading.batch_first) if whole else None
+        self.samples = indexed(data, "the data", reading.batch_first, reading.keys) if whole else None
         self.length = _length(data) if self.samples is None else -(-self.samples.length // reading.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Series, Labels]]:
         draws = torch.Generator().manual_seed(self.reading.seed + ENCODING)
         if self.samples is None:
-            for samples, labels in _given_batches(self.data):
+            for samples, labels in _given_batches(self.data, self.reading.keys):
                 if isinstance(samples, Tensor | np.ndarray):
                     samples = _with_axes(samples, self.reading.shape, 1)
                 yield drive_of(samples, _count(labels), self.reading, draws), labels
@@ -76,7 +78,8 @@ class Drives:
 
 def _with_axes(samples: Any, shape: tuple[int, ...], lead: int) -> Any:
     """Samples, an array or a tensor, with the axes of one channel or one row that training adds, and with channels
-    first, where that fits."""
+    first, if that fits the network.
+    """
     inner = samples.shape[lead:]
     missing = len(shape) - len(inner)
     if missing > 0 and shape == (1,) * missing + inner:
@@ -87,18 +90,18 @@ def _with_axes(samples: Any, shape: tuple[int, ...], lead: int) -> Any:
 
 
 def drives(data: Any, reading: Reading, order: Order = np.arange) -> Drives:
-    """Turn all that a user gives into drives of a network.
+    """Turn a user's data into drives of a network.
 
     Args:
         data: a loader that yields batches (samples, labels), a data set, or a pair (x, y).
-        reading: how samples are read.
-        order: of the samples of a data set or a pair.
+        reading: the way in which samples are read.
+        order: the order of the samples of a data set or a pair.
 
     Returns:
         Batches of drives and labels, which can be gone through once for each epoch.
 
     Raises:
-        UserError: it is nothing of that kind.
+        UserError: the data are of another kind.
     """
     return Drives(data, reading, order)
 
@@ -107,16 +110,16 @@ def drive_of(samples: Any, labels: int, reading: Reading, draws: torch.Generator
     """Turn the samples of one batch into the drive of a network.
 
     Args:
-        samples: numbers as `time_first` takes them; a list of arrays of events; or a `Series`, as it is.
-        labels: number of labels of the batch.
-        reading: how samples are read.
-        draws: generator of the encoder.
+        samples: numbers as `time_first` takes them; a list of arrays of events; or a `Series`, which is not changed.
+        labels: the number of labels of the batch.
+        reading: the way in which samples are read.
+        draws: the generator of the encoder.
 
     Returns:
         A drive (T, B, *shape), or one of constant currents (B, *shape).
 
     Raises:
-        UserError: samples that do not fit the network.
+        UserError: the samples do not fit the network.
     """
     if isinstance(samples, Series):
         return samples
@@ -133,19 +136,20 @@ def drive_of(samples: Any, labels: int, reading: Reading, draws: torch.Generator
 
 
 def batch_of(learner: Any, spikes: Spikes, *, learning: bool) -> Spikes:
-    """One batch that a learner is given by itself, read as `fit`, `evaluate` and `predict` read their batches.
+    """A single batch for a learner, read in the way in which `fit`, `evaluate` and `predict` read their batches.
 
     Args:
         learner: the `Learner` that is to run it.
-        spikes: (T, B, *input) numbers or a `Series`, which stay as they are; samples without an axis of time,
-            (B, *input); or a list of arrays of events.
-        learning: whether the draws of an encoder are new in each batch, or those with which `predict` begins.
+        spikes: (T, B, *input) numbers or a `Series`, which are not changed; samples without an axis of time, (B,
+            *input); or a list of arrays of events.
+        learning: whether an encoder draws new numbers in each batch; otherwise it draws those with which `predict`
+            begins.
 
     Returns:
-        Samples without an axis of time and events as a `Series`; all else as it is, unchecked.
+        Samples without an axis of time, and events, as a `Series`; everything else unchanged and unchecked.
 
     Raises:
-        UserError: events that do not fit the network.
+        UserError: the events do not fit the network.
     """
     shape = learner.model.network.input_shape
     events = isinstance(spikes, list) and bool(spikes) and _has_fields(spikes[0])
@@ -164,7 +168,7 @@ def _has_fields(sample: Any) -> bool:
 
 
 def _from_events(samples: Any, reading: Reading, draws: torch.Generator) -> Series:
-    """Events counted into frames, as training counts them."""
+    """Count events into frames in the way of training."""
     from neurorules.datasets._own.events import Gathering, on_sensor
     from neurorules.datasets._own.values import as_array, is_events
     from neurorules.encoders import open_encoder
@@ -185,7 +189,7 @@ def _from_events(samples: Any, reading: Reading, draws: torch.Generator) -> Seri
     return encoder.encode(frames, reading.steps, draws)
 
 
-def _given_batches(loader: Any) -> Iterator[tuple[Any, Labels]]:
+def _given_batches(loader: Any, keys: tuple[str, str] | None) -> Iterator[tuple[Any, Labels]]:
     if isinstance(loader, Tensor | np.ndarray) or not isinstance(loader, Iterable):
         raise UserError(
             f"the loader is a {type(loader).__name__}. Give something that yields batches (samples, labels), such as a "
@@ -194,7 +198,7 @@ def _given_batches(loader: Any) -> Iterator[tuple[Any, Labels]]:
     from neurorules.datasets._own.fields import without_names
 
     for number, thing in enumerate(_stacked(loader)):
-        batch = without_names(thing, f"batch {number} of the loader")
+        batch = without_names(thing, f"batch {number} of the loader", keys)
         if not isinstance(batch, list | tuple) or len(batch) != 2:
             what = f"{len(batch)} things" if isinstance(batch, list | tuple) else f"a {type(batch).__name__}"
             raise UserError(f"batch {number} of the loader is {what}. Let it yield (samples, labels)")
@@ -202,7 +206,7 @@ def _given_batches(loader: Any) -> Iterator[tuple[Any, Labels]]:
 
 
 def _stacked(loader: Iterable[Any]) -> Iterator[Any]:
-    """Yield the batches; samples that a DataLoader cannot stack in the usual way, such as events, end in one line."""
+    """Yield the batches; if a DataLoader cannot stack its samples, such as events, raise an error of one line."""
     try:
         yield from loader
     except (TypeError, RuntimeError) as error:
@@ -220,16 +224,17 @@ def time_first(samples: Spikes, labels: int, shape: tuple[int, ...], batch_first
     """Turn the samples of one batch into a drive whose first axis is time.
 
     Args:
-        samples: (B, *shape), the same at each step; (T, B, *shape) or (B, T, *shape); or a `Series`, as it is.
+        samples: (B, *shape), the same at each step; (T, B, *shape) or (B, T, *shape); or a `Series`, which is not
+            changed.
         labels: number of labels of the batch, B.
-        shape: of one sample at one step.
-        batch_first: whether the axis of the batch stands before that of time; None to find it out.
+        shape: the shape of one sample at one step.
+        batch_first: whether the axis of the batch stands before that of time; None to infer it.
 
     Returns:
         A series with time first; constant where the samples have no axis of time.
 
     Raises:
-        UserError: numbers that do not fit the network, or an order of axes that cannot be told.
+        UserError: the numbers do not fit the network, or the order of the axes is ambiguous.
     """
     if isinstance(samples, Series):
         return samples
@@ -265,7 +270,7 @@ def _count(labels: Any) -> int:
 
 
 def _length(loader: Any) -> int:
-    """Number of batches, 0 where the loader does not say."""
+    """The number of batches, or 0 if the loader does not have one."""
     try:
         return len(loader)
     except TypeError:

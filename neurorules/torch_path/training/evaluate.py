@@ -1,4 +1,4 @@
-"""The figures of a learner on samples it does not learn from, and the cost of its spikes."""
+"""The figures of a learner on samples that it does not learn from, and the cost of its spikes."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from neurorules.torch_path.trial.share import Share
 from neurorules.torch_path.update.figures import Tally, scoring_of
 
 ROWS = 500
-"""How many rows run at once: samples, or where each class has a pass of its own, samples times classes."""
+"""The number of rows that run at once: samples, or samples times classes if each class has a pass of its own."""
 
 
 class Evaluation(NamedTuple):
     """The figures of a learner on samples that it does not learn from.
 
-    A synaptic operation is a spike that reaches a synapse; of neurons that do not spike, an output that is not 0.
+    A synaptic operation is a spike, or a nonzero output of a neuron that does not spike, that reaches a synapse.
 
     Args:
         figures: accuracy in 0..1, or the figures of another task (`contracts.target.FIGURES_OF`), by name.
         spikes_per_sample: spikes of all hidden neurons that spike.
-        synops_per_sample: synaptic operations that the hidden layers bring about.
+        synops_per_sample: synaptic operations that the outputs of hidden layers cause.
         mean_rates: by hidden layer, mean output per neuron and step.
-        silent: by hidden layer, share of its neurons that never sent anything, in 0..1.
-        sent: by hidden layer, and by `INPUT` of the network's input, spikes per sample; of what does not spike, values
-            other than 0, those of an input that stays the same counted once.
+        silent: by hidden layer, share of its neurons whose output was always 0, in 0..1.
+        sent: spikes per sample, by hidden layer, and by `INPUT` for the network's input; for neurons that do not spike,
+            the number of nonzero values. Those of a constant input are counted once.
         constant_input: whether the network's input stays the same through a sample.
     """
 
@@ -46,7 +46,9 @@ class Evaluation(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        """Share of the samples, or of their steps, whose class was predicted, in 0..1; of classes alone."""
+        """The share of the samples, or of their steps, whose class was predicted, in 0..1. Only tasks of classes have
+        it.
+        """
         return self.figures["accuracy"]
 
 
@@ -55,12 +57,12 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
     """Run all samples of a part once, without learning.
 
     Args:
-        learner: what is evaluated.
+        learner: the learner to evaluate.
         part: the samples.
-        seed: of the encoder's draws.
+        seed: the seed of the encoder's draws.
 
     Returns:
-        Figures of the task, and activity. Several ranks run a share each, and all have the result.
+        Figures of the task, and activity. Several ranks run a share each, and all get the result.
     """
     generator = torch.Generator().manual_seed(seed)
     at_once = _samples_at_once(learner)
@@ -107,7 +109,9 @@ def _samples_at_once(learner: Learner) -> int:
 
 
 def _sharing(learner: Learner, samples: int, at_once: int) -> Ranks | None:
-    """The ranks that share an evaluation; None where each batch has not a sample for each of them, and all run all."""
+    """The ranks that share an evaluation; None if a batch has too few samples for all ranks, so that each runs all
+    samples.
+    """
     ranks = learner.ranks
     return ranks if ranks is not None and (samples % at_once or at_once) >= ranks.count else None
 
@@ -115,7 +119,7 @@ def _sharing(learner: Learner, samples: int, at_once: int) -> Ranks | None:
 def _joined(
     ranks: Ranks, sent_by_input: int, totals: list[float], sent: list[float], reached: list[Tensor | None]
 ) -> tuple[int, list[float], list[float], list[Tensor | None]]:
-    """Sum up what all ranks have counted, in the same order."""
+    """Sum the counts of all ranks, in the same order."""
     flags = [torch.zeros(0) if fired is None else fired for fired in reached]
     counts = torch.tensor([float(sent_by_input), *totals, *sent], dtype=torch.float64)
     first, *rest = ranks.sums([counts, *(flag.cpu().double() for flag in flags)])

@@ -17,33 +17,49 @@ from neurorules.torch_path.training.learner_settings import LearnerSettings
 def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
     """Build or read the network of a learner.
 
-    Where the settings ask for weights that are drawn, a module brings only those that stay as they are.
+    If the settings ask for random weights, only the frozen weights of a module are used.
 
     Args:
-        settings: of the learner, whose `net` it is.
-        own: the rule's own parts, where the settings leave them open.
+        settings: the settings of the learner, with its `net`.
+        own: the parts of the rule, for settings that are open.
 
     Returns:
-        The network, and what it brings of its own: a module its numbers, another net none.
+        The network, and the numbers that a module contains; other nets have none.
 
     Raises:
-        UserError: a net that is not understood, or does not fit.
+        UserError: the net is not understood, or does not fit.
     """
     brought = _brought(settings, own)
     outputs, name = brought.network.classes, "outputs" if settings.task in OF_VALUES else "classes"
     if settings.size is not None and settings.size != outputs:
-        raise UserError(f"the net has {outputs} outputs, and {name} is {settings.size}. Make them the same")
+        wanted = f"{name} is {settings.size}"
+        raise UserError(f"the net has {outputs} outputs, and {wanted}. {same_outputs(outputs, settings.size)}")
     if settings.init == "given" and not brought.parameters:
         raise UserError("init is given, for the weights of a module, and this net has none. Use torch or he")
     return brought.drawn_anew() if settings.init in ("torch", "he") else brought
 
 
-def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
-    """The kind of draw for weights that nothing brings.
+def same_outputs(outputs: int, wanted: int) -> str:
+    """Advice about a net with another number of outputs than there are classes.
 
     Args:
-        settings: of the learner.
-        own: the rule's own parts, where the settings leave them open.
+        outputs: of the net.
+        wanted: number of classes, labels or values.
+
+    Returns:
+        A sentence without its full stop.
+    """
+    several = outputs > wanted > 1 and outputs % wanted == 0
+    groups = f", or, where each class has {outputs // wanted} neurons that spike, scores='population'"
+    return f"Make them the same{groups if several else ''}"
+
+
+def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
+    """The kind of draw for weights that are not given.
+
+    Args:
+        settings: the settings of the learner.
+        own: the parts of the rule, for settings that are open.
 
     Returns:
         The kind of draw.
@@ -71,4 +87,4 @@ def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
         return net_of_graph(net, None, settings.input_shape)
     from neurorules.torch_path.snntorch.from_module import from_module
 
-    return from_module(net, settings.input_shape, settings.steps or own.steps, settings.scores)
+    return from_module(net, settings.input_shape, settings.steps or own.steps, settings.scores, settings.size)

@@ -1,9 +1,9 @@
-"""Trials as CUDA graphs: what a trial asks of a GPU is recorded once for each shape of batch, and then played again.
+"""Trials as CUDA graphs: the kernels of a trial are recorded once for each shape of batch, and then replayed.
 
 A trial of a small net is some hundred short kernels, and launching each from Python takes longer than running it. A
-graph launches all of them at once. It reads and writes fixed memory: the batch is copied in, everything learned but the
-parameters lies in one tensor per type (`Static`), and the result stays valid until the graph plays again.
-The kernels are those of a trial that is not recorded, so the numbers are the same, bit for bit.
+graph launches all of them at once. It reads and writes fixed memory: the batch is copied there, everything learned
+except for the parameters is in one tensor per type (`Static`), and the result is valid until the graph is replayed. The
+kernels are the same as without recording, so the numbers are the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ from neurorules.torch_path.update.figures import Scoring, scoring_of
 from neurorules.torch_path.update.output import metrics_on_device
 
 GRAPHS = "NEURORULES_GRAPHS"
-"""The variable of the environment that asks for recording, where it is 1."""
+"""The environment variable that switches recording on if it is 1."""
 EAGER = 2
-"""How many trials of a shape run unrecorded first: kernels are compiled, and running averages begin to exist."""
+"""The number of trials of a shape that run first without recording, in which kernels are compiled and running averages
+are created."""
 MOST = 4
-"""How many shapes are recorded at most: full batches, an epoch's last one, and few more."""
+"""The largest number of shapes that are recorded: full batches, an epoch's last one, and few more."""
 ALIGNED = 4
-"""Numbers that each part of `Static` begins at a multiple of: 16 bytes of float32."""
+"""The number of elements at whose multiples the parts of `Static` begin: 16 bytes of float32."""
 
 Run = Callable[[Learned, Series, Tensor], TrialResult]
-"""A trial that starts from what is learned, of a batch and its labels."""
+"""A function that runs a trial from everything learned, a batch and its labels."""
 
 
 class Static:
-    """Everything learned but the parameters, in memory that does not move.
+    """Everything learned except for the parameters, in memory that does not move.
 
     Args:
-        learned: what it begins with. It is copied into one flat tensor per type, and views of it.
+        learned: the initial values, which are copied into one flat tensor per type.
     """
 
     def __init__(self, learned: Learned) -> None:
@@ -55,15 +56,15 @@ class Static:
         self.learned = replace(from_tensors(self._views()), parameters=learned.parameters)
 
     def fits(self, learned: Learned) -> bool:
-        """Whether the memory can hold this: the same names, shapes and types."""
+        """Whether this has the same names, shapes and types as the memory."""
         return self.shapes == {name: (value.shape, value.dtype) for name, value in _parts(learned).items()}
 
     def take(self, packed: list[Tensor], unless: Tensor) -> None:
-        """Take over what a trial made, where it counts.
+        """Copy the results of a trial, unless one of its checks failed.
 
         Args:
-            packed: parts of one type behind each other, one flat tensor per type.
-            unless: a truth value () on the device; where it is true, everything stays as it is.
+            packed: the parts of each type, concatenated to one flat tensor.
+            unless: a truth value () on the device; if it is true, nothing changes.
         """
         for mine, other in zip(self.flat, packed, strict=True):
             mine.copy_(torch.where(unless, mine, other))
@@ -81,12 +82,12 @@ class Recorded(NamedTuple):
     """One trial that a CUDA graph has recorded.
 
     Args:
-        play: runs it again.
-        drive, labels: where its batch is copied to.
+        play: a function that replays the trial.
+        drive, labels: the memory that its batch is copied to.
         trial: its result when it last ran.
-        doubts: about that result.
-        metrics: of it.
-        packed: what it made of `Static`, one flat tensor per type.
+        doubts: the doubts about that result.
+        metrics: the metrics of that result.
+        packed: the new values for `Static`, one flat tensor per type.
     """
 
     play: Callable[[], None]
@@ -99,7 +100,9 @@ class Recorded(NamedTuple):
 
 
 def as_cuda_graph(run: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
-    """Record the kernels that a function launches: its result, and a function that launches all of them again."""
+    """Record the kernels that a function launches: return its result, and a function that launches all of them
+    again.
+    """
     graph = torch.cuda.CUDAGraph()
     torch.cuda.synchronize()
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
@@ -112,13 +115,14 @@ class Recorder:
     """The recorded trials of one learner.
 
     Args:
-        network: of the learner.
-        usable: whether its trials can be recorded at all.
-        record: records what a function does: gives its result, and a function that does it again in the same memory.
-        static: memory that recorded trials start from; None before the first.
-        recorded: trials, by shape of the batch and settings.
-        seen: number of unrecorded trials, likewise.
-        scoring: what scores are held against.
+        network: the network of the learner.
+        usable: whether its trials can be recorded.
+        record: a function that records another function, and returns its result and a function that repeats it in the
+            same memory.
+        static: the memory that recorded trials start from; None before the first one.
+        recorded: the recorded trials, by shape of the batch and settings.
+        eager_trials: the number of trials without recording, by the same key.
+        scoring: the targets and the loss that scores are compared with.
     """
 
     network: Network
@@ -126,23 +130,23 @@ class Recorder:
     record: Callable[[Callable[[], Any]], tuple[Any, Callable[[], None]]] = as_cuda_graph
     static: Static | None = None
     recorded: dict[tuple[Any, ...], Recorded] = field(default_factory=dict)
-    seen: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    eager_trials: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     scoring: Scoring = Scoring()  # noqa: RUF009 - it is frozen
 
     def play(
         self, learned: Learned, drive: Series, labels: Tensor, run: Run, settings: Hashable, stuck: Tensor
     ) -> Recorded | None:
-        """Play the trial of a batch, where it is recorded or can be.
+        """Run the trial of a batch by its recording, if it is recorded or can be.
 
         Args:
-            learned: what the trial starts from.
+            learned: everything learned before the trial.
             drive, labels: the batch, on the device.
             run: the trial itself.
-            settings: what else decides what it does; another trial is recorded for others.
-            stuck: whether nothing learned may move, a truth value () on the device.
+            settings: everything else that determines the trial; each value has a recording of its own.
+            stuck: whether nothing learned may change, a truth value () on the device.
 
         Returns:
-            The recorded trial with its result; None where the trial has to run unrecorded.
+            The recorded trial with its result; None if the trial has to run without a recording.
         """
         if not self.usable:
             return None
@@ -150,9 +154,9 @@ class Recorder:
         key = (tuple(drive.values.shape), drive.constant, drive.values.dtype, places, settings)
         static = self._place(learned, stuck)
         if key not in self.recorded:
-            self.seen[key] += 1
+            self.eager_trials[key] += 1
             if (
-                self.seen[key] <= EAGER
+                self.eager_trials[key] <= EAGER
                 or len(self.recorded) >= MOST
                 or not self._record(static, key, drive, labels, run)
             ):
@@ -164,17 +168,17 @@ class Recorder:
         return trial
 
     def moved(self, played: Recorded, unless: Tensor) -> Learned:
-        """Give everything learned after a trial that has been played.
+        """Give everything learned after a replayed trial.
 
         Args:
             played: the trial.
-            unless: a truth value () on the device; where it is true, nothing moves.
+            unless: a truth value () on the device; if it is true, nothing changes.
 
         Returns:
             Everything learned, in the memory that recorded trials start from.
 
         Raises:
-            LookupError: no trial has been played.
+            LookupError: no trial has been replayed.
         """
         if self.static is None:
             raise LookupError("no trial has been played")
@@ -182,17 +186,19 @@ class Recorder:
         return self.static.learned
 
     def _place(self, learned: Learned, stuck: Tensor) -> Static:
-        """Bring what is learned to where graphs read it. Where it has other parts than before, all begins anew."""
+        """Copy everything learned to the memory that graphs read. If its parts have changed, all recordings are
+        dropped.
+        """
         if self.static is None or not self.static.fits(learned):
             self.static = Static(learned)
             self.recorded.clear()
-            self.seen.clear()
+            self.eager_trials.clear()
         elif learned is not self.static.learned:
             self.static.take(_packed(_parts(learned)), stuck)
         return self.static
 
     def _record(self, static: Static, key: tuple[Any, ...], drive: Series, labels: Tensor, run: Run) -> bool:
-        """Record a trial; False where it cannot be recorded."""
+        """Record a trial, and return False if it cannot be recorded."""
         drive, labels = drive._replace(values=drive.values.clone()), labels.clone()
 
         def recorded() -> tuple[TrialResult, list[Doubt], dict[str, Tensor], list[Tensor]]:
@@ -204,7 +210,7 @@ class Recorder:
 
         try:
             result, play = self.record(recorded)
-        except RuntimeError:  # something on the way asks the host, or there is no room for all of it at once
+        except RuntimeError:  # an operation waits for the host, or the memory is too small
             self.usable = False
             return False
         if not static.fits(result[0].learned):
@@ -214,9 +220,9 @@ class Recorder:
 
 
 def recorder_of(learner: Any) -> Recorder:
-    """A recorder for a learner; one whose trials draw masks of their own is not recorded.
+    """A recorder for a learner; trials that draw dropout masks are not recorded.
 
-    Recording is asked for with NEURORULES_GRAPHS=1 until its tests have run on a GPU.
+    Until its tests have run on a GPU, recording has to be switched on by NEURORULES_GRAPHS=1.
     """
     wanted = learner.device.type == "cuda" and os.environ.get(GRAPHS, "0") == "1"
     usable = wanted and not draws_masks(learner.model.network.layers)
@@ -241,7 +247,7 @@ def _room(numbers: int) -> int:
 
 
 def _packed(parts: dict[str, Tensor]) -> list[Tensor]:
-    """Parts of one type behind each other, each at a multiple of `ALIGNED`."""
+    """The parts of each type in one tensor, each at a multiple of `ALIGNED`."""
     by_type: dict[torch.dtype, list[Tensor]] = {}
     for value in parts.values():
         rest = _room(value.numel()) - value.numel()

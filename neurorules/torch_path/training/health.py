@@ -10,11 +10,11 @@ DEAD_SHARE, SATURATED_RATE = 0.9, 0.95
 
 
 def warn_of(evaluation: Evaluation, spiking: Set[str]) -> list[str]:
-    """Warnings for hidden layers; empty where all is well.
+    """Warnings for hidden layers, if there are any.
 
     Args:
-        evaluation: of samples that are not learned from.
-        spiking: names of the layers whose neurons spike, which alone can be saturated.
+        evaluation: the evaluation on samples that are not learned from.
+        spiking: the names of the layers whose neurons spike; only these can be saturated.
 
     Returns:
         One line for each layer that is dead or saturated.

@@ -1,4 +1,6 @@
-"""The identity of a learner, in words that travel with its state, so that the state of another one is recognised."""
+"""The identity of a learner, in words that are stored with its state, so that the state of another learner is
+recognised.
+"""
 
 from __future__ import annotations
 
@@ -19,24 +21,24 @@ IDENTITY = "learner"
 OPTIMISER = "optimizer"
 NEURON = "neuron of layer "
 ABOUT = ("source", "defaults", "control", "signal")
-"""What a rule says that changes no number, or that the learner's own settings replace."""
+"""The fields of a rule that change no number, or that the learner's settings replace."""
 
 
 def identity(learner: Any) -> Tensor:
-    """Write what a learner is as bytes (n,) uint8, so that it lies among tensors."""
+    """The identity of a learner as bytes (n,) uint8, so that it can be stored among tensors."""
     return torch.frombuffer(bytearray(json.dumps(_words(learner)).encode()), dtype=torch.uint8)
 
 
 def check_identity(learner: Any, stored: Tensor, weights_only: bool) -> None:
-    """Refuse a state that was another learner's.
+    """Refuse the state of another learner.
 
     Args:
-        learner: the `Learner` that is to take the state over.
+        learner: the `Learner` that is to load the state.
         stored: the entry `IDENTITY` of the state.
         weights_only: whether the optimiser may differ.
 
     Raises:
-        UserError: it was another's; the first thing that differs is named with both values.
+        UserError: the state belongs to another learner; the message names the first difference with both values.
     """
     try:
         theirs = json.loads(bytes(stored.cpu().to(torch.uint8).tolist()))
@@ -74,9 +76,9 @@ def _words(learner: Any) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    """A value in words that are the same for equal values, on every device and in every precision.
+    """A value in words, which are the same for equal values on every device and in every precision.
 
-    A setting that stands at its default is left out: an entry may get further ones.
+    A setting with its default value is left out, so that entries can get further settings.
     """
     if isinstance(value, Tensor):
         digest = hashlib.sha256(value.detach().cpu().float().contiguous().numpy().tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""The learner: a network, a rule, and the loop's two verbs, `step` and `scores`. For your own loop, and for `train`."""
+"""The learner: a network, a rule, and the two verbs of a training loop, `step` and `scores`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.rules import Rule
 from neurorules.network.initial import initialise
 from neurorules.network.model import Learned, build_model
-from neurorules.network.network import count_parameters
 from neurorules.rules import RULES
 from neurorules.runs.state_file import save_state
 from neurorules.runs.tensors import load_tensors
@@ -38,6 +37,7 @@ from neurorules.torch_path.training.on_ranks import check_ranks
 from neurorules.torch_path.training.one_step import take_step
 from neurorules.torch_path.training.piped import move_on, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
+from neurorules.torch_path.training.shown import as_html, as_line
 from neurorules.torch_path.training.store import Store
 from neurorules.torch_path.training.stored_state import state_of, take_over
 from neurorules.torch_path.training.whole_step import whole_step
@@ -56,13 +56,13 @@ class Learner:
     Args:
         net: a `Network`, a text such as "800-800", a `torch.nn.Module` of torch and snnTorch layers, whose parameters
             with requires_grad=False stay as they are, or a NIR graph or its file, "net.nir".
-        input_shape: of one sample at one step, (C, H, W) or (N,); a `Network` has its own.
+        input_shape: the input shape of one sample at one step, (C, H, W) or (N,); a `Network` has its own.
         classes: number of classes, >= 2; a `Network` or a module has its own.
-        task, outputs: what the targets are where they are no classes, and how many values a regression has.
-        settings: as below; a drive that varies over time brings its own number of steps.
+        task, outputs: the kind of targets if they are not classes, and the number of values of a regression.
+        settings: those of `LearnerSettings`; a drive that varies over time has its own number of steps.
 
     Raises:
-        UserError: anything unknown, or a net that does not fit.
+        UserError: a setting is unknown, or the net does not fit.
     """
 
     @own_session()
@@ -74,12 +74,14 @@ class Learner:
         rule: Rule = RULES.make(settings.rule)
         own = rule.defaults
         self.steps, self.schedule, self.seed = settings.steps or own.steps, settings.schedule, settings.seed
-        brought = brought_by(settings, own)
-        network = brought.network.on(self.device, self.dtype)
+        imported = brought_by(settings, own)
+        network = imported.network.on(self.device, self.dtype)
         self.model = build_model(network, rule, *settings.of_model)
         self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, drawn(settings, own))
-        self.learned.parameters.update(brought.parameters_on(self.device, self.dtype))
-        self.averages = brought.statistics_on(self.device, self.dtype)  # of batch normalisation, before any learning
+        self.learned.parameters.update(imported.parameters_on(self.device, self.dtype))
+        self.averages = imported.statistics_on(
+            self.device, self.dtype
+        )  # averages of batch normalisation before learning
         self.learned.current |= self.averages
         self.generator = torch.Generator(self.device).manual_seed(self.seed + 2_000_003)
         self.optimiser = optimiser_of(self.model, self.learned.parameters, settings)
@@ -87,14 +89,14 @@ class Learner:
         if self.hardware is not None:
             Chip(self.hardware, {}).check_rule(rule)
         self.store = Store(
-            self.model, self.learned.parameters, self.optimiser, brought.frozen, self.hardware, self.seed
+            self.model, self.learned.parameters, self.optimiser, imported.frozen, self.hardware, self.seed
         )
         self.pipe = pipe_of(self.model, self.schedule, self.hardware)
         self.ranks, self.alike = ranks_here(), False  # whether all ranks have begun with the same numbers
         if self.ranks is not None:
             check_ranks(self.model, self.learned, self.hardware is not None, self.pipe is not None)
         self.probe: Probe | None = None
-        self.encoder: Encoder | None = None  # of the run that the learner was loaded from: how samples become drives
+        self.encoder: Encoder | None = None  # the encoder of the run that the learner was loaded from
         self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
@@ -105,13 +107,13 @@ class Learner:
                 that are the same at each of the learner's steps, (B, *input); a list of events; or a `Series`.
             labels: (B,) class indices, a tensor, array or list of whole numbers; one-hot rows (B, C); or the targets of
                 another task, samples first (`contracts.target`).
-            fraction: of the learning rate, >= 0.
+            fraction: the share of the learning rate, >= 0.
 
         Returns:
             loss (cross-entropy), accuracy in 0..1 or figures of another task, and spikes per sample by layer.
 
         Raises:
-            UserError: wrong shapes, values that are not finite, labels out of range.
+            UserError: shapes are wrong, values are not finite, or labels are out of range.
             Diverged: the trial's changes are not finite; none of them has been applied.
         """
         if self.queues:
@@ -127,7 +129,7 @@ class Learner:
         return metrics_of(trial.scores, labels, trial.spikes, scoring_of(self.model))
 
     def learn(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
-        """Learn from one batch as `step` does, for those who look into the trial. On a GPU errors come a call later.
+        """Learn from one batch as `step` does, and return the trial. On a GPU errors come one call later.
 
         Args:
             spikes, labels, fraction: as in `step`, which lists the errors.
@@ -147,7 +149,7 @@ class Learner:
             spikes, labels, fraction: as in `step`, which lists the errors. On a GPU batches are queued.
 
         Returns:
-            What `step` returns, of the batch that is learned to the end; None while pipe or queue fill.
+            The result of `step` for the batch that has passed all layers; None while pipe or queue fill.
         """
         if self.queues:
             queue_step(self, spikes, labels, fraction, metrics=True)
@@ -157,7 +159,7 @@ class Learner:
         return push(self, self.pipe, spikes, labels, fraction)
 
     def flush(self) -> list[dict[str, float]]:
-        """Let the batches under way be learned to the end, without new ones: what `step` returns of each, in order."""
+        """Learn the batches under way to the end, and return the result of `step` for each, in order."""
         learned = [*self.outstanding.take()]
         while self.pipe is not None and self.pipe.under_way:
             metrics = move_on(self, self.pipe)
@@ -165,34 +167,31 @@ class Learner:
         return learned
 
     def discard(self) -> int:
-        """Forget the batches under way, and return how many they were. Layers keep what they have learned from them."""
+        """Drop the batches under way, and return their number. Layers keep what they have learned from them."""
         return 0 if self.pipe is None else self.pipe.discard()
 
     def respond(self, spikes: Spikes) -> Response:
-        """Run a batch without learning: class scores and the activity of every layer.
+        """Run a batch without learning, and return class scores and the activity of every layer.
 
         Raises:
-            UserError: wrong shapes, or batches under way in a pipeline.
+            UserError: shapes are wrong, or batches are under way in a pipeline.
         """
         settle(self)
         with own_session(self.fast):
             spikes = batch_of(self, spikes, learning=False)
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
-            return respond(self.store.on_hardware(self.model), self.seen(), drive, steps)
+            return respond(self.store.on_hardware(self.model), self.trial_state(), drive, steps)
 
     def scores(self, spikes: Spikes) -> Tensor:
-        """Class scores of a batch, (B, C), the largest being the prediction; outputs (B, O), of each step (B, T, O)."""
+        """Class scores of a batch, (B, C), the largest being the prediction; or outputs, (B, O) or (B, T, O)."""
         return self.respond(spikes).scores
 
     fit = fit
     evaluate = evaluate_loader
     predict = predict
 
-    def __repr__(self) -> str:
-        network = self.model.network
-        layers = ", ".join(f"{a.name} {' x '.join(map(str, a.shape))}" for a in network.layers)
-        size = f"{count_parameters(self.learned.parameters)} parameters, {self.steps} steps, on {self.device}"
-        return f"<Learner {self.model.rule.name}: input {' x '.join(map(str, network.input_shape))}, {layers}; {size}>"
+    __repr__ = as_line
+    _repr_html_ = as_html
 
     def measures(self) -> dict[str, float]:
         """The measures that the signal reports of itself, such as the angle between its feedback and the weights."""
@@ -200,12 +199,12 @@ class Learner:
         with own_session():
             return measures(self.model, self.learned.signal, self.read())
 
-    def seen(self) -> Learned:
-        """Everything learned, with the parameters as a trial sees them."""
+    def trial_state(self) -> Learned:
+        """Everything learned, with the parameters that a trial computes with."""
         return replace(self.learned, parameters=self.read())
 
     def read(self) -> dict[str, Tensor]:
-        """The parameters that a trial computes with, as the hardware shows them."""
+        """The parameters that a trial computes with, as the hardware presents them."""
         return self.store.read()
 
     @own_session()
@@ -213,7 +212,7 @@ class Learner:
         """The trained network as torch and snnTorch layers.
 
         Raises:
-            UserError: a part that snnTorch has no layer for.
+            UserError: snnTorch has no layer for a part of the network.
         """
         from neurorules.torch_path.snntorch.to_sequential import to_sequential
 
@@ -226,17 +225,17 @@ class Learner:
         from neurorules.exchange.nir.write import graph_of
 
         self.outstanding.settle()
-        return graph_of(self.model.network, self.seen(), self.store.frozen, **options)
+        return graph_of(self.model.network, self.trial_state(), self.store.frozen, **options)
 
     @own_session()
     def write_back(self, module: torch.nn.Module) -> None:
         """Copy the trained weights into the module that the learner was made from, or one like it.
 
         Args:
-            module: with the same layers; its `state_dict` keeps its names.
+            module: a module with the same layers; its `state_dict` keeps its names.
 
         Raises:
-            UserError: a module of other layers or shapes; nothing of it has changed.
+            UserError: the module has other layers or shapes; it is unchanged.
         """
         from neurorules.torch_path.snntorch.write_back import write_back
 
@@ -244,15 +243,15 @@ class Learner:
         write_back(self.model.network, self.learned, module)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything needed to go on into one safetensors file; an older file is replaced at once or not at all.
+        """Write everything that is needed to continue into one safetensors file, atomically.
 
         Raises:
-            UserError: it cannot be written, or batches are under way in a pipeline.
+            UserError: the file cannot be written, or batches are under way in a pipeline.
         """
         save_state(Path(path), self.state())
 
     def state(self) -> dict[str, Tensor]:
-        """Everything needed to go on: parameters, statistics, optimiser, generator, hardware.
+        """Everything that is needed to continue: parameters, statistics, optimiser, generator, hardware.
 
         Raises:
             UserError: batches are under way in a pipeline.
@@ -260,15 +259,15 @@ class Learner:
         return state_of(self)
 
     def load(self, state: Mapping[str, Tensor] | str | os.PathLike[str] | Any, weights_only: bool = False) -> None:
-        """Take over what `state` gave or `save` wrote, all of it or nothing.
+        """Load a state that `state` returned or `save` wrote, completely or not at all.
 
         Args:
             state: named tensors, or the path of a file.
             weights_only: leave optimiser and random generator as they are.
 
         Raises:
-            UserError: a state of another learner (net, rule, signal, optimiser, hardware), with something missing, too
-                much, of another shape or type, or not finite; or batches are under way in a pipeline.
+            UserError: the state belongs to another learner, is incomplete, or has wrong names, shapes, types or values;
+                or batches are under way in a pipeline.
         """
         if isinstance(state, str | os.PathLike):
             state, _ = load_tensors(Path(state))
@@ -279,13 +278,13 @@ class Learner:
 
         Args:
             gradients: by parameter, averaged over samples.
-            fraction: of the learning rate, >= 0.
+            fraction: the share of the learning rate, >= 0.
 
         Returns:
-            The parameters that a trial computes with from then on.
+            The parameters that trials compute with afterwards.
 
         Raises:
-            Diverged: a gradient is not finite; none has been applied.
+            Diverged: a gradient is not finite; nothing has been applied.
         """
         with own_session(self.fast):
             check_finite(gradients, self.model.network)

@@ -1,4 +1,4 @@
-"""The settings of a `Learner`: those of the net and of learning, and the shape of what it will see."""
+"""The settings of a `Learner`: those of the net and of learning, and the shape of its input."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from neurorules.network.network import Network
 
 @dataclass(frozen=True)
 class LearnerSettings(LearningSettings, NetSettings):
-    """Settings of one learner; those that are not described here are described in `language.settings`.
+    """The settings of one learner. Those that are missing here are described in `language.settings`.
 
     Args:
         net: a `Network`, a text such as "800-800", a module of torch and snnTorch layers, or a NIR graph or file.
-        input_shape: of one sample at one step, (C, H, W) or (N,).
+        input_shape: the input shape of one sample at one step, (C, H, W) or (N,).
         classes: number of classes, >= 2, or of labels.
         task: what the targets of samples are: classes, multilabel, regression, classes_per_step or
             regression_per_step (`neurorules.contracts.target`).
-        outputs: number of outputs of a regression, in the place of classes.
+        outputs: the number of outputs of a regression, instead of `classes`.
 
     A rule, a signal or a neuron may also be a file, "my_rule.py:alpha=3".
 
     Raises:
-        UserError: a number outside its range, an unknown schedule or task, classes where there are none, or a file that
-            offers no such thing.
+        UserError: a number is outside its range, a schedule or task is unknown, classes do not belong to the task, or a
+            file contains no such part.
     """
 
     net: Network | str | torch.nn.Module | Any = field()  # type: ignore[assignment]  # more than a text
@@ -55,10 +55,10 @@ class LearnerSettings(LearningSettings, NetSettings):
 
     @property
     def of_model(self) -> tuple[str | None, str | None, Targets, Scores, Task, int | None]:
-        """The arguments of `network.model.build_model` beside network and rule, in order."""
+        """The arguments of `network.model.build_model` after network and rule, in order."""
         return self.signal, self.dw, self.targets, self.scores, self.task, self.last_steps
 
     @property
     def size(self) -> int | None:
-        """Number of outputs of the read-out: of classes, labels or values; None where the net brings it."""
+        """The number of outputs of the read-out: classes, labels or values; None if the net determines it."""
         return self.outputs if self.task in OF_VALUES else self.classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -28,21 +28,21 @@ from neurorules.torch_path.update.figures import Tally, figure_names, predicted,
 
 _log = logging.getLogger(__name__)
 Loader = Any
-"""A DataLoader, a list of batches, or anything else that yields (samples, labels) and can be gone through again; a data
-set of torch or tonic; or a pair (x, y) of all samples and labels."""
+"""A DataLoader, a list of batches, or any other iterable of (samples, labels) that can be read repeatedly; a data set
+of torch or tonic; or a pair (x, y) of all samples and labels."""
 BATCH_SIZE, ROWS = 128, 500
-"""Samples of a batch where the data come without batches: of one that is learned, and of one that is evaluated."""
+"""The number of samples of a batch if the data have no batches, for learning and for evaluation."""
 Row = dict[str, int | float]
 """One row of figures by name."""
 Callback = Callable[[Row], Any]
-"""What is called after each epoch with its row. Where it returns True, no further epoch is learned."""
+"""A function that is called with the row of each epoch. If it returns True, training ends."""
 Callbacks = Any
 """One `Callback`, or a list or tuple of several."""
 
 
 @runtime_checkable
 class Learns(Protocol):
-    """The part of a `Learner` that the loops use."""
+    """The methods of a `Learner` that the loops use."""
 
     model: Model
     steps: int
@@ -53,9 +53,9 @@ class Learns(Protocol):
         """Learn from one batch of samples.
 
         Args:
-            spikes: of the batch.
-            labels: of its samples.
-            fraction: of the learning rates, >= 0.
+            spikes: the spikes of the batch.
+            labels: the labels of its samples.
+            fraction: the fraction of the learning rates, >= 0.
 
         Returns:
             Loss and accuracy of the batch, and other figures by name.
@@ -69,38 +69,40 @@ class Learns(Protocol):
 
 def fit(
     learner: Learns, loader: Loader, epochs: int = 1, *, lr_schedule: str = "cosine", batch_first: bool | None = None,
-    batch_size: int = BATCH_SIZE, callbacks: Callbacks = (), quiet: bool = True,
+    batch_size: int = BATCH_SIZE, callbacks: Callbacks = (), quiet: bool = True, keys: Sequence[str] | None = None,
 ) -> list[Row]:  # fmt: skip
     """Learn from all batches of a loader, or all samples of a data set or a pair, several times over.
 
     Args:
-        learner: what learns.
+        learner: the learner.
         loader: a loader that yields batches (samples, labels); or a map-style data set or a pair (x, y), whose samples
             are learned in an order that the learner's seed and the epoch decide. Samples are (B, *input) where they
             are the same at each step, (T, B, *input) or (B, T, *input), or arrays of events.
-        epochs: times the loader is gone through, >= 1.
-        lr_schedule: how the learning rates fall: "cosine", "constant", or "steps:at=60-90:factor=0.1".
-        batch_first: whether samples with a time axis are (B, T, *input); None finds it out by the number of labels,
-            where that can be told.
-        batch_size: samples of a batch, where the data come without batches.
-        callbacks: one or several, called after each epoch with its row; where one returns True, this epoch was the
-            last. `neurorules.CsvLog` and `neurorules.TensorBoardLog` are callbacks.
-        quiet: show no progress bar; without it there is one in a terminal and below the cell of a notebook.
+        epochs: the number of passes through the loader, >= 1.
+        lr_schedule: the course of the learning rates: "cosine", "constant", or "steps:at=60-90:factor=0.1".
+        batch_first: whether samples with a time axis are (B, T, *input); None infers it from the number of labels, if
+            that is possible.
+        batch_size: samples of a batch, if the data have no batches.
+        callbacks: one or several, called after each epoch with its row; if one returns True, training ends after this
+            epoch. `neurorules.CsvLog` and `neurorules.TensorBoardLog` are callbacks.
+        quiet: show no progress bar. Otherwise there is one in a terminal, and below the cell of a notebook.
+        keys: the names of the sample and of its label in samples or batches that are dicts, such as ("pixels",
+            "digit"); None for the usual names.
 
     Returns:
         One row for each epoch that was learned: epoch (from 1), loss and accuracy (0..1), or figures of another task,
         as means over the samples while they were learned from, samples, and seconds.
 
     Raises:
-        UserError: a batch that is no (samples, labels), has another shape than the network reads, or is empty; a
-            loader that yields nothing; a callback that cannot be called.
-        Diverged: changes that are not finite; none of them has been applied.
+        UserError: a batch is no pair (samples, labels), does not fit the network, or is empty; the loader yields
+            nothing; or a callback cannot be called.
+        Diverged: changes are not finite; none of them has been applied.
     """
     _check_epochs(epochs)
     check_range("batch_size", batch_size, Count)
     watching = _checked(callbacks)
     fraction_at = rate_schedule(lr_schedule)
-    reading = reading_of(learner, batch_first, batch_size)
+    reading = reading_of(learner, batch_first, batch_size, keys)
     batches = drives(loader, reading).length
     names = figure_names(scoring_of(learner.model))
     rows: list[Row] = []
@@ -114,7 +116,7 @@ def fit(
                 count = len(labels)
                 totals = {name: total + count * metrics[name] for name, total in totals.items()}
                 samples += count
-                shown = names[1]  # accuracy, or the first figure of another task
+                shown = names[1]  # the accuracy, or the first figure of another task
                 bar.advance(note=f"epoch {epoch + 1}, {shown} {totals[shown] / max(samples, 1):.3f}")
             if not samples:
                 raise UserError(_spent(epoch))
@@ -128,7 +130,7 @@ def fit(
 
 
 def _check_epochs(epochs: Any) -> None:
-    """Refuse what is no number of epochs, such as the labels of samples that are handed over without a pair."""
+    """Refuse a value that is no number of epochs, such as labels that are not in a pair with their samples."""
     if not isinstance(epochs, int):
         raise UserError(
             f"fit takes samples and labels as one pair, and epochs is {type(epochs).__name__}. "
@@ -151,13 +153,15 @@ def _checked(callbacks: Callbacks) -> list[Callback]:
     return list(listed)
 
 
-def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None = None) -> Row:
+def evaluate_loader(
+    learner: Learns, loader: Loader, *, batch_first: bool | None = None, keys: Sequence[str] | None = None
+) -> Row:
     """Run all batches of a loader once, without learning.
 
     Args:
-        learner: what is evaluated.
+        learner: the learner to evaluate.
         loader: as in `fit`.
-        batch_first: as in `fit`.
+        batch_first, keys: as in `fit`.
 
     Returns:
         accuracy (0..1) and loss (cross-entropy of the class scores), means over the samples, or the figures of another
@@ -168,7 +172,7 @@ def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None
     """
     hidden = [index for index, layer in enumerate(learner.model.network.hidden) if layer.neuron.spiking]
     tally, spikes, samples = Tally(scoring_of(learner.model)), 0.0, 0
-    for drive, targets in drives(loader, reading_of(learner, batch_first, ROWS)):
+    for drive, targets in drives(loader, reading_of(learner, batch_first, ROWS, keys)):
         response = learner.respond(drive)
         scores, steps = response.scores, response.activity[-1].steps
         labels = check_targets(targets, drive, steps, learner.model, (scores.device, scores.dtype))
@@ -184,17 +188,17 @@ def predict(learner: Learns, samples: Any, *, batch_first: bool | None = None) -
     """Compute the network's predictions of samples, without learning. They are read as `evaluate` reads them.
 
     Args:
-        learner: what is asked.
+        learner: the learner that predicts.
         samples: (B, *input) where they are the same at each step; spikes or currents over time, (T, B, *input); a list
             of arrays of events; or a `Series`.
-        batch_first: says that samples have a time axis, and with True that they are (B, T, *input).
+        batch_first: if given, samples have a time axis; True says that they are (B, T, *input).
 
     Returns:
-        Class indices (B,), int64; of several labels 0 or 1 for each, (B, C), int64; values (B, O); where there is a
-        target for each step, (B, T) or (B, T, O). They stand on the learner's device.
+        Class indices (B,), int64; for several labels 0 or 1 for each, (B, C), int64; values (B, O); if each step has a
+        target, (B, T) or (B, T, O). They are on the learner's device.
 
     Raises:
-        UserError: samples that do not fit the network, or none.
+        UserError: the samples do not fit the network, or there are none.
     """
     scoring = scoring_of(learner.model)
     if isinstance(samples, Series):
@@ -215,19 +219,24 @@ def predict(learner: Learns, samples: Any, *, batch_first: bool | None = None) -
     return torch.cat([predicted(scoring, learner.respond(drive).scores) for drive, _ in read])
 
 
-def reading_of(learner: Learns, batch_first: bool | None, batch_size: int) -> Reading:
+def reading_of(
+    learner: Learns, batch_first: bool | None, batch_size: int, keys: Sequence[str] | None = None
+) -> Reading:
     """The way in which samples are read for a learner.
 
     Args:
-        learner: what they are for.
+        learner: the learner that they are for.
         batch_first: as in `fit`.
         batch_size: as in `fit`.
+        keys: as in `fit`.
 
     Returns:
-        The learner's shape, steps, encoder and seed, with what the user says of samples.
+        The learner's shape, steps, encoder and seed, and the user's arguments about samples.
     """
+    from neurorules.datasets._own.fields import checked_keys
+
     shape = learner.model.network.input_shape
-    return Reading(shape, learner.steps, learner.encoder, learner.seed, batch_first, batch_size)
+    return Reading(shape, learner.steps, learner.encoder, learner.seed, batch_first, batch_size, checked_keys(keys))
 
 
 def _spent(epoch: int) -> str:

@@ -13,21 +13,21 @@ from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.store import Store
 
 SETTLED_BY_NET = ("neuron", "norm", "readout", "readout_neuron", "connection", "init", "hardware")
-"""Settings that a network brings, and that of the device, which comes after the weights."""
+"""The settings that the network determines, and that of the device, which is programmed after the weights."""
 
 
 def folded(learner: Learner, settings: dict[str, Any]) -> Learner:
     """A learner of the same function without normalisation, as a chip can run it.
 
     Args:
-        learner: trained, in plain memory; it stays as it is.
-        settings: those that it was made with, by keyword.
+        learner: a trained learner without a device; it is not changed.
+        settings: the settings that it was made with, by keyword.
 
     Returns:
-        A learner whose weights and biases have taken up the running averages.
+        A learner whose weights and biases include the running averages.
 
     Raises:
-        UserError: the net learned on a device already, or predicts by prototypes, which are normalised apart.
+        UserError: the net has learned on a device, or predicts by prototypes, which have a normalisation of their own.
     """
     model = learner.model
     if learner.hardware is not None:
@@ -57,21 +57,21 @@ def folded(learner: Learner, settings: dict[str, Any]) -> Learner:
 
 
 def on_device(bare: Learner, hardware: str) -> Learner:
-    """Program a device with a learner's weights. The learner's own stay as they are.
+    """Program a device with a learner's weights, without changing those of the original learner.
 
     Args:
-        bare: what `folded` gave; it becomes the learner on the device.
+        bare: a result of `folded`, which becomes the learner on the device.
         hardware: device models joined by +.
 
     Returns:
         The same learner, whose network now runs on the device.
 
     Raises:
-        UserError: an unknown device, or one that cannot hold the weights or run the neurons.
+        UserError: the device is unknown, or cannot hold the weights or run the neurons.
     """
     parameters = {name: value.clone() for name, value in bare.learned.parameters.items()}
     bare.learned = replace(bare.learned, parameters=parameters)
     bare.hardware = chain(hardware)
     bare.store = Store(bare.model, parameters, bare.optimiser, frozenset(), bare.hardware, bare.seed)
-    bare.store.on_hardware(bare.model)  # refuses neurons that the device does not have
+    bare.store.on_hardware(bare.model)  # this refuses neurons that the device does not have
     return bare

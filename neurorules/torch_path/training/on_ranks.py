@@ -1,4 +1,4 @@
-"""A learner on several ranks: which ones can, how they begin alike, and a trial of which each has learned a share."""
+"""A learner on several ranks: the check whether it can, the common start, and trials that ranks share."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from neurorules.torch_path.update.figures import scoring_of
 from neurorules.torch_path.update.output import metrics_on_device
 
 MOST_COMPARED = 4096
-"""How many numbers of a batch are compared between ranks."""
+"""The largest number of values of a batch that are compared between ranks."""
 
 
 def check_ranks(model: Model, learned: Learned, hardware: bool, pipelined: bool) -> None:
-    """Refuse what would not be on several ranks what it is in one process.
+    """Refuse a model that would not learn the same on several ranks as in one process.
 
     Args:
         model: network, rule and signal.
         learned: state of the signal at the start.
         hardware: whether the network learns under a hardware model.
-        pipelined: whether layers learn different batches at a time.
+        pipelined: whether layers learn different batches at the same time.
 
     Raises:
-        UserError: something reads the other samples of the batch, or cannot be averaged; the message names it.
+        UserError: a part of the model reads the other samples of the batch, or cannot be averaged; the message names
+            it.
     """
     signal = model.signal
     reads_batch = [a.name for a in model.network.layers if a.normalisation is not None and a.normalisation.reads_batch]
@@ -64,12 +65,12 @@ def _of_real_numbers(learned: Learned, pattern: str) -> bool:
 
 
 def begin_alike(ranks: Ranks, learner: Any, batch: tuple[Tensor, Tensor] | None = None) -> None:
-    """Let a learner on every rank begin with the numbers of the one on the first rank.
+    """Let the learners of all ranks begin with the numbers of the first rank's.
 
     Args:
         ranks: that learn together.
         learner: a `Learner`.
-        batch: drive and labels of its first batch, which must be the same on all ranks; None where that is certain.
+        batch: drive and labels of its first batch, which must be the same on all ranks; None if that is certain.
 
     Raises:
         UserError: the ranks have other learners, or were given other batches.
@@ -98,14 +99,14 @@ def _some_of(values: Tensor) -> bytes:
 
 
 def of_whole_batch(model: Model, share: Share, before: Learned, trial: TrialResult, labels: Tensor) -> TrialResult:
-    """Join the trials of all shares into a trial of the whole batch: one sum over the ranks.
+    """Join the trials of all shares into one trial of the whole batch, by one sum over the ranks.
 
     Args:
-        model: that has run.
-        share: that this rank has learned from.
-        before: what was learned before the trial.
-        trial: of this rank's samples.
-        labels: of this rank's samples.
+        model: the model that has run.
+        share: the share that this rank has learned from.
+        before: everything learned before the trial.
+        trial: the trial of this rank's samples.
+        labels: the labels of this rank's samples.
 
     Returns:
         Gradients, averages, figures and spikes of the whole batch; scores and activity of this rank's samples.

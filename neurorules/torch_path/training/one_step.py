@@ -1,4 +1,4 @@
-"""One step of a learner that waits for its device: a batch is checked, learned from, and the change applied."""
+"""One step of a learner that waits for its device: the batch is checked, a trial runs, and the change is applied."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from neurorules.torch_path.trial.share import Share
 
 
 def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> tuple[TrialResult, Tensor]:
-    """Learn from one batch, or on several ranks from this rank's share of it.
+    """Learn from one batch, or from this rank's share of it.
 
     Args:
         learner: a `Learner`.
@@ -50,16 +50,18 @@ def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> 
             )
             return read
 
-        before, window = learner.seen(), window_of(learner.schedule, steps)
-        kept = listing_once() if window >= steps else nullcontext()  # in shorter windows nothing is held
-        with nullcontext() if share is None else share_of(share.samples), kept:
+        before, window = learner.trial_state(), window_of(learner.schedule, steps)
+        lists = listing_once() if window >= steps else nullcontext()  # shorter windows keep no lists
+        with nullcontext() if share is None else share_of(share.samples), lists:
             trial = learn_trial(
                 learner.store.on_hardware(learner.model), before, drive, steps, labels, learner.generator, window,
                 apply, learner.probe, share,
             )  # fmt: skip
         if share is not None:
             trial = of_whole_batch(learner.model, share, before, trial, labels)
-        scores = trial.scores if trial.figures is None else trial.figures["loss"]  # not finite where a score is not
+        scores = (
+            trial.scores if trial.figures is None else trial.figures["loss"]
+        )  # the loss is not finite if a score is not
         check_finite(trial.gradients, learner.model.network, scores)
         hold()
         learner.store.let_time_pass(steps * len(labels))

@@ -1,4 +1,4 @@
-"""The files of a user's own that a configuration's rule, signal and neurons come from."""
+"""The user's own files that the rule, signal and neurons of a configuration come from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def own_files_of(config: TrainConfig) -> dict[str, Path]:
     """Find the files that a configuration's parts come from.
 
     Args:
-        config: with names of parts; the signal of its rule counts as well.
+        config: the configuration; the signal of its rule is included.
 
     Returns:
         Paths by name; empty where all parts are installed.

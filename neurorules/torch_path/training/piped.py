@@ -1,4 +1,4 @@
-"""A learner whose layers work on different batches at a time: how batches enter its pipeline and move on."""
+"""A learner whose layers work on different batches at the same time: how batches enter and pass its pipeline."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from neurorules.torch_path.update.output import metrics_of
 
 
 def pipe_of(model: Model, schedule: str, hardware: Device | None) -> Pipe | None:
-    """The pipeline of a schedule; None for one that has none.
+    """The pipeline for a schedule, or None if the schedule has none.
 
     Args:
         model: network, rule, signal.
         schedule: as `--schedule` takes it.
-        hardware: what the network learns under.
+        hardware: the hardware model that the network learns under.
 
     Returns:
         Empty stages, one for each layer.
 
     Raises:
-        UserError: a rule whose layers wait for each other.
+        UserError: the layers of the rule wait for each other.
     """
     if schedule not in PIPELINED:
         return None
@@ -45,7 +45,7 @@ def pipe_of(model: Model, schedule: str, hardware: Device | None) -> Pipe | None
 
 
 def check_batch(learner: Any, spikes: Spikes, labels: Labels) -> tuple[Series, int, Tensor]:
-    """A user's batch as a trial takes it.
+    """Check a user's batch, and convert it for a trial.
 
     Args:
         learner: the `Learner` that is to learn from it.
@@ -56,7 +56,7 @@ def check_batch(learner: Any, spikes: Spikes, labels: Labels) -> tuple[Series, i
         The drive, the number of steps T, and the labels (B,) or other targets, all on the learner's device.
 
     Raises:
-        UserError: shapes or values that do not fit.
+        UserError: shapes or values do not fit.
     """
     spikes = batch_of(learner, spikes, learning=True)
     drive, steps = check_drive(spikes, learner.model.network, learner.steps, learner.device, learner.dtype)
@@ -65,14 +65,14 @@ def check_batch(learner: Any, spikes: Spikes, labels: Labels) -> tuple[Series, i
 
 
 def push(learner: Any, pipe: Pipe, spikes: Spikes, labels: Labels, fraction: float) -> dict[str, float] | None:
-    """Hand a batch to the first layer, and let each other layer learn the batch that the layer below had before.
+    """Give a batch to the first layer, and let each other layer learn the batch that the layer below had before.
 
     Args:
         learner: the `Learner` that owns the pipe.
-        pipe: its stages.
+        pipe: its pipeline.
         spikes: (T, B, *input), or a `Series`.
         labels: (B,) class indices, or one-hot rows (B, classes); or the targets of another task.
-        fraction: of the learning rate, >= 0.
+        fraction: the fraction of the learning rate, >= 0.
 
     Returns:
         Loss, accuracy and spikes of the batch that the last layer has learned; None while the pipe fills.
@@ -88,11 +88,11 @@ def push(learner: Any, pipe: Pipe, spikes: Spikes, labels: Labels, fraction: flo
 
 
 def move_on(learner: Any, pipe: Pipe) -> dict[str, float] | None:
-    """Let every layer learn the batch it holds, without a new one for the first layer.
+    """Let every layer learn its batch, without a new one for the first layer.
 
     Args:
         learner: the `Learner` that owns the pipe.
-        pipe: its stages.
+        pipe: its pipeline.
 
     Returns:
         As `push`.
@@ -102,8 +102,8 @@ def move_on(learner: Any, pipe: Pipe) -> dict[str, float] | None:
 
 
 def _tick(learner: Any, pipe: Pipe, slots: list[Parcel | None], hold: Callable[[], None]) -> dict[str, float] | None:
-    """One beat of the pipeline: all stages work, then their changes are applied together."""
-    stages = pipe.work(learner.seen(), slots)
+    """Run all stages of the pipeline once, and then apply their changes together."""
+    stages = pipe.work(learner.trial_state(), slots)
     for stage in stages:
         if stage.gradients:
             check_finite(stage.gradients, learner.model.network, stage.parcel.scores)

@@ -1,7 +1,7 @@
-"""Steps that a learner takes without waiting for its device: queued one behind the other, their answers read later.
+"""Steps that a learner takes without waiting for its device: they are queued, and their answers are read later.
 
-What a step may change is what a step on a CPU changes, bit for bit in meaning: a step that diverges changes nothing,
-and neither does one that was queued behind it.
+A queued step changes what a step on a CPU changes: one that diverges changes nothing, and neither do the steps that are
+queued after it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from neurorules.torch_path.update.output import metrics_on_device
 
 
 def may_queue(learner: Any) -> bool:
-    """Whether a learner's steps can be queued: on a GPU, where nothing of a step is decided by the host on the way."""
+    """Whether a learner's steps can be queued: on a GPU, if the host has to decide nothing within a step."""
     applies = any(phase.applies for phase in learner.model.rule.phases)
     return (
         learner.device.type == "cuda"
@@ -48,13 +48,13 @@ def queue_step(
     Args:
         learner: a `Learner`.
         spikes, labels, fraction: as in `Learner.step`.
-        metrics: whether the step's metrics are to come with its answers.
+        metrics: whether the answers include the step's metrics.
 
     Returns:
         The trial of the step, and class indices (B,), or other targets, on the device.
 
     Raises:
-        UserError: what the host can see of this step, or an earlier step that did not count.
+        UserError: the host finds a fault in this step, or a check of an earlier step failed.
     """
     check_range("fraction", fraction, NonNegative)
     learner.outstanding.settle(wait=False)
@@ -71,7 +71,7 @@ def queue_step(
             return learn_trial(model, learned, drive, steps, labels, draws, window, probe=learner.probe)
 
         played: Recorded | None = None
-        if metrics and learner.probe is None:  # who looks into a trial keeps it, and a recorded one is overwritten
+        if metrics and learner.probe is None:  # the caller may keep the trial, and a recorded one is overwritten
             stuck = learner.outstanding.stuck(learner.device)
             settings = steps, learner.schedule, id(model)
             played = learner.recorder.play(learner.learned, drive, labels, run, settings, stuck)
@@ -80,7 +80,7 @@ def queue_step(
             trial, figures = played.trial, played.metrics
             doubts += played.doubts
         else:
-            trial = run(learner.seen(), drive, labels)
+            trial = run(learner.trial_state(), drive, labels)
             doubts += finite_doubts(trial.gradients, model.network, trial.scores)
             scoring = scoring_of(model)
             figures = metrics_on_device(trial.scores, labels, trial.spikes, scoring) if metrics else {}
@@ -96,14 +96,16 @@ def queue_step(
 
 
 def _undo(learner: Any) -> Callable[[], None]:
-    """A function that makes a learner what it is now, but for parameters, which a wrong step does not change."""
+    """A function that restores the present state of a learner, apart from its parameters, which a failed step does not
+    change.
+    """
     generator, learned = learner.generator.get_state(), learner.learned
-    keys = {name: tuple(values) for name, values in learner.optimiser.kept.items()}
+    keys = {name: tuple(values) for name, values in learner.optimiser.buffers.items()}
 
     def undo() -> None:
         learner.generator.set_state(generator)
         learner.learned = learned
-        for name, values in learner.optimiser.kept.items():
+        for name, values in learner.optimiser.buffers.items():
             for key in [key for key in values if key not in keys[name]]:
                 del values[key]
 
@@ -111,10 +113,10 @@ def _undo(learner: Any) -> Callable[[], None]:
 
 
 def settle(learner: Any) -> None:
-    """Read what the device still has to answer of a learner's steps; in a pipeline nothing may be under way.
+    """Read all outstanding answers about a learner's steps. No batch may be under way in a pipeline.
 
     Raises:
-        UserError: a step did not count, or batches are under way in a pipeline.
+        UserError: a check of a step failed, or batches are under way in a pipeline.
     """
     learner.outstanding.settle()
     if learner.pipe is not None:

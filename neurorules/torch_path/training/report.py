@@ -35,17 +35,17 @@ def result_of(
     """The result of a run.
 
     Args:
-        config: settled.
-        data: that it learned from.
-        learner: as training left it.
-        test: how it does on the test samples.
-        validation: how it does on held-out samples; None where nothing is held out.
-        seconds: spent learning.
-        memory: of the process.
+        config: the settled configuration.
+        data: the data that it learned from.
+        learner: the learner after training.
+        test: its evaluation on the test samples.
+        validation: its evaluation on held-out samples; None if no samples are held out.
+        seconds: the time spent learning.
+        memory: the memory of the process.
 
     Returns:
-        Settings and figures by name. Accuracies are in 0..1, times in seconds, memory in MB. A task other than classes
-        has its own figures in the place of test_accuracy and validation_accuracy (`contracts.target.FIGURES_OF`).
+        Settings and figures by name. Accuracies are in 0..1, times in seconds, memory in MB. Tasks other than classes
+        have their own figures instead of test_accuracy and validation_accuracy (`contracts.target.FIGURES_OF`).
     """
     names = FIGURES_OF[learner.model.task]
     samples = len(data.train)
@@ -78,15 +78,15 @@ def result_of(
 
 
 def about_data(data: TrainingData) -> dict[str, Any]:
-    """The facts on its data that a run folder stores, so that its network can be built again and fed alike without
-    them.
+    """The facts about its data that a run folder stores, from which its network can be rebuilt and driven in the same
+    way without the data.
 
     Args:
-        data: of the run.
+        data: the data of the run.
 
     Returns:
-        Checksum and origin of the samples, kind and shape of one, number and names of classes, and what the encoder
-        measured on the training samples.
+        Checksum and origin of the samples, kind and shape of one, number and names of classes, and the encoder's
+        measurements on the training samples.
     """
     source = data.source
     return {

@@ -1,4 +1,4 @@
-"""A trained network, read back from its run folder."""
+"""Loading a trained network from its run folder."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Restored(NamedTuple):
     """A finished run that has been loaded.
 
     Args:
-        config: its configuration.
-        data: its data, test samples included.
-        learner: as training left it.
-        net: that of a run whose net is made of modules; None for others.
+        config: the configuration of the run.
+        data: the data of the run, including test samples.
+        learner: the learner after training.
+        net: the net of a run that was made of modules; None for others.
     """
 
     config: SettledConfig
@@ -52,23 +52,23 @@ def restore(run: Path, data_dir: DataPlace = None, **changed: Any) -> Restored:
     """Load a finished run from its folder.
 
     Args:
-        run: its folder.
-        data_dir: where its data lie, or the data themselves; None for the usual place.
-        changed: settings to run it with instead of its own, such as device="cpu" or precision="float64".
+        run: the folder of the run.
+        data_dir: the folder of its data, or the data themselves; None for the default folder.
+        changed: settings that replace its own, such as device="cpu" or precision="float64".
 
     Returns:
         Configuration, data and trained network.
 
     Raises:
-        UserError: no finished run there, its files do not belong together, its data cannot be read, or they lay in
-            memory and are not handed over again.
+        UserError: there is no finished run, its files do not belong together, its data cannot be read, or they were in
+            memory and are not given again.
     """
     with standing_for(files_of(run)):
         return _restored(run, data_dir, changed)
 
 
 def _restored(run: Path, data_dir: DataPlace, changed: Mapping[str, Any]) -> Restored:
-    """`restore`, where every name stands for what it stood for in the run."""
+    """`restore`, in a context in which every name means what it meant in the run."""
     folder, config = _finished(run, changed)
     if config.data.startswith(f"{IN_MEMORY}:"):
         _check_memory(run, config, folder.read_result(), data_dir)
@@ -85,13 +85,13 @@ def _restored(run: Path, data_dir: DataPlace, changed: Mapping[str, Any]) -> Res
 
 @own_session()
 def restore_learner(run: Path, data_dir: DataPlace = None, **changed: Any) -> Learner:
-    """Load the network of a finished run. Data that lay in memory are not needed for it.
+    """Load the network of a finished run. Data that were in memory are not needed.
 
     Args:
         run, data_dir, changed: as in `restore`.
 
     Returns:
-        The learner as training left it.
+        The learner after training.
 
     Raises:
         UserError: as in `restore`.
@@ -101,7 +101,7 @@ def restore_learner(run: Path, data_dir: DataPlace = None, **changed: Any) -> Le
 
 
 def _restored_learner(run: Path, data_dir: DataPlace, changed: Mapping[str, Any]) -> Learner:
-    """`restore_learner`, where every name stands for what it stood for in the run."""
+    """`restore_learner`, in a context in which every name means what it meant in the run."""
     folder, config = _finished(run, changed)
     if not config.data.startswith(f"{IN_MEMORY}:") or isinstance(data_dir, DataSet):
         return _restored(run, data_dir, changed).learner
@@ -124,17 +124,17 @@ def _finished(run: Path, changed: Mapping[str, Any]) -> tuple[RunFolder, Settled
             f"--path torch"
         )
     stored = config_from(folder.config(), str(run))
-    # The name of a part alone, without options, is that of the run's file, which the user names with it.
+    # A part's name without options stands for the file of the run, which the user names with it.
     same = {name for name in OWN_PARTS if changed.get(name) == (getattr(stored, name) or "").partition(":")[0]}
     stored = replace(stored, **{name: value for name, value in changed.items() if name not in same})
     return folder, RULES.make(stored.rule).settle(stored)
 
 
 def _check_memory(run: Path, config: SettledConfig, result: Mapping[str, Any], data_dir: DataPlace) -> None:
-    """Say what a run needs whose data lay in memory, where they are not handed over.
+    """Refuse to restore a run whose data were in memory if the user does not give them again.
 
     Raises:
-        UserError: they are not, or others are.
+        UserError: the data are missing, or they are different ones.
     """
     shape = " x ".join(map(str, result["input_shape"]))
     need = (

@@ -1,4 +1,4 @@
-"""The check that a run goes on with the data that it began with: a checkpoint says which they were."""
+"""The check that a run continues with the data that it began with, by a fingerprint in its checkpoints."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from neurorules.contracts.data_set import DataSet
 from neurorules.language.errors import UserError
 
 DATA = "data"
-"""Key of a checkpoint's state under which the fingerprint stands. Checkpoints of earlier versions have none."""
+"""The key of the fingerprint in a checkpoint's state. Checkpoints of earlier versions have none."""
 
 
 def fingerprint(source: DataSet) -> dict[str, Any]:
-    """The fingerprint that tells data from others: the checksum that a data set has of its content, and what a user
-    recognises.
+    """The fingerprint of data: the checksum of their content, and facts that a user recognises.
 
     Args:
         source: the data set.
@@ -26,12 +25,12 @@ def fingerprint(source: DataSet) -> dict[str, Any]:
 
 
 def state_without_data(state: Mapping[str, Any], source: DataSet, name: str) -> dict[str, Any]:
-    """The state of a checkpoint, once its data are known to be those of today.
+    """The state of a checkpoint, after the check that its data are today's.
 
     Args:
-        state: of the checkpoint.
+        state: the state of the checkpoint.
         source: the data set of today.
-        name: of the data, for the message.
+        name: the name of the data, for the message.
 
     Returns:
         The state without the fingerprint.

@@ -1,4 +1,4 @@
-"""Everything that learning changes, as one flat dictionary of tensors and back: what files hold."""
+"""Everything that learning changes, as one flat dictionary of tensors, as files hold it, and back."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatisti
 from neurorules.contracts.running_mean import RunningMean
 from neurorules.network.model import Learned
 
-RUNNING = ("value", "seen")
+RUNNING = ("value", "samples")
 
 
 def to_tensors(learned: Learned) -> dict[str, Tensor]:
-    """Copies, by names such as "parameters/hidden1.ff.w", "current/input.hidden1/mean/value", "signal/embedding"."""
+    """Copies of all tensors, by names such as "parameters/hidden1.ff.w", "current/input.hidden1/mean/value",
+    "signal/embedding".
+    """
     return {name: value.detach().clone() for name, value in tensors_of(learned).items()}
 
 
@@ -69,8 +71,8 @@ def _add_signal(signal: dict[str, Any], flat: Mapping[str, Tensor], rest: str, v
 
 
 def _running(name: str, running: RunningMean) -> dict[str, Tensor]:
-    return {f"{name}/value": running.value, f"{name}/seen": running.seen}
+    return {f"{name}/value": running.value, f"{name}/samples": running.samples}
 
 
 def _mean(flat: Mapping[str, Tensor], name: str) -> RunningMean:
-    return RunningMean(flat[f"{name}/value"], flat[f"{name}/seen"])
+    return RunningMean(flat[f"{name}/value"], flat[f"{name}/samples"])

@@ -1,4 +1,4 @@
-"""The store of a learner's parameters, on a chip or in plain memory, which gradients change all or none of."""
+"""The store of a learner's parameters, on a chip or in plain memory. Gradients change all of them or none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Before(NamedTuple):
     """The parameters and the chip of a store as they were before a change.
 
     Args:
-        earlier: copies of the parameters that were asked for.
+        earlier: copies of the parameters.
         hardware: state of the chip.
     """
 
@@ -28,15 +28,15 @@ class Before(NamedTuple):
 
 
 class Store:
-    """Parameters, changed in place by an optimiser, within bounds, and as a hardware model stores them.
+    """Parameters that an optimiser changes in place, within bounds, and as a hardware model stores them.
 
     Args:
-        model: its rule says between which bounds the parameters of hidden layers stay.
-        parameters: by name; a hardware model programs their weights at once.
-        optimiser: of these parameters.
+        model: the model, whose rule gives the bounds of the parameters of hidden layers.
+        parameters: the parameters by name; a hardware model programs their weights at once.
+        optimiser: the optimiser of these parameters.
         frozen: names of parameters that nothing changes.
-        hardware: where weights lie; None for plain memory.
-        seed: of the chip.
+        hardware: the hardware model that stores the weights; None for plain memory.
+        seed: the seed of the chip.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Store:
                 parameters[name] = stored.clone()
 
     def read(self) -> Parameters:
-        """The parameters that a trial computes with, as the hardware shows them."""
+        """The parameters that a trial computes with, as the hardware presents them."""
         if self.hardware is None:
             return self.parameters
         return {
@@ -66,11 +66,13 @@ class Store:
         }
 
     def chip(self) -> Chip | None:
-        """The hardware as it is now; None for plain memory."""
+        """The hardware in its current state; None for plain memory."""
         return None if self.hardware is None else Chip(self.hardware, self.hardware_state)
 
     def on_hardware(self, model: Model) -> Model:
-        """The model that a trial runs: with the neurons of the hardware as it is now; itself in plain memory."""
+        """The model that a trial runs: with the neurons of the hardware in its current state; the model itself in plain
+        memory.
+        """
         return model.on_chip(self.chip())
 
     def let_time_pass(self, steps: int) -> None:
@@ -84,7 +86,8 @@ class Store:
 
         Args:
             parts: gradients by parameter, and the share of the learning rates, of each set.
-            unless: a truth value () on the device: where it is true, all stays as it is; of plain memory and one part.
+            unless: a truth value () on the device: if it is true, nothing changes. It needs plain memory and a single
+                set of gradients.
         """
         if self.frozen:
             parts = [({n: g for n, g in part.items() if n not in self.frozen}, fraction) for part, fraction in parts]
@@ -119,26 +122,28 @@ class Store:
                 self.parameters[name].copy_(stored)
 
     def copy(self, names: Iterable[str]) -> Before:
-        """Copy the parameters of these names, and what the optimiser keeps of them."""
+        """Copy the parameters of these names, and the optimiser's buffers."""
         return Before(self.optimiser.copy(names), self.hardware_state)
 
     def put_back(self, before: Before) -> None:
-        """Undo what has happened to the parameters copied, and to the chip, since `copy` gave these."""
+        """Undo all changes of the copied parameters and of the chip since `copy`."""
         self.optimiser.put_back(before.earlier)
         self.hardware_state = before.hardware
 
     def state(self) -> dict[str, Tensor]:
-        """Copies of what the optimiser keeps, "optimiser/<parameter>/<quantity>", and of the chip's, "hardware/..."."""
+        """Copies of the optimiser's buffers, "optimiser/<parameter>/<quantity>", and of the chip's state,
+        "hardware/...".
+        """
         tensors = {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
         return tensors | {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
 
     def load(self, parameters: Mapping[str, Tensor], state: Mapping[str, Tensor], weights_only: bool) -> None:
-        """Take over parameters and what `state` gave, in place.
+        """Load parameters and a result of `state`, in place.
 
         Args:
             parameters: by name.
-            state: by the names that `state` gives.
-            weights_only: whether nothing of the optimiser is taken over.
+            state: the tensors by the names of `state`.
+            weights_only: whether the optimiser keeps its own buffers.
         """
         for name, value in parameters.items():
             self.parameters[name].copy_(value)

@@ -1,4 +1,4 @@
-"""The net of a run that is made of modules: its description and what it began with, as a file of the run folder."""
+"""The file of a run folder for a net that is made of modules, with its description and initial numbers."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from neurorules.language.errors import UserError
 from neurorules.network.description import digest_of, network_of, words_of
 from neurorules.runs.folder import NET
 from neurorules.runs.tensors import load_tensors, save_tensors
+from neurorules.torch_path.training.earlier_names import with_todays_names
 
 SIGN = "#"
-"""Stands in the name of such a net before the digest of its description."""
+"""The sign before the digest of its description in the name of such a net."""
 WORDS, NAME, FROZEN = "net", "name", "frozen"
-"""Names of the texts that the file holds beside its tensors."""
+"""The names of the texts that the file holds in addition to tensors."""
 NUMBERS, PARAMETERS, AVERAGES = "numbers/", "parameters/", "averages/"
-"""How the names of its tensors begin: numbers of neurons, weights and biases, averages of batch normalisation."""
+"""The beginnings of the names of its tensors: numbers of neurons, weights and biases, averages of batch
+normalisation."""
 
 
 def named(net: Imported, name: str) -> Imported:
-    """A net under a name that tells it from others of other layers or neurons; its weights make no difference.
+    """The net with a name that distinguishes it from nets with other layers or neurons; weights make no difference.
 
     Args:
-        net: as read from a module.
-        name: as users know it, such as its class.
+        net: the net as read from a module.
+        name: a name that users know, such as that of its class.
 
     Returns:
-        The same net, its name with a digest behind.
+        The same net, whose name ends with a digest.
     """
     words, numbers = words_of(net.network)
     digest = digest_of(words, numbers, sorted(net.frozen))
@@ -41,11 +43,11 @@ def named(net: Imported, name: str) -> Imported:
 
 
 def save_net(folder: Path, net: Imported) -> None:
-    """Write the net of a run that begins.
+    """Write the net of a new run.
 
     Args:
-        folder: of the run.
-        net: with its name.
+        folder: the folder of the run.
+        net: the net with its name.
     """
     words, numbers = words_of(net.network)
     tensors = {f"{NUMBERS}{name}": value for name, value in numbers.items()}
@@ -61,11 +63,11 @@ def load_net(folder: Path, name: str) -> Imported | None:
     """Read the net of a run.
 
     Args:
-        folder: of the run.
-        name: of the net in the configuration of the run.
+        folder: the folder of the run.
+        name: the name of the net in the configuration of the run.
 
     Returns:
-        The net; None for a net that its text says whole.
+        The net; None if the net is completely described by its text.
 
     Raises:
         UserError: the file is missing or damaged, or describes another net.
@@ -83,7 +85,7 @@ def load_net(folder: Path, name: str) -> Imported | None:
         raise UserError(
             f"{path} describes another net than that of config.json, {name}. Restore it, or train again with --force"
         )
-    averages = _below(tensors, AVERAGES)
+    averages = with_todays_names(_below(tensors, AVERAGES))
     layers = dict.fromkeys(key.partition("/")[0] for key in averages)
     statistics = {layer: CurrentStatistics(*(_mean(averages, layer, which) for which in ("mean", "square")))
                   for layer in layers}  # fmt: skip
@@ -91,12 +93,12 @@ def load_net(folder: Path, name: str) -> Imported | None:
 
 
 def check_begun_with(folder: Path, net: Imported, init: str | None) -> None:
-    """Refuse a net that has other weights than those with which a run began. A folder without a net is no such run.
+    """Refuse a net with other weights than those with which a run began. Nothing is checked in a folder without a net.
 
     Args:
-        folder: of the run, whose net has the same layers.
-        net: that the run is to go on with, or to be compared by.
-        init: how its weights begin; where they are drawn, those that stay as they are count alone.
+        folder: the folder of the run, whose net has the same layers.
+        net: the net to continue with, or to compare.
+        init: the initial weights; if they are random, only frozen weights are compared.
 
     Raises:
         UserError: weights or averages differ.
@@ -115,7 +117,7 @@ def check_begun_with(folder: Path, net: Imported, init: str | None) -> None:
 
 
 def _beginning(net: Imported) -> dict[str, Tensor]:
-    """Everything that a net brings, by names such as those of its file."""
+    """All tensors of a net, by names such as those of its file."""
     averages = {f"{layer}.{which}": one.value for layer, both in net.statistics.items()
                 for which, one in zip(("mean", "square"), both, strict=True)}  # fmt: skip
     return {**net.parameters, **averages}

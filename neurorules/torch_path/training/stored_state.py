@@ -1,4 +1,4 @@
-"""The state by which a learner goes on, as named tensors: handed out, and taken over from another time or process."""
+"""The state from which a learner continues, as named tensors: reading it from a learner, and loading it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from neurorules.runs.interrupt import interrupts_wait
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.check_state import check_state
 from neurorules.torch_path.training.doubts import Outstanding
+from neurorules.torch_path.training.earlier_names import with_todays_names
 from neurorules.torch_path.training.identity import IDENTITY, identity
 from neurorules.torch_path.training.queued import settle
 from neurorules.torch_path.training.state import from_tensors, to_tensors
 
 
 def state_of(learner: Any) -> dict[str, Tensor]:
-    """Parameters, statistics, optimiser, random generator and hardware of a `Learner`, and whose state it is.
+    """Parameters, statistics, optimiser, random generator, hardware and identity of a `Learner`.
 
     Raises:
         UserError: batches are under way in a pipeline.
@@ -31,18 +32,20 @@ def state_of(learner: Any) -> dict[str, Tensor]:
 
 
 def take_over(learner: Any, state: Mapping[str, Tensor] | Any, weights_only: bool) -> None:
-    """Put a state in place of a learner's own, all of it or nothing.
+    """Replace a learner's state, completely or not at all.
 
     Args:
-        learner: the `Learner` that goes on with it.
-        state: what `state_of` gave.
-        weights_only: leave optimiser and random generator as they are.
+        learner: the `Learner` that continues with the state.
+        state: a result of `state_of`.
+        weights_only: do not change optimiser and random generator.
 
     Raises:
-        UserError: a state that does not belong to such a learner or is damaged; batches under way in a pipeline.
+        UserError: the state does not belong to such a learner, or is damaged; or batches are under way in a pipeline.
     """
     if learner.pipe is not None:
         learner.pipe.check_empty()
+    if isinstance(state, Mapping):
+        state = with_todays_names(state)
     with own_session(), interrupts_wait() as hold:
         check_state(learner, state, weights_only)
         learned = place(from_tensors(state), learner.device, learner.dtype)

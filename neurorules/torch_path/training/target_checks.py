@@ -1,4 +1,6 @@
-"""Checks of the targets that a user hands to a learner, by its task: one plain line for whatever does not fit."""
+"""Checks of the targets that a user passes to a learner, by its task, with one plain line for everything that does not
+fit.
+"""
 
 from __future__ import annotations
 
@@ -24,28 +26,28 @@ FORM: dict[Task, str] = {
     "classes_per_step": "({B}, {T}) class indices, the samples first",
     "regression_per_step": "({B}, {T}, {O}) values, the samples first",
 }
-"""What targets of each task look like, in words."""
+"""The shape and values of the targets of each task, in words."""
 
 
 def check_targets(
     targets: Labels, drive: Series, steps: int, model: Model, like: tuple[torch.device, torch.dtype],
     doubts: list[Doubt] | None = None,
 ) -> Tensor:  # fmt: skip
-    """Check the targets of a batch, and bring them to a device.
+    """Check the targets of a batch, and move them to a device.
 
     Args:
-        targets: what the user gave.
-        drive: of the same samples.
+        targets: the user's targets.
+        drive: the drive of the same samples.
         steps: T.
-        model: its task and its number of outputs.
-        like: the device where they shall stand, and the precision of those that are no class indices.
+        model: the model, with its task and its number of outputs.
+        like: a tensor on the device to move them to, with the precision for targets other than class indices.
         doubts: as in `check_labels`.
 
     Returns:
         Class indices, int64, or vectors, in the shape of the task with the samples first.
 
     Raises:
-        UserError: another shape than the task has, values that are not finite, or no class, no zero or one.
+        UserError: the shape does not fit the task, or values are not finite, not classes, or not 0 or 1.
     """
     task, outputs = model.task, model.network.classes
     if task == "classes":
@@ -60,7 +62,7 @@ def check_targets(
 
 
 def _listed(targets: Labels, wanted: str) -> Labels:
-    """Lists as arrays; everything else as it is."""
+    """Lists as arrays; everything else is returned unchanged."""
     if not isinstance(targets, list | tuple):
         return targets
     try:

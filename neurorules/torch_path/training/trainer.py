@@ -1,4 +1,4 @@
-"""`train`: from a configuration to a run folder with a result."""
+"""Training: from a configuration to a run folder with a result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.network.foresight import check_trial
 from neurorules.rules import RULES
 from neurorules.runs import own_copies
-from neurorules.runs.beginning import own_run, where_kept
+from neurorules.runs.beginning import checkpoint_sentence, own_run
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import polite_stop
 from neurorules.runs.logs import close_logs, logs_of_run
@@ -43,14 +43,14 @@ def train(
     """Train one network and return its result.
 
     Args:
-        config: what to train. On several ranks each learns from its share of every batch, and the first writes.
-        out: run folder; None keeps nothing.
-        data_dir: where data sets lie; None for the usual place.
-        resume: go on with the run in `out`, to the same bits as if it had never stopped.
+        config: the configuration. Several ranks share every batch, and the first one writes files.
+        out: run folder; None writes no files.
+        data_dir: the folder of the data sets; None for the default folder.
+        resume: continue the run in `out`, to the same bits as without an interruption.
         force: replace the run in `out`.
-        quiet: no progress bar.
-        data: the configuration's data where it is loaded already; None to load it.
-        net: that of the configuration where it is made of modules; a run that goes on has its own in `out`.
+        quiet: show no progress bar.
+        data: the configuration's data if they are loaded already; None to load them.
+        net: the configuration's net if it is made of modules; a run that is continued has its own in `out`.
         watchers: look at the learner before the first epoch and after each; their time is not learning time.
         log: kinds of logs that are written into the run folder beside its metrics (see `runs.logs`).
 
@@ -58,9 +58,9 @@ def train(
         Settings and figures by name, as `report.result_of` gives them.
 
     Raises:
-        UserError: a mistake in the configuration, the data or the folder.
+        UserError: there is a mistake in the configuration, the data or the folder.
         Diverged: a number is no longer finite; the last checkpoint is kept.
-        Interrupted: the user stopped it; the checkpoint is saved.
+        Interrupted: the user stopped the training; the checkpoint is saved.
     """
     with ExitStack() as stack:
         ranks = stack.enter_context(over_ranks())
@@ -72,10 +72,10 @@ def train(
             data = data or load_data(complete, data_dir)
             complete = settled_by_data(complete, data.source)
             if resume and out is not None and RunFolder(out).config().get("net") == complete.net:
-                net = load_net(out, complete.net)  # with the weights that the run began with
+                net = load_net(out, complete.net)  # a continued run has the weights that it began with
             run = Run(complete, data, make_learner(complete, data, net), None, Position(), quiet, memory)
             if out is not None and run.writes:
-                # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
+                # This comes late, since a mistake in the settings must not leave a folder behind, or replace a run.
                 own = own_run(out, complete, resume, force, lambda stored: settle(stored, data.source))
                 run.folder = stack.enter_context(own)
                 if resume:
@@ -98,7 +98,9 @@ def train(
 
 
 def _warn_of_misfits(run: Run, resume: bool) -> None:
-    """Say where a run begins that its rule is computed beside a chip whose own learning engine could not say it."""
+    """Warn, at the beginning of a run, that the learning engine of its chip cannot express the rule, which is computed
+    off the chip.
+    """
     chip, rule, hardware = run.learner.store.chip(), run.learner.model.rule, run.config.hardware
     missing = () if chip is None or resume or not run.writes else chip.misfits(rule)
     if missing:
@@ -111,32 +113,32 @@ def _warn_of_misfits(run: Run, resume: bool) -> None:
 
 @contextmanager
 def _told_where(run: Run) -> Iterator[None]:
-    """Add to the error of a rank that is lost in the block where the checkpoint is, and how the run goes on."""
+    """If a rank is lost in the block, add to the error where the checkpoint is, and how to continue the run."""
     try:
         yield
     except RankLost as lost:
-        checkpoint = where_kept(run.folder)
+        checkpoint = checkpoint_sentence(run.folder)
         again = " Start again with the same options and --resume" if checkpoint else ""
         raise RankLost(f"{lost}.{checkpoint}{'.' if again else ''}{again}") from None
 
 
 @own_session()
 def validation_curve(config: TrainConfig, data: TrainingData, goes_on: GoesOn = to_the_end) -> list[float | None]:
-    """Train one network, keep nothing, and return its accuracy on held-out training samples after each epoch, or the
-    first figure of another task.
+    """Train one network without writing files, and return its accuracy on held-out training samples after each epoch,
+    or the first figure of another task.
 
     Args:
-        config: what to train.
-        data: of the configuration, without test samples.
-        goes_on: whether the next epoch is learned, told the figures so far.
+        config: the configuration.
+        data: the data of the configuration, without test samples.
+        goes_on: a function from the figures so far to whether the next epoch is learned.
 
     Returns:
-        Validation accuracy in 0..1 after each epoch, or the other figure; None where nothing is held out.
+        Validation accuracy in 0..1 after each epoch, or the other figure; None if no samples are held out.
 
     Raises:
-        UserError: a mistake in the configuration.
+        UserError: there is a mistake in the configuration.
         Diverged: a number is no longer finite.
-        Interrupted: the user stopped it.
+        Interrupted: the user stopped the training.
     """
     complete = settle(config, data.source)
     check_threads(complete.threads)
@@ -148,17 +150,17 @@ def validation_curve(config: TrainConfig, data: TrainingData, goes_on: GoesOn = 
 
 
 def settle(config: TrainConfig, source: DataSet) -> SettledConfig:
-    """Fill in what the user left open, by the rule and then by the data set.
+    """Fill in the settings that the user left open, by the rule and then by the data set.
 
     Args:
-        config: as the user wrote it.
-        source: its data set.
+        config: the user's configuration.
+        source: the data set.
 
     Returns:
         The settled configuration.
 
     Raises:
-        UserError: an unknown rule, or a signal or text for a control.
+        UserError: the rule is unknown, or a control is given a signal or a text.
     """
     return settled_by_data(RULES.make(config.rule).settle(config), source)
 
@@ -167,15 +169,15 @@ def make_learner(config: SettledConfig, data: TrainingData, net: Imported | None
     """Build a fresh learner for a configuration and its data.
 
     Args:
-        config: settled.
-        data: that it is to learn from.
-        net: that of the configuration where it is made of modules; None for the one that its text says.
+        config: the settled configuration.
+        data: the data to learn from.
+        net: the configuration's net if it is made of modules; None for a net that is given as text.
 
     Returns:
         The learner.
 
     Raises:
-        UserError: settings that do not fit each other or the data, or a trial that does not fit in memory.
+        UserError: settings do not fit each other or the data, or a trial does not fit in memory.
     """
     learner = Learner(net or config.net, **sizes_of(data.source), **config.learner_settings())
     check_steps(learner.model.network, config.steps)

@@ -1,4 +1,4 @@
-"""One training run under way: epochs, batches, checkpoints, and what it says at its end."""
+"""One training run: epochs, batches, checkpoints, and the result at its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from neurorules.contracts.target import FIGURES, FIGURES_OF
 from neurorules.language.config import SettledConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.runs import checkpoint
-from neurorules.runs.beginning import where_kept
+from neurorules.runs.beginning import checkpoint_sentence
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import StopFlag, stopped
 from neurorules.runs.logs import Log
@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 CHECKPOINT_SECONDS = 30.0
 """The time between two checkpoints."""
 GoesOn = Callable[[Sequence[float | None]], bool]
-"""Whether a run learns its next epoch: told the figure on held-out samples after each epoch before."""
+"""A function from the figures on held-out samples after each epoch to whether a run learns a next one."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,11 +49,11 @@ class Position:
     """The place of a run among its epochs and batches.
 
     Args:
-        epoch, batch: to be learned next, from 0.
-        sums: of loss, accuracy or the figures of another task, by name, over the samples of this epoch so far.
-        seconds: spent learning.
-        validation: accuracy on held-out samples after each epoch, in 0..1, or the first figure of another task; None
-            where nothing is held out.
+        epoch, batch: the next ones to learn, from 0.
+        sums: the sums of loss, accuracy or the figures of another task, by name, over the samples of this epoch so far.
+        seconds: the time spent learning.
+        validation: accuracy on held-out samples after each epoch, in 0..1, or the first figure of another task; None if
+            no samples are held out.
         threads: number of threads that the run computes with; None before it begins.
     """
 
@@ -66,10 +66,10 @@ class Position:
 
 
 def to_the_end(validation: Sequence[float | None]) -> bool:
-    """Learn every epoch, whatever the figures.
+    """Whether the next epoch is learned: always.
 
     Args:
-        validation: figures on held-out samples after each epoch, which are not looked at.
+        validation: the figures on held-out samples after each epoch, which are ignored.
 
     Returns:
         True.
@@ -79,20 +79,20 @@ def to_the_end(validation: Sequence[float | None]) -> bool:
 
 @dataclass
 class Run:
-    """One training run under way.
+    """A training run with its data, learner and folder.
 
     Args:
-        config: settled.
-        data: that it learns from.
-        learner: that learns.
-        folder: of the run; None keeps nothing.
-        at: where the run is.
-        quiet: no progress bar.
-        memory: of the process.
-        watchers: look at the learner before the first epoch and after each.
-        logs: are written a row after each epoch.
-        under_way: sizes of the batches whose metrics have not come yet, oldest first.
-        goes_on: whether the next epoch is learned, told the figures on held-out samples after those before.
+        config: the settled configuration.
+        data: the data that it learns from.
+        learner: the learner.
+        folder: the folder of the run; None writes no files.
+        at: the position of the run.
+        quiet: show no progress bar.
+        memory: the memory of the process.
+        watchers: observers that look at the learner before the first epoch and after each one.
+        logs: the logs that get a row after each epoch.
+        under_way: the sizes of the batches whose metrics have not come yet, oldest first.
+        goes_on: a function from the figures on held-out samples so far to whether the next epoch is learned.
     """
 
     config: SettledConfig
@@ -117,7 +117,7 @@ class Run:
     def batches(self) -> int:
         """Number of trials in an epoch."""
         whole, rest = divmod(len(self.data.train), self.config.batch_size)
-        # A last sample alone has no other whose targets could teach it: it joins the batch before.
+        # A single last sample has no other one whose targets it could learn from, so it joins the batch before.
         return whole + (rest > (self.config.targets == "shuffled" and whole > 0))
 
     @property
@@ -127,16 +127,16 @@ class Run:
 
     @property
     def writes(self) -> bool:
-        """Whether this process writes and says what comes of the run: the first of several ranks, or the only one."""
+        """Whether this process writes files and messages: the first of several ranks, or the only process."""
         return self.learner.ranks is None or self.learner.ranks.first
 
     def place(self, batch: int) -> slice:
-        """The place of a batch's samples in the order of its epoch."""
+        """The positions of a batch's samples in the order of its epoch."""
         size = self.config.batch_size
         return slice(batch * size, None if batch == self.batches - 1 else (batch + 1) * size)
 
     def learn(self, stop: StopFlag) -> None:
-        """Learn all epochs from where the run is, until a stop is asked for, or the run does not go on."""
+        """Learn all epochs from the present position, until a stop is requested, or `goes_on` returns False."""
         total = self.config.epochs * self.batches
         with progress("training", total, self.quiet) as bar:
             bar.advance(self.at.epoch * self.batches + self.at.batch)
@@ -162,7 +162,7 @@ class Run:
             self.at.seconds += time.perf_counter() - started
             learned = len(order[: self.place(self.at.batch - 1).stop]) - sum(self.under_way)
             bar.advance(note=self._so_far(max(learned, 1)))
-            if stop.requested if ranks is None else ranks.stop_requested:  # ranks stop behind the same batch
+            if stop.requested if ranks is None else ranks.stop_requested:  # all ranks stop after the same batch
                 self._interrupt()
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                 self.save()
@@ -172,7 +172,7 @@ class Run:
         self._count([] if metrics is None else [metrics])
 
     def _flush(self) -> None:
-        """Let a pipeline's last batches be learned."""
+        """Learn the last batches in a pipeline."""
         self._count(self._guarded(self.learner.flush))
 
     def _count(self, metrics: list[dict[str, float]]) -> None:
@@ -182,17 +182,17 @@ class Run:
                 self.at.sums[name] = self.at.sums.get(name, 0.0) + figures[name] * samples
 
     def _so_far(self, samples: int) -> str:
-        """The epoch and its last figure so far, for the progress bar."""
+        """The epoch and its figure so far, for the progress bar."""
         name = self.names[1]
         return f"epoch {self.at.epoch + 1}, {FIGURES[name].words} {self.at.sums.get(name, 0.0) / samples:.3f}"
 
     def _guarded(self, learn: Callable[[], Result]) -> Result:
-        """Call a function; where numbers diverge, the message says when, and where the checkpoint is."""
+        """Call a function, and if numbers diverge, say in the error when, and where the checkpoint is."""
         try:
             return learn()
         except Diverged as error:
             at = f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}"
-            raise Diverged(f"{at}: {error}.{where_kept(self.folder)}") from None
+            raise Diverged(f"{at}: {error}.{checkpoint_sentence(self.folder)}") from None
 
     def _interrupt(self) -> None:
         self.save()
@@ -238,7 +238,7 @@ class Run:
         self.save()
 
     def save(self) -> None:
-        """Write a checkpoint, where the run has a folder."""
+        """Write a checkpoint, if the run has a folder."""
         self.saved = time.monotonic()
         if self.folder is None:
             return
@@ -248,7 +248,7 @@ class Run:
         checkpoint.save(self.folder.path, tensors, state, self.folder.config())
 
     def restore(self, folder: RunFolder) -> None:
-        """Go back to the last whole checkpoint; from the start where there is none.
+        """Return to the last intact checkpoint, or to the start if there is none.
 
         Raises:
             UserError: the data have changed since.
@@ -266,7 +266,7 @@ class Run:
         folder.truncate_metrics(self.at.epoch)
 
     def begin_alike(self) -> None:
-        """Let every rank begin where the first one is: its position, its draws, and what its learner has learned."""
+        """Let every rank begin with the position, the draws and the learner of the first rank."""
         ranks, learner = self.learner.ranks, self.learner
         if ranks is None:
             return
@@ -291,7 +291,7 @@ class Run:
 
 
 def _position(state: Mapping[str, Any]) -> Position:
-    """A position as a checkpoint holds it; earlier versions held the sums of loss and accuracy by themselves."""
+    """The position in a checkpoint; earlier versions stored the sums of loss and accuracy under names of their own."""
     fields = dict(state)
     if "loss" in fields:
         fields["sums"] = {name: fields.pop(name) for name in ("loss", "accuracy")}

@@ -1,4 +1,4 @@
-"""Those who look on while a run learns: a recorder, a comparison's measures."""
+"""Observers of a run while it learns, such as a recorder or a comparison's measures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from neurorules.torch_path.training.learner import Learner
 
 
 class Watcher(ABC):
-    """Looks at a learner between epochs. A run learns the same bits, watched or not: a watcher changes nothing.
+    """Looks at a learner between epochs. It changes nothing, so a run learns the same bits with and without it.
 
-    What it writes, it writes by epoch: a run that was killed shows it an epoch again.
+    It stores its results by epoch, since a run that was killed shows it an epoch again.
     """
 
     @abstractmethod
@@ -20,8 +20,8 @@ class Watcher(ABC):
         """Look at a learner without changing it.
 
         Args:
-            learner: as it is; its parameters, state and generator must be left alone.
-            data: what it learns from.
-            epoch: epochs done, 0 before the first trial.
-            folder: of the run; None where nothing is kept.
+            learner: the learner; its parameters, state and generator must not be changed.
+            data: the data that it learns from.
+            epoch: the number of epochs done, 0 before the first trial.
+            folder: the folder of the run; None if no files are written.
         """

@@ -1,4 +1,4 @@
-"""A step is taken whole or not at all: what fails on the way, or is interrupted, has not happened."""
+"""A step is taken completely or not at all: one that fails or is interrupted changes nothing."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from neurorules.torch_path.process.session import own_session
 
 @contextmanager
 def whole_step(learner: Any, every_weight: bool = False) -> Iterator[Callable[[], None]]:
-    """Run the block in a session of our own; where it raises, the learner is what it was before.
+    """Run the block in a session of its own. If it raises an error, the learner is restored.
 
     Args:
-        learner: what learns in the block.
-        every_weight: copies all weights first, for a block that changes some before it can still fail. Without it the
-            block changes weights by one call of the learner's store, which changes all or none, and then does nothing
-            that fails.
+        learner: the learner that learns in the block.
+        every_weight: whether all weights are copied first, for a block that may still fail after it has changed some.
+            Otherwise the block changes weights by one call of the learner's store, which changes all or none, and
+            nothing after it fails.
 
     Yields:
-        What to call before the first change: from then on a Ctrl-C waits until the step is done.
+        A function to call before the first change; from then on a Ctrl-C waits until the step is done.
     """
     with own_session(learner.fast), interrupts_wait() as hold:
         generator, learned = learner.generator.get_state(), learner.learned

@@ -1,4 +1,4 @@
-"""The allowance of a signal, decided here and nowhere else: its own parameters and state, and what its `needs` buy.
+"""The allowance of a signal, decided only here: its own parameters and state, and what its `needs` provide.
 
 | need             | what it buys                                                                            |
 |------------------|-----------------------------------------------------------------------------------------|
@@ -10,9 +10,9 @@
 | weight_sign      | the signs of those weights, and nothing of their size                                   |
 | noise_phase      | what a layer answers to noise into it alone                                             |
 
-Labels, errors, weights and parameters are copies. Activity is handed as it is, for what a layer did is the layer's own.
-The measures of a signal teach nothing: they get copies of everything, and their answer is numbers. What Python cannot
-fence (frames, the garbage collector) the audit measures (`compare.audit`).
+Labels, errors, weights and parameters are copies. Activity is not copied, since it belongs to the layer itself. The
+measures of a signal do not affect learning: they get copies of everything, and return numbers. Access that Python
+cannot prevent, such as through frames or the garbage collector, is measured by the audit (`neurorules.audit`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def own_parameters(model: Model, parameters: Parameters) -> Copies:
         parameters: all of them, by full name.
 
     Returns:
-        Copies of the signal's own, by full name; any other name is refused.
+        Copies of the signal's parameters, by full name; any other name is refused.
     """
     own = {name: value for name, value in parameters.items() if name not in model.parameter_names}
     return Copies(own, "is no parameter of the signal's own. What it may read of the net, its `needs` say: see `View`")
@@ -58,31 +58,31 @@ def observe(model: Model, state: SignalState, sample: Series, labels: Tensor) ->
 
     Args:
         model: network, rule and signal.
-        state: the signal's; not modified.
+        state: the state of the signal; it is not modified.
         sample: the batch, (T, B, *input) or constant (B, *input).
-        labels: class indices (B,), as hidden layers are taught by them.
+        labels: class indices (B,), as the hidden layers learn from them.
 
     Returns:
         Those parts of the signal's state that change, by name; empty for a rule without a signal.
     """
     if model.signal is None:
         return {}
-    return model.signal.observe(dict(state), sample, _bought(model.signal, "target", labels))
+    return model.signal.observe(dict(state), sample, _where_declared(model.signal, "target", labels))
 
 
 def drive(
     model: Model, learned: Learned, phase: str, sample: Series, output_error: Tensor | None, labels: Tensor | None
 ) -> PhaseDrive:
-    """Ask the signal what drives a phase.
+    """Ask the signal for the drive of a phase.
 
     Args:
         model: network, rule and signal.
-        learned: parameters and state as they are.
-        phase: its name, not "input".
+        learned: current parameters and state.
+        phase: the name of the phase, other than "input".
         sample: the batch, (T, B, *input) or constant (B, *input).
-        output_error: derivative of the loss by the output, (B, C), as hidden layers are taught by it; None where no
-            pass has made one.
-        labels: class indices (B,), likewise; None where nothing is learned.
+        output_error: derivative of the loss by the output, (B, C), as the hidden layers learn from it; None if no pass
+            has computed one.
+        labels: class indices (B,), as the hidden layers learn from them; None if nothing is learned.
 
     Returns:
         Input, offset and injected current of the phase.
@@ -93,7 +93,7 @@ def drive(
     signal = model.teaching_signal
     return signal.drive(
         phase, dict(learned.signal), own_parameters(model, learned.parameters), model.shape, sample,
-        _bought(signal, "output_error", output_error), _bought(signal, "target", labels),
+        _where_declared(signal, "output_error", output_error), _where_declared(signal, "target", labels),
     )  # fmt: skip
 
 
@@ -102,8 +102,8 @@ def scores(model: Model, learned: Learned, summary: Mapping[str, Mapping[str, Te
 
     Args:
         model: network, rule and signal.
-        learned: parameters and state as they are.
-        summary: by hidden layer and phase, the average over time (B, *shape) of what the signal reads of it.
+        learned: current parameters and state.
+        summary: by hidden layer and phase, the average over time (B, *shape) of the variable that it reads.
 
     Returns:
         One score per sample and class, (B, C); the largest one is the prediction.
@@ -113,15 +113,15 @@ def scores(model: Model, learned: Learned, summary: Mapping[str, Mapping[str, Te
 
 
 def measures(model: Model, state: SignalState, parameters: Parameters) -> dict[str, float]:
-    """Measures that the signal reports of itself. It is handed copies of all parameters and teaches nothing by them.
+    """Measures that the signal reports of itself. It gets copies of all parameters, and they do not affect learning.
 
     Args:
         model: network, rule and signal.
-        state: the signal's.
+        state: the state of the signal.
         parameters: all of them, as a trial computes with them.
 
     Returns:
-        Numbers by a name that ends in the unit; empty for a rule without a signal.
+        Numbers by names that end in the unit; empty for a rule without a signal.
     """
     if model.signal is None:
         return {}
@@ -132,17 +132,17 @@ def measures(model: Model, state: SignalState, parameters: Parameters) -> dict[s
 
 @dataclass(frozen=True)
 class Purchase:
-    """Variables that a signal's `needs` buy for one layer's third factor. Undeclared needs come to nothing.
+    """The variables that a signal's declared `needs` provide for the third factor of one layer.
 
     Args:
         model: network (bound to its neurons' parameters), rule and signal.
         parameters: as learning reads them.
-        index: of the layer.
-        labels: class indices (B,), as hidden layers are taught by them; None where nothing is learned.
-        output_error: derivative of the loss by the output, (B, C), as this layer is taught by it; None where the
-            output has not been seen.
-        carried: what the layers above hand down, as a function of the weights by name; None where none has learned yet.
-        answered: from a layer's name and noise (B, *pre) into that layer alone to its graded output, (B, *shape).
+        index: the index of the layer.
+        labels: class indices (B,), as the hidden layers learn from them; None if nothing is learned.
+        output_error: derivative of the loss by the output, (B, C), as this layer learns from it; None before the batch
+            has reached the output.
+        carried: the error from the layers above, as a function of the weights by name; None for the read-out.
+        answered: a function from a layer's name and noise (B, *pre) into it to its graded output, (B, *shape).
     """
 
     model: Model
@@ -155,14 +155,14 @@ class Purchase:
 
     @property
     def goods(self) -> dict[str, Any]:
-        """The fields of a `View` that `needs` buy."""
+        """The fields of a `View` that the `needs` provide."""
         signal = self.model.teaching_signal
         above = _weights_above(self.model.network.layers, self.index, self.parameters)
         transport = "weight_transport" in signal.needs
         refusal = f"is no weight that reads layer '{self.model.network.layers[self.index].name}'"
         return {
-            "labels": _bought(signal, "target", self.labels),
-            "output_error": _bought(signal, "output_error", self.output_error),
+            "labels": _where_declared(signal, "target", self.labels),
+            "output_error": _where_declared(signal, "output_error", self.output_error),
             "above": self._above(above if transport else None) if "above" in signal.needs else None,
             "weights": Copies(above, refusal) if transport else None,
             "signs": Copies(_signs(above), refusal) if "weight_sign" in signal.needs else None,
@@ -177,7 +177,7 @@ class Purchase:
 
 
 def _signs(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The signs of weights, as tensors from which no way leads to the weights."""
+    """The signs of weights, as tensors that do not lead to the weights themselves."""
     return {name: torch.sign(weight) for name, weight in weights.items()}
 
 
@@ -185,7 +185,7 @@ def _from_above(
     carried: Callable[[Callable[[str], Tensor]], Series], forward: Callable[[str], Tensor] | None, layer: str,
     weights_of: Callable[[str], Tensor] | None = None,
 ) -> Series:  # fmt: skip
-    """The error that the layers above hand down, through weights that the signal brings or the forward ones."""
+    """The error from the layers above, through weights of the signal's own or through the forward weights."""
     chosen = weights_of or forward
     if chosen is None:
         raise UserError(
@@ -196,11 +196,11 @@ def _from_above(
 
 
 def layer_shape(model: Model, index: int, parameters: Parameters) -> LayerShape:
-    """A layer as the signal sees it when it teaches that layer: its neurons run with copies of their own parameters.
+    """The description of a layer for the signal: its neurons hold copies of their parameters.
 
     Args:
         model: network, rule and signal.
-        index: of the layer.
+        index: the index of the layer.
         parameters: all of them, by full name.
 
     Returns:
@@ -218,15 +218,15 @@ def third_factor(model: Model, parameters: Parameters, state: SignalState, view:
 
     Args:
         model: network, rule and signal.
-        parameters: all of them, of which the signal gets copies of its own.
-        state: the signal's; not modified.
-        view: what the signal may see of the layer.
+        parameters: all parameters; the signal gets copies of its own.
+        state: the state of the signal; it is not modified.
+        view: the variables that the signal may see of the layer.
 
     Returns:
-        m by phase, gradients of the signal's own parameters, and what changes in its state.
+        m by phase, gradients of the signal's parameters, and the changed part of its state.
 
     Raises:
-        UserError: a gradient of a parameter that is neither the signal's own nor one of this layer's neurons.
+        UserError: there is a gradient of a parameter that belongs neither to the signal nor to this layer's neurons.
     """
     signal = model.teaching_signal
     own = own_parameters(model, parameters)
@@ -247,15 +247,15 @@ def carrier(
 ) -> Callable[[Callable[[str], Tensor]], Series]:  # fmt: skip
     """The error that reaches a layer's spikes from the layers that read it, as a function of their weights.
 
-    The function holds no weights: whoever calls it brings them.
+    The function holds no weights: its caller provides them.
 
     Args:
-        layers: of the network.
-        index: of the layer.
-        activity: of the layer.
+        layers: the layers of the network.
+        index: the index of the layer.
+        activity: the activity of the layer.
         masks: dropout masks.
-        handed: by layer, its post factor with respect to its current; made already for those above.
-        instant: whether what comes back later through the layer's own recurrent connections is left out.
+        handed: by layer, its post factor with respect to its current; already there for the layers above.
+        instant: whether the error that comes back from later steps through recurrent connections is left out.
 
     Returns:
         A function from the weights of a connection, by their name, to a series, (T, B, *shape) or constant (B, *shape).
@@ -291,7 +291,7 @@ def _weights_above(layers: tuple[Layer, ...], index: int, parameters: Parameters
     return {name: parameters[name] for name in names}
 
 
-def _bought(signal: Signal, need: str, value: Tensor | None) -> Tensor | None:
+def _where_declared(signal: Signal, need: str, value: Tensor | None) -> Tensor | None:
     return value.clone() if value is not None and need in signal.needs else None
 
 

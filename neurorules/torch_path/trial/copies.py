@@ -1,4 +1,4 @@
-"""Tensors that are handed out as copies, so that whoever gets one can change nothing by it."""
+"""Tensors that are given out as copies, so that the originals cannot be changed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from neurorules.language.errors import UserError
 
 
 class Copies(Mapping[str, Tensor]):
-    """A mapping of names to copies of tensors. Each is copied when it is asked for, so that the one handed out leads
-    nowhere.
+    """A mapping of names to copies of tensors, each of which is copied when it is read.
 
     Args:
-        tensors: those that may be had, and no others.
-        refusal: how the message goes on behind the name of any other.
+        tensors: the tensors that may be read.
+        refusal: the end of the message for any other name.
 
     Raises:
-        UserError: another name is asked for.
+        UserError: another name is read.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], refusal: str) -> None:
@@ -34,11 +33,11 @@ class Copies(Mapping[str, Tensor]):
         return name in self._tensors
 
     def get(self, name: str, default: Any = None) -> Any:
-        """A copy of one tensor, where there is one of that name.
+        """A copy of the tensor of that name, if there is one.
 
         Args:
-            name: of the tensor.
-            default: what to give otherwise.
+            name: the name of the tensor.
+            default: the value to return otherwise.
 
         Returns:
             The copy, or the default.

@@ -1,7 +1,7 @@
-"""One trial: the phases run, the signal makes third factors, the texts make changes, the averages move.
+"""One trial: phases run, the signal computes third factors, texts compute changes, and running averages are updated.
 
 With a window of all T steps the layers run one after the other, each over all steps (schedule `by_layer`). With a
-shorter one all layers advance together, window by window, in memory that does not grow with T; where the third factor
+shorter window all layers advance together, window by window, in memory that does not grow with T; if the third factor
 is known only at the end of the trial, the trial is replayed to learn from it.
 """
 
@@ -35,17 +35,18 @@ from neurorules.torch_path.update.plasticity import learn_layer
 
 @dataclass(frozen=True)
 class TrialResult:
-    """The changes and scores that a trial computes. Nothing has been changed yet.
+    """The changes and scores that a trial computes, before anything has been changed.
 
     Args:
-        gradients: by parameter, minus the change that the texts ask for, averaged over samples.
+        gradients: by parameter, minus the change that the texts compute, averaged over samples.
         scores: one per sample and class or output, (B, O), or for each step, (B, T, O).
         learned: statistics and signal state after the trial; the parameters as they were.
         spikes: by hidden layer, number of spikes per sample, ().
-        activity: of each layer in the last window of the phase "input".
+        activity: the activity of each layer in the last window of the phase "input".
         third_factors: by layer, m as the texts of the phase "input" read it.
-        sent: by layer, what the signal's reverse circuit sends to the layers below; empty where it has none.
-        figures: of the whole batch, where ranks share it (`update.output.metrics_on_device`); None where they do not.
+        sent: the error that the signal's reverse circuit sends to the layers below, by layer; empty without such a
+            circuit.
+        figures: the figures of the whole batch if ranks share it (`update.output.metrics_on_device`); otherwise None.
     """
 
     gradients: dict[str, Tensor]
@@ -63,28 +64,28 @@ def learn_trial(
     window: int | None = None, apply: Callable[[Mapping[str, Tensor]], Parameters] | None = None,
     probe: Probe | None = None, share: Share | None = None,
 ) -> TrialResult:  # fmt: skip
-    """Run one trial and return what it asks to change.
+    """Run one trial and return the changes that it computes.
 
     Args:
         model: network, rule and signal.
-        learned: parameters and state as they are; not modified.
+        learned: current parameters and state; they are not modified.
         drive: the samples, (T, B, *input) or constant (B, *input).
         steps: T, >= 1.
         labels: class indices (B,), 0 .. C - 1, or the targets of the model's task, samples first.
         generator: draws dropout masks.
-        window: number of steps that run at once; T if None.
-        apply: for a rule with a phase that applies: changes the parameters by gradients, and returns those that the
-            next phase reads.
-        probe: looks on, or holds or changes something on the way (`trial.probe`).
-        share: of a batch that ranks share, that the samples are; None for a whole batch.
+        window: the number of steps that run at once; T if None.
+        apply: a function for rules with a phase that applies its changes: it changes the parameters by gradients, and
+            returns those that the next phase reads.
+        probe: observes the trial, or replaces values in it (`trial.probe`).
+        share: this rank's share of a batch, which the samples are; None for a whole batch.
 
     Returns:
         Gradients, scores, and the state after the trial.
 
     Raises:
-        UserError: a rule or normalisation that needs all steps at once, with a shorter window; or shuffled targets and
-            one sample.
-        ValueError: a phase that applies its changes, without `apply`.
+        UserError: a rule or normalisation needs all steps at once, and the window is shorter; or targets are shuffled,
+            and there is one sample.
+        ValueError: a phase applies its changes, and `apply` is missing.
     """
     model = model.bound(learned.parameters)
     samples = drive.values.shape[0 if drive.constant else 1]
@@ -121,7 +122,7 @@ def learn_trial(
 
 
 def _masks(model: Model, samples: int, share: Share | None, generator: torch.Generator) -> Masks:
-    """Dropout masks of the samples; of a share, its rows of those that are drawn for the whole batch."""
+    """Dropout masks of the samples; for a share, its rows of the masks that are drawn for the whole batch."""
     if share is None:
         return draw_masks(model.network.layers, samples, generator)
     return share.masks(draw_masks(model.network.layers, share.samples, generator))
@@ -134,12 +135,12 @@ def _spikes_per_sample(model: Model, activity: list[Activity], samples: int) -> 
 
 
 def gradients_of(factors: ThirdFactors) -> dict[str, Tensor]:
-    """The changes, averaged over samples, and the signal's own gradients. The sums start again from 0."""
+    """The changes, averaged over samples, and the signal's own gradients. The sums are set to 0."""
     return {**_averaged(factors), **factors.gradients}
 
 
 def _averaged(factors: ThirdFactors) -> dict[str, Tensor]:
-    """Gradients from the changes summed up so far, whose sums start again from 0."""
+    """The gradients from the sums of changes, which are then set to 0."""
     factors.join_common()
     gradients = dict(factors.sums.changes)
     if gradients:
@@ -152,7 +153,7 @@ def _apply_now(
     trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors,
     apply: Callable[[Mapping[str, Tensor]], Parameters] | None,
 ) -> Trial:  # fmt: skip
-    """Learn by a phase's texts before the next phase runs; the trial goes on with the changed parameters."""
+    """Learn by a phase's texts before the next phase runs, which uses the changed parameters."""
     if apply is None:
         raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
     _learn_phase(trial, phase, record, factors)
@@ -161,7 +162,7 @@ def _apply_now(
 
 
 def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors) -> None:
-    """Evaluate the texts of one phase, top layer first; the phase is replayed where it took several windows."""
+    """Evaluate the texts of one phase, top layer first; a phase of several windows is replayed."""
     carries = [Carry() for _ in trial.model.network.layers]
     whole = trial.window >= trial.steps
     runs = [(0, record.activity)] if whole else trial.windows(phase, record.drive, training=True)
@@ -170,7 +171,8 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, factors: Third
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
             above = carrier(layers, index, activities[index], trial.masks, handed, instant)
-            # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
+            # A phase that applies its changes comes before the signal has seen all phases, so only the read-out learns
+            # in it.
             asks = trial.model.asks_hidden(phase.name) and not phase.applies
             asks = asks or layers[index].role == "readout"
             m = factors.third_factor(index, phase.name, above, start, activities) if asks else None
@@ -189,18 +191,18 @@ def learn_one(
     """Evaluate one layer's texts of a phase over one window.
 
     Args:
-        factors: takes the changes of the layer.
-        phase: whose texts are evaluated.
-        record: what the phase left.
-        index: of the layer.
-        activity: of the layer in the window.
-        m: third factor of the window, (T, B, *shape) or constant (B, *shape); None for texts that read none.
-        carry: state of the layer's traces between windows; moved on in place.
+        factors: the third factors of the trial, to whose sums the layer's changes are added.
+        phase: the phase whose texts are evaluated.
+        record: the record of the phase.
+        index: the index of the layer.
+        activity: the activity of the layer in the window.
+        m: third factor of the window, (T, B, *shape) or constant (B, *shape); None for texts without one.
+        carry: state of the layer's traces between windows; updated in place.
         whole: whether the window is the whole trial.
         start: its first step.
 
     Returns:
-        The post factor that layers above hand to those below, as `learn_layer` gives it; None where there is none.
+        The post factor that the layers below learn from, as `learn_layer` returns it, or None.
     """
     trial, signal = factors.trial, factors.trial.model.signal
     layer = trial.model.network.layers[index]
@@ -226,7 +228,7 @@ def learn_one(
 
 
 def check_window(model: Model, window: int, steps: int) -> None:
-    """Refuse a window that a rule or its normalisations cannot learn from.
+    """Refuse a window in which a rule or its normalisations cannot learn.
 
     Args:
         model: network, rule and signal.
@@ -234,7 +236,7 @@ def check_window(model: Model, window: int, steps: int) -> None:
         steps: T.
 
     Raises:
-        UserError: one needs all steps at once, and the window is shorter.
+        UserError: the rule or a normalisation needs all steps at once, and the window is shorter.
     """
     if window >= steps:
         return

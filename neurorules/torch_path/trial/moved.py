@@ -1,4 +1,6 @@
-"""The changes by a trial beside those of parameters: running averages, the signal's state, traces of neurons."""
+"""The changes by a trial apart from those of parameters: running averages, the signal's state, and traces of
+neurons.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,11 @@ def moved(factors: ThirdFactors, before: Learned) -> Learned:
     """Give everything that is learned after a trial, apart from the parameters.
 
     Args:
-        factors: has taught every layer of the trial.
-        before: what was learned before the trial; not modified.
+        factors: the third factors of the trial, after every layer has learned.
+        before: everything learned before the trial; it is not modified.
 
     Returns:
-        Running averages, signal state and traces moved on by the trial; the parameters as they were.
+        Everything learned, with running averages, signal state and traces after the trial, and unchanged parameters.
     """
     trial, records, samples = factors.trial, factors.records, factors.samples
     return Learned(

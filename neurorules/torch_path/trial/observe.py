@@ -14,12 +14,12 @@ from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
 
 
 class Response(NamedTuple):
-    """The scores and activity by which a network answers to a batch.
+    """The scores and the activity of a network for a batch.
 
     Args:
-        scores: one per sample and class, (B, C), the largest one being the prediction; or per output, (B, O), and where
-            there is a target for each step, for all steps, (B, T, O).
-        activity: of every layer in the phase "input", in order.
+        scores: one per sample and class, (B, C), the largest one being the prediction; or one per output, (B, O), for
+            all steps if each step has a target, (B, T, O).
+        activity: the activity of every layer in the phase "input", in order.
     """
 
     scores: Tensor
@@ -27,7 +27,7 @@ class Response(NamedTuple):
 
 
 def respond(model: Model, learned: Learned, drive: Series, steps: int) -> Response:
-    """Run a batch through the phase "input", and through any other phase that prediction needs. Nothing learns.
+    """Run a batch through the phase "input", and any other phase that prediction needs, without learning.
 
     Args:
         model: network, rule and signal.

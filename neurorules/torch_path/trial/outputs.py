@@ -18,7 +18,7 @@ def output_of(trial: Trial, record: PhaseRecord, labels: Tensor) -> Output:
 
     Args:
         trial: the batch.
-        record: of the phase, in which the read-out has run.
+        record: the record of the phase, in which the read-out has run.
         labels: targets of the batch's own samples.
 
     Returns:
@@ -31,16 +31,16 @@ def output_of(trial: Trial, record: PhaseRecord, labels: Tensor) -> Output:
 
 
 def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord], steps: int) -> Tensor:
-    """Scores of a batch: from the read-out, or from the signal where the rule predicts without one.
+    """Scores of a batch: from the read-out, or from the signal if the rule predicts without a read-out.
 
     Args:
         model: network, rule and signal.
-        learned: parameters and state as they are.
-        records: what each phase left, by its name.
-        steps: T, over which the scores are averaged, or the last of which are.
+        learned: current parameters and state.
+        records: the records of the phases, by name.
+        steps: T; the scores are averages over all steps, or over the last ones.
 
     Returns:
-        One score per sample and class or output, (B, O), the largest class being the prediction; where there is a
+        One score per sample and class or output, (B, O), the largest score being the prediction; where there is a
         target for each step, the outputs of all steps, (B, T, O).
     """
     if model.steps_apart:

@@ -1,5 +1,5 @@
-"""The way back through time of what the spikes of a population do to the population itself, one step late and later:
-through its recurrent connections, and through thresholds that rise with them. Only global signals may ask for it.
+"""Backpropagation through time of the effect that the spikes of a population have on the population itself in later
+steps: through recurrent connections, and through thresholds that rise with spikes. Only global signals may use it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from neurorules.torch_path.update.eligibility import MembraneAdjoint, adjoint_of
 
 
 def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_of: Callable[[str], Tensor]) -> Tensor:
-    """Add to a factor on a layer's spikes what comes back to them from later steps of the layer itself.
+    """Add the factor that comes back from later steps of the same layer to a factor of the layer's spikes.
 
     factor[t] += sum_rec W_rec^T (gain Q[t+1]) + A[t+1], with Q the membrane's adjoint of factor psi by its current, and
     A[t] = decay A[t+1] - rise factor[t] psi[t] the derivative by the adaptation of the neurons, where thresholds rise
@@ -25,14 +25,14 @@ def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_o
     normalisation's, constant in a trial.
 
     Args:
-        layer: whose spikes loop.
-        activity: of the layer, in all T steps.
-        factor: on its spikes, from the layers above, (T, B, *shape) or constant (B, *shape).
+        layer: the recurrent or adaptive layer.
+        activity: the activity of the layer, in all T steps.
+        factor: the factor of its spikes from the layers above, (T, B, *shape) or constant (B, *shape).
         weights_of: backward weights of a connection, by the name of its weights: its own (weight transport) or fixed
             ones.
 
     Returns:
-        The factor with what comes back, (T, B, *shape); as it was where nothing does, or T = 1.
+        The sum of both factors, (T, B, *shape); the factor itself if nothing comes back, or T = 1.
 
     Raises:
         UserError: a neuron whose state has no known derivative.

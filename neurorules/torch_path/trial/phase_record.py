@@ -21,17 +21,17 @@ class PhaseRecord:
     The rows R of a phase are the samples B, or class prototypes.
 
     Args:
-        drive: what drives the phase.
-        summary: by layer, the sum over time of what the signal reads, (R, *shape).
+        drive: the drive of the phase.
+        summary: by layer, the sum over time of the variable that the signal reads, (R, *shape).
         output: sum over time of the read-out's own output, (R, C); None until the read-out has run.
         currents: by layer, mean and mean square of the raw current over rows, times steps, (N,) or (C, 1, 1) each.
-        pre: by "layer.input", mean over rows of what a centred input brought, times steps.
-        activity: of the last window, by layer; empty for a linear phase.
-        psi, sent: by layer, sums over time of pseudo-derivative and output, (R, *shape), where a linear phase
-            reads them.
-        aside: what an offset added to the first layer's normalised current, (R, *shape); None without an offset.
-        each_output: the read-out's own output at each step, a piece (T, R, O) for each window; None where no step
-            counts by itself.
+        pre: by "layer.input", mean over rows of the activity of a centred input, times steps.
+        activity: the activity of the last window, by layer; empty for a linear phase.
+        psi, sent: by layer, sums over time of pseudo-derivative and output, (R, *shape), if a linear phase reads them.
+        aside: the current that an offset added to the first layer's normalised current, (R, *shape); None without an
+            offset.
+        each_output: the read-out's output at each step, a piece (T, R, O) for each window; None if steps have no errors
+            of their own.
     """
 
     drive: PhaseDrive
@@ -61,7 +61,7 @@ class PhaseRecord:
         """The read-out's output at each step, (T, R, O).
 
         Raises:
-            LookupError: it has not been kept.
+            LookupError: the output of single steps has not been stored.
         """
         if not self.each_output:
             raise LookupError("the read-out's output at each step has not been kept in this phase")
@@ -69,24 +69,24 @@ class PhaseRecord:
 
 
 def add_to(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
-    """Add a value to the sum of its name, which begins with it.
+    """Add a value to the sum of its name, which is created by the first value.
 
     Args:
-        sums: by name; changed in place, by a new tensor for the name.
-        name: of the sum.
-        value: of any shape, always the same for one name.
+        sums: the sums by name, changed in place; the tensor of the name is replaced.
+        name: the name of the sum.
+        value: the value of any shape, which is the same for all values of a name.
     """
     sums[name] = sums[name] + value if name in sums else value
 
 
 def add_sums(record: PhaseRecord, layer: Layer, activity: Activity, scores: Scores) -> None:
-    """Add what one layer did in one window to the sums over time that a phase keeps.
+    """Add the activity of one layer in one window to the sums over time of a phase.
 
     Args:
-        record: of the phase; changed in place.
-        layer: whose activity it is.
-        activity: of the window, T steps and R rows.
-        scores: what of a read-out that spikes is its output.
+        record: the record of the phase; changed in place.
+        layer: the layer of the activity.
+        activity: the activity of the window, T steps and R rows.
+        scores: which variable of a spiking read-out is its output.
     """
     if activity.moments is not None:
         mean, square = activity.moments

@@ -1,10 +1,10 @@
 """Learning without update locking: layer i works on batch k while layer i + 1 works on batch k - 1.
 
-Each layer is a stage. A batch goes from stage to stage as a `Parcel`; a layer runs every phase of it, learns, is
-changed at once, and hands over the spikes it sent before its change. So a layer has changed before the one above it has
-seen the batch, and all numbers are those of the layers one after the other (schedule `by_layer`): what a layer computes
-depends on its own past and on what the layers below sent it, and on nothing else. A rule for which that is not true
-is refused. Source: Kohan, Rietman & Siegelmann 2023 (layers learn in parallel, without update locking).
+Each layer is a stage. A batch goes from stage to stage as a `Parcel`; a layer runs every phase of it, learns, changes
+at once, and passes on the spikes that it sent before its change. A layer has therefore changed before the layer above
+has seen the batch, and all numbers equal those of the schedule `by_layer`, since a layer depends only on its own past
+and on the spikes of the layers below. A rule for which that is not true is refused. Source: Kohan, Rietman & Siegelmann
+2023 (layers learn in parallel, without update locking).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from neurorules.torch_path.update.local_view import ChangeSums
 LOCKING = (
     "output_error", "above", "weight_transport", "weight_sign", "second_pass", "reverse_circuit", "noise_phase",
 )  # fmt: skip
-"""Needs of a signal that are met only once the batch has been in the layers above."""
+"""The needs of a signal that are available only after the batch has been in the layers above."""
 
 
 @dataclass
@@ -46,11 +46,11 @@ class Parcel:
         steps: T.
         labels: class indices (B,), or the targets of another task.
         masks: dropout masks.
-        fraction: share of the learning rates at which this batch is learned.
-        signal: what changed in the signal's state when it saw the batch.
-        records: by phase, what the layers so far did; currents and inputs of the layer at work alone.
+        fraction: the share of the learning rates for this batch.
+        signal: the part of the signal's state that changed when it saw the batch.
+        records: the records of the layers so far, by phase; currents and inputs are only those of the current layer.
         spikes: by hidden layer, number of spikes per sample.
-        scores: (B, O) or (B, T, O); None until the layer has run that they come from.
+        scores: (B, O) or (B, T, O); None before the layer that computes them has run.
     """
 
     drive: Series
@@ -64,7 +64,7 @@ class Parcel:
     scores: Tensor | None = None
 
     def copy(self) -> Parcel:
-        """Copy the batch with records of its own; a stage that fails leaves this one as it was."""
+        """Copy the batch with its records, so that a stage that fails does not change this one."""
         own = {
             phase: replace(
                 record,
@@ -84,9 +84,9 @@ class Stage(NamedTuple):
     """The result of one layer's work on a batch.
 
     Args:
-        parcel: the batch as it goes on.
-        gradients: of the layer's parameters, by name.
-        learned: everything learned, with this layer's averages and signal state moved on.
+        parcel: the batch for the next stage.
+        gradients: the gradients of the layer's parameters, by name.
+        learned: everything learned, with this layer's averages and signal state updated.
     """
 
     parcel: Parcel
@@ -95,14 +95,14 @@ class Stage(NamedTuple):
 
 
 def check_pipelined(model: Model, hardware: bool = False) -> None:
-    """Refuse a rule whose layers cannot learn before the layers above have seen the batch.
+    """Refuse a rule whose layers have to wait until the layers above have seen the batch.
 
     Args:
         model: network, rule and signal.
         hardware: whether the network learns under a hardware model.
 
     Raises:
-        UserError: layers wait for something; the message names it.
+        UserError: the layers have to wait; the message says for what.
     """
     rule, signal = model.rule, model.signal
     locked = [NEEDS[need] for need in LOCKING if signal is not None and need in signal.needs]
@@ -123,12 +123,12 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
 
     Args:
         model: network, rule and signal.
-        learned: parameters and state as they are.
-        index: of the layer.
-        parcel: the batch, which has been in all layers below.
+        learned: current parameters and state.
+        index: the index of the layer.
+        parcel: the batch, which has passed all layers below.
 
     Returns:
-        The batch as it goes on, the layer's gradients, and the state after it.
+        The batch for the next stage, the layer's gradients, and the state after the batch.
     """
     parcel = parcel.copy()
     model = model.bound(learned.parameters)
@@ -167,7 +167,7 @@ def _third_factors(trial: Trial, parcel: Parcel, readout: bool, state: SignalSta
 
 
 def _hand_over(trial: Trial, parcel: Parcel, index: int) -> None:
-    """Note what the batch's metrics need, and leave what only this layer needed behind."""
+    """Store what the batch's metrics need, and drop what only this layer needed."""
     network = trial.model.network
     layer, last = network.layers[index], index == len(network.hidden) - 1
     if layer.role == "hidden":
@@ -190,11 +190,11 @@ class Pipe:
 
     Args:
         model: network, rule, signal.
-        threads: whether the stages of a tick run beside each other, one thread each.
+        threads: whether the stages of a tick run in parallel, one thread each.
         hardware: whether the network learns under a hardware model.
 
     Raises:
-        UserError: a rule whose layers wait for each other.
+        UserError: the layers of the rule wait for each other.
     """
 
     def __init__(self, model: Model, threads: bool = False, hardware: bool = False) -> None:
@@ -221,16 +221,16 @@ class Pipe:
             )
 
     def discard(self) -> int:
-        """Forget the batches under way, and return how many they were."""
+        """Drop the batches under way, and return their number."""
         under_way, self.slots = self.under_way, [None] * len(self.slots)
         return under_way
 
     def work(self, learned: Learned, slots: Sequence[Parcel | None]) -> list[Stage]:
-        """Let every stage work on the batch that stands before it, side by side where there are threads.
+        """Let every stage work on its batch, in parallel if there are threads.
 
         Args:
-            learned: parameters and state as they are; not modified.
-            slots: by layer, the batch before it; None for none.
+            learned: current parameters and state; they are not modified.
+            slots: the next batch of each layer; None for none.
 
         Returns:
             The result of each stage that has a batch, the last layer first.
@@ -244,18 +244,18 @@ class Pipe:
         if self.pool is None or len(busy) == 1:
             return [one(*job) for job in busy]
         futures = [self.pool.submit(one, *job) for job in busy]
-        wait(futures)  # also those beside one that failed: nobody works on what is being put back
+        wait(futures)  # wait for the others too if one failed, since their changes are about to be undone
         return [future.result() for future in futures]
 
     def move(self, slots: Sequence[Parcel | None], stages: Sequence[Stage]) -> Parcel | None:
         """Send every batch on to the next layer.
 
         Args:
-            slots: by layer, the batch that stood before it; None for none.
+            slots: the batches that the layers worked on; None for none.
             stages: results of `work` on these slots, the last layer first.
 
         Returns:
-            The batch that has left the last layer; None where none has.
+            The batch that has left the last layer, or None.
         """
         done = iter(stages[::-1])
         behind = [None if parcel is None else next(done).parcel for parcel in slots]
@@ -264,14 +264,14 @@ class Pipe:
 
 
 def merged(before: Learned, stages: list[Stage]) -> Learned:
-    """Everything learned after all stages have worked once: each moves what belongs to its own layer, and nothing else.
+    """Everything learned after all stages have worked once: each one updates only what belongs to its own layer.
 
     Args:
-        before: what was learned before; not modified.
+        before: everything learned before; it is not modified.
         stages: their results.
 
     Returns:
-        Averages and signal state of all stages together; the parameters as they were.
+        Everything learned, with the averages and signal states of all stages, and unchanged parameters.
     """
     names = ("current", "pre", "update", "signal", "traces")
     after = replace(before, **{name: dict(getattr(before, name)) for name in names})

@@ -1,5 +1,5 @@
-"""The probe between a trial's passes and its learning step: an audit holds or changes what it sees, to find what
-depends.
+"""The probe between a trial's passes and its learning step, by which an audit replaces values to find what depends on
+them.
 """
 
 from __future__ import annotations
@@ -17,33 +17,34 @@ from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.update.local_view import LocalView
 
 Again = Callable[[int, list[Activity], Tensor | None], Activity]
-"""Runs one layer of a phase again: (index, activity of the layers before it, a current (B, *shape) beside its own)."""
+"""A function that runs one layer of a phase again, from its index, the activity of the layers before it, and an
+additional current (B, *shape)."""
 
 
 class Probe(ABC):  # noqa: B024 - each probe changes one thing and leaves the others
-    """Looks on at each place where learning takes something in. This one changes nothing; an audit overrides it."""
+    """Observes each place at which learning reads something. This class changes nothing; audits override it."""
 
     def forward(self, parameters: Parameters) -> Parameters:
-        """The parameters that the passes compute with, where learning reads `parameters`."""
+        """The parameters that the passes compute with, while learning reads `parameters`."""
         return parameters
 
     def drive(self, phase: str, drive: PhaseDrive) -> PhaseDrive:
-        """Look at what drives a phase of the signal's own.
+        """Observe the drive of a phase of the signal, and return the drive to use.
 
         Args:
-            phase: its name.
-            drive: what the signal made.
+            phase: the name of the phase.
+            drive: the drive that the signal returned.
 
         Returns:
-            What drives the phase.
+            The drive to use.
         """
         return drive
 
     def recorded(self, phase: str, done: list[Activity], again: Again) -> list[Activity]:
-        """Look at what the layers did in a phase, once all of them have run.
+        """Observe the activity of the layers in a phase, after all of them have run.
 
         Args:
-            phase: its name.
+            phase: the name of the phase.
             done: activity of every layer, in order.
             again: runs one layer of the phase again.
 
@@ -53,26 +54,28 @@ class Probe(ABC):  # noqa: B024 - each probe changes one thing and leaves the ot
         return done
 
     def answered(self, response: Tensor) -> Tensor:
-        """Look at the response of the network, or of a layer, to noise, and return what the signal gets for it."""
+        """Observe the response of the network, or of a layer, to noise, and return the response that the signal
+        gets.
+        """
         return response
 
     def handed(self, index: int, post: Tensor | None) -> Tensor | None:
-        """Look at what a layer's learning hands to the layers below.
+        """Observe the factor that a layer passes to the layers below, and return the factor that they get.
 
         Args:
-            index: of the layer.
+            index: the index of the layer.
             post: its post factor with respect to its current, (T, B, *shape) or constant (B, *shape); None for none.
 
         Returns:
-            What the layers below get.
+            The factor that the layers below get.
         """
         return post
 
     def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:  # noqa: B027
-        """Look at a layer whose texts are about to be evaluated.
+        """Observe a layer before its texts are evaluated.
 
         Args:
-            view: what the texts see.
-            texts: of the rule.
+            view: the local view on which the texts are evaluated.
+            texts: the texts of the rule.
             statistics: running statistics of the layer's updates, by name.
         """

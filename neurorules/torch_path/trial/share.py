@@ -1,4 +1,4 @@
-"""One rank's share of a batch: which samples it learns from, and how much what it computes of them counts."""
+"""One rank's share of a batch: the samples that it learns from, and the weight of their mean."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from neurorules.torch_path.process.ranks import Ranks
 
 @dataclass(frozen=True)
 class Share:
-    """This rank's share of a batch that all ranks have whole: the samples from start to stop - 1. stop - 1 of a batch
-    that all ranks have whole.
+    """This rank's share of a batch that all ranks have whole: the samples from start to stop - 1.
 
     A mean over the samples of the batch is the sum over ranks of `weight` times the mean over the samples of each.
 
     Args:
         ranks: that share the batch.
-        samples: of the batch, B >= 1.
-        start, stop: of this rank's samples.
-        weight: of this rank's means, in (0, 1]; 1 in all.
+        samples: the samples of the batch, B >= 1.
+        start, stop: the first sample of this rank, and the sample after its last one.
+        weight: the weight of this rank's means, in (0, 1]; the weights of all ranks sum to 1.
     """
 
     ranks: Ranks
@@ -38,7 +37,8 @@ class Share:
 
         Args:
             ranks: that share the batch.
-            samples: of the batch, B >= 1. Where they are fewer than ranks, each learns from all and counts alike.
+            samples: the samples of the batch, B >= 1. If there are fewer samples than ranks, each rank learns from all
+                of them with the same weight.
 
         Returns:
             The share.
@@ -55,13 +55,13 @@ class Share:
 
     @property
     def part_in_common(self) -> float:
-        """The factor by which a change that every rank has made whole is multiplied, before it is divided by this
-        rank's samples and weighted as means are, so that it counts once.
+        """The factor for a change that every rank has computed in full, so that it counts once after division by this
+        rank's samples and weighting.
         """
         return self.own / (self.samples * self.ranks.count * self.weight)
 
     def drive(self, drive: Series) -> Series:
-        """This rank's rows of what drives the network, (T, b, *input) or constant (b, *input)."""
+        """This rank's rows of the drive of the network, (T, b, *input) or constant (b, *input)."""
         rows = slice(self.start, self.stop)
         return drive.like(drive.values[rows] if drive.constant else drive.values[:, rows])
 
@@ -70,12 +70,12 @@ class Share:
         return {name: mask[self.start : self.stop] for name, mask in masks.items()}
 
     def total(self, value: Tensor) -> Tensor:
-        """The sum over the batch of what was summed over this rank's samples, of the same shape on every rank."""
+        """The sum over the batch, from the sums over each rank's samples, which have the same shape on every rank."""
         return self.ranks.sums([value * (self.weight * self.samples / self.own)])[0]
 
     def means(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Means over the batch of means over this rank's samples, by name, the same names on every rank."""
         if not values:
             return {}
-        names = sorted(values)  # a dictionary that was loaded may have another order
+        names = sorted(values)  # a loaded dictionary may have another order
         return dict(zip(names, self.ranks.sums([values[name] * self.weight for name in names]), strict=True))

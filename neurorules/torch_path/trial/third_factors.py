@@ -1,4 +1,6 @@
-"""Between signal and texts: what each layer did is shown to the signal, and its third factor is kept."""
+"""The link between signal and texts: the signal is shown the activity of each layer, and its third factors are
+stored.
+"""
 
 from __future__ import annotations
 
@@ -19,27 +21,27 @@ from neurorules.torch_path.update.local_view import ChangeSums
 from neurorules.torch_path.update.output import Output
 
 Carried = Callable[[Callable[[str], Tensor]], Series]
-"""What the layers above hand down, as a function of the weights that it is carried through (`allowance.carrier`)."""
+"""The error from the layers above, as a function of the weights that it is carried through (`allowance.carrier`)."""
 
 
 @dataclass
 class ThirdFactors:
-    """The third factors of a trial: asked of the signal once per trial or per window, and kept by layer.
+    """The third factors of a trial: computed by the signal once per trial or per window, and stored by layer.
 
     Args:
         trial: the batch.
-        records: what each phase left, by its name.
-        output: prediction and error; None where a layer learns before the batch has left the network, so that the
-            read-out has no error.
-        state: the signal's, which moves on with each layer.
-        sums: sums of the layers' changes.
+        records: the records of the phases, by name.
+        output: prediction and error; None if a layer learns before the batch has reached the read-out.
+        state: the state of the signal, which changes with each layer.
+        sums: the sums of the layers' changes.
         samples: B, by which the signal's gradients are divided.
-        share: of a batch that ranks share, that these samples are; None for a whole batch.
-        gradients: of the signal's own parameters, averaged over samples.
-        answers: of the signal, by layer.
-        third_factors: by layer, m in the phase "input"; of the last window where the signal is asked for each one.
-        common: sums of the changes by rows that every rank has whole, as class prototypes are; `sums` itself where
-            there is no share.
+        share: this rank's share of a batch, which these samples are; None for a whole batch.
+        gradients: the gradients of the signal's parameters, averaged over samples.
+        answers: the answers of the signal, by layer.
+        third_factors: by layer, m in the phase "input"; that of the last window if the signal computes one for each
+            window.
+        common: the sums of the changes by rows that every rank has, such as class prototypes; `sums` itself without a
+            share.
     """
 
     trial: Trial
@@ -58,8 +60,7 @@ class ThirdFactors:
         self.common = self.sums if self.share is None else ChangeSums()
 
     def join_common(self) -> None:
-        """Add the changes by rows that every rank has whole to those by this rank's samples, so that they count
-        once."""
+        """Add the changes by rows that every rank has to those by this rank's samples, so that they count once."""
         if self.share is None:
             return
         for name, change in self.common.changes.items():
@@ -83,14 +84,14 @@ class ThirdFactors:
         """The third factor of one layer in one phase and window.
 
         Args:
-            index: of the layer.
-            phase: its name.
-            carried: what the layers above hand down; None where none has learned yet.
+            index: the index of the layer.
+            phase: the name of the phase.
+            carried: the error from the layers above; None if none of them has learned yet.
             start: first step of the window.
             window: activity of every layer in the window; None for that of the whole trial, which the records hold.
 
         Returns:
-            m, (W, B, *shape) of the window's steps or constant (B, *shape); None where the phase has none.
+            m, (W, B, *shape) of the window's steps or constant (B, *shape); None if the phase has none.
         """
         m = self._third_factor(index, phase, carried, start, window)
         if m is not None and phase == "input":
@@ -100,12 +101,14 @@ class ThirdFactors:
         return m.window(start, self.trial.steps if window is None else start + window[index].steps)
 
     def _asks_anew(self, index: int) -> bool:
-        """Whether the signal is asked for a layer in each window, since m of a step is made of that step alone."""
+        """Whether the signal computes a layer's m in each window, since m of a step depends on that step alone."""
         signal = self.trial.model.signal
         return signal is not None and signal.instant and self.trial.model.network.layers[index].role == "hidden"
 
     def sent(self, index: int) -> Series | None:
-        """The error that the signal's own reverse circuit sends from a layer to those below; None where it has none."""
+        """The error that the signal's own reverse circuit sends from a layer to those below; None without such a
+        circuit.
+        """
         answer = self.answers.get(self.trial.model.network.layers[index].name)
         return None if answer is None else answer.sent
 
@@ -116,8 +119,8 @@ class ThirdFactors:
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
             if self.output is None:
                 return None
-            if model.scores == "count":  # every spike of the trial counts whole
-                return Series(self.output.m, True)
+            if model.counts:  # every spike of the trial counts as one
+                return Series(self.output.of_neurons(model.per_class).m, True)
             return spread_in_time(self.output.m, layer.shape, self.trial.steps)
         if model.signal is None:
             return None
@@ -174,9 +177,11 @@ class ThirdFactors:
         return {p: self._heard(per_step(output, steps)) for p, output in outputs.items() if output is not None}
 
     def _answer(self, name: str, noise: Tensor) -> Tensor:
-        """The answer to noise (R, *pre): of a layer, its graded output; of synapses, by their weights, the current."""
+        """The response to noise (R, *pre): the graded output of a layer, or the current of synapses with given
+        weights.
+        """
         weights = self.trial.forward.get(name)
-        if weights is not None and weights.ndim == 1:  # of neurons that read themselves alone
+        if weights is not None and weights.ndim == 1:  # for neurons that only read themselves
             return self._heard(noise * weights)
         if weights is not None:
             return self._heard(noise.flatten(1) @ weights.flatten(1).T)
@@ -197,7 +202,9 @@ class ThirdFactors:
         return {p: (a.S if what == "spikes" else a.v).over_time(a.steps) for p, a in activities.items()}
 
     def visit_silent_layers(self) -> None:
-        """Let the signal see layers whose texts never asked, so that its own read-outs and averages still move."""
+        """Show the signal the layers whose texts read no third factor, so that its own read-outs and averages still
+        learn.
+        """
         signal = self.trial.model.signal
         if signal is None or "above" in signal.needs:
             return
@@ -205,7 +212,7 @@ class ThirdFactors:
             self.visit(index)
 
     def visit(self, index: int) -> None:
-        """Let the signal see one layer whose texts did not ask."""
+        """Show the signal one layer whose texts read no third factor."""
         name = self.trial.model.network.layers[index].name
         if name not in self.answers:
             self.answers[name] = self._ask(index, None)

@@ -1,4 +1,4 @@
-"""One batch on one model: its phases run window by window, and what is summed over them."""
+"""One batch on one model: its phases run window by window, with their sums over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series, per_step
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Phase
-from neurorules.network.layer import NETWORK_INPUT, Layer, Masks, kept_of
+from neurorules.network.layer import NETWORK_INPUT, Layer, Masks, dropout_mask_of
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.forward.current import Current
@@ -26,18 +26,18 @@ from neurorules.torch_path.trial.probe import Probe
 
 @dataclass(frozen=True)
 class Trial:
-    """One batch on one model. B is its samples, T its steps.
+    """One batch on one model, with B samples and T steps.
 
     Args:
         model: network, rule and signal.
-        learned: parameters and state as they are.
+        learned: current parameters and state.
         drive: the samples, (T, B, *input) or constant (B, *input).
         steps: T, >= 1.
         window: number of steps that run at once, 1 .. T: T for the schedule `by_layer`, 1 for `by_step`.
-        labels: class indices (B,), or other targets, that hidden layers are taught by; None where nothing is learned.
+        labels: class indices (B,), or other targets, that hidden layers learn from; None if nothing is learned.
         masks: dropout masks of the trial.
         applied: whether a phase has changed the parameters since the phase "input" ran.
-        probe: what an audit holds or changes between the passes and learning; it needs a window of all steps.
+        probe: replaces values between the passes and learning, for an audit; it needs a window of all steps.
     """
 
     model: Model
@@ -52,7 +52,7 @@ class Trial:
 
     @property
     def forward(self) -> Parameters:
-        """The parameters of the passes; learning reads `learned.parameters`, from which a probe may keep them apart."""
+        """The parameters of the passes. Learning reads `learned.parameters`, which a probe can make different."""
         return self.learned.parameters if self.probe is None else self.probe.forward(self.learned.parameters)
 
     @cached_property
@@ -63,18 +63,18 @@ class Trial:
         return len(self.model.network.hidden) - (not self.model.signal.reads_response)
 
     def phase_drive(self, phase: Phase, output_error: Tensor | None) -> PhaseDrive:
-        """Make the drive of a phase: the samples, or what the signal makes of them.
+        """Build the drive of a phase: the samples, or the drive that the signal computes from them.
 
         Args:
-            phase: what is to run.
-            output_error: derivative of the loss by the output, (B, C); None where no pass has made one.
+            phase: the phase to run.
+            output_error: derivative of the loss by the output, (B, C); None if no pass has computed one.
 
         Returns:
             Input, offset and injected current of the phase.
 
         Raises:
             LookupError: the signal drives no such phase.
-            UserError: a text holds in a phase that repeats its samples.
+            UserError: a text belongs to a phase that repeats its samples.
         """
         if phase.name == "input" or self.model.signal is None:
             return PhaseDrive(self.drive)
@@ -92,11 +92,11 @@ class Trial:
         """Run all layers through one phase, window by window.
 
         Args:
-            phase: what runs.
-            drive: what drives it.
+            phase: the phase to run.
+            drive: the drive of the phase.
             training: whether dropout and batch statistics apply.
-            first_current: current of the first layer, where the same sources came through the same weights before; None
-                where it has to be computed.
+            first_current: the current of the first layer if it has been computed before from the same sources and
+                weights; otherwise None.
 
         Returns:
             The first step of each window, and the activity of every layer in it, in order.
@@ -138,22 +138,22 @@ class Trial:
         """Run one layer over some steps of a phase.
 
         Args:
-            phase: what runs.
-            drive: what drives it.
-            index: of the layer.
-            below: activity of the layers before it, in the same steps.
+            phase: the phase to run.
+            drive: the drive of the phase.
+            index: the index of the layer.
+            below: the activity of the layers before it, in the same steps.
             carry: the layer's state before the first of these steps.
             start: first step, >= 0.
-            stop: the step behind the last one, <= T.
+            stop: the step after the last one, <= T.
             training: whether dropout and batch statistics apply.
-            first_current: the layer's current, where it is the first one and need not be computed again.
-            added: a constant current (R, *shape) that joins what is injected; None for none.
+            first_current: the current of the first layer if it need not be computed again; otherwise None.
+            added: a constant current (R, *shape) that is added to the injected current; None for none.
 
         Returns:
             The layer's activity over the steps, and its state after them.
         """
         layer, signal = self.model.network.layers[index], self.model.signal
-        # Masks are the samples' own: class prototypes, which are other rows, run without dropout.
+        # Masks belong to samples: other rows, such as class prototypes, run without dropout.
         masks = self.masks if training and (phase.name == "input" or phase.replay) else None
         sources, injected = self._sources(layer, index, drive, below, start, stop)
         if added is not None:
@@ -168,7 +168,7 @@ class Trial:
             chip=self.model.chip, place=Place(phase.name, layer.name, start), repeats=1 if index else drive.repeats,
         )  # fmt: skip
         if masks:
-            activity.kept = kept_of(self.model.network.layers, index, masks)
+            activity.dropout_mask = dropout_mask_of(self.model.network.layers, index, masks)
         return activity, after
 
     def _pre_means(self, layer: Layer, name: str, sources: dict[str, Series]) -> dict[str, Tensor]:
@@ -197,15 +197,15 @@ class Trial:
 def observe_phase(
     trial: Trial, phase: Phase, output_error: Tensor | None, training: bool, before: PhaseRecord | None = None
 ) -> PhaseRecord:
-    """Run one phase of a trial without learning. Sums over time are kept, and the activity of the last window, which
-    may be the only one.
+    """Run one phase of a trial without learning. The result holds sums over time, and the activity of the last or only
+    window.
 
     Args:
         trial: the batch.
-        phase: what runs.
-        output_error: derivative of the loss by the output, (B, C), where a phase before made it; else None.
+        phase: the phase to run.
+        output_error: derivative of the loss by the output, (B, C), if an earlier phase has computed it; otherwise None.
         training: whether dropout and batch statistics apply.
-        before: what the phase "input" of this trial left; a linear phase needs it.
+        before: the record of the phase "input" of this trial, which a linear phase needs.
 
     Returns:
         Sums and activity of the phase.
@@ -237,17 +237,17 @@ def begun_record(trial: Trial, phase: Phase, output_error: Tensor | None) -> Pha
 
     Args:
         trial: the batch.
-        phase: what is to run.
+        phase: the phase to run.
         output_error: as in `Trial.phase_drive`.
 
     Returns:
-        A record of the phase's drive, which keeps each step's output where steps count one by one.
+        A record with the phase's drive, which stores each step's output if steps have errors of their own.
     """
     return PhaseRecord(trial.phase_drive(phase, output_error), each_output=[] if trial.model.steps_apart else None)
 
 
 def _current_before(trial: Trial, phase: Phase, drive: PhaseDrive, before: PhaseRecord | None) -> Current | None:
-    """The first layer's current of the phase "input", where a replay would only compute it again."""
+    """The first layer's current of the phase "input", which a replay would otherwise compute again."""
     if (
         before is None
         or trial.applied
@@ -262,7 +262,7 @@ def _current_before(trial: Trial, phase: Phase, drive: PhaseDrive, before: Phase
 
 
 def _observe_tangent(trial: Trial, record: PhaseRecord, before: PhaseRecord) -> PhaseRecord:
-    """Run a linear phase: each layer has one constant current, made from the sums that the phase "input" left."""
+    """Run a linear phase: each layer has one constant current, computed from the sums of the phase "input"."""
     network, steps = trial.model.network, trial.steps
     response = trial.model.signal is not None and trial.model.signal.reads_response
     layers = network.layers if response else network.hidden

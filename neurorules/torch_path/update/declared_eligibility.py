@@ -4,13 +4,14 @@ Summed over a window from step a to step b, with R[s] = post'[s] + decay[s+1] R[
 
     sum over t of post'[t] e[t]  =  sum over s of R[s] post[s] pre[s]  +  decay[a] R[a] e[a-1]:
 
-a reverse scan on the postsynaptic side and one product over time x batch, as for any other text. Where another
-eligibility stands in place of pre, R post is the factor beside that one: one more reverse scan, and still nothing is
-kept per synapse. An eligibility of the step before, e[t-1], has post'[s+1] in place of post'[s].
+a reverse scan on the postsynaptic side and one product over time x batch, as for any other text. If another eligibility
+takes the place of pre, R post is the factor that multiplies it: this takes one more reverse scan, and still no memory
+per synapse. An eligibility of the step before, e[t-1], has post'[s+1] in place of post'[s].
 
-Only what crosses the edge of a window is kept, B x O x I numbers. Where the eligibility has no postsynaptic factor of
-its own, it is a low-pass trace of its presynaptic factor, B x I numbers. In windows that are shorter than the trial,
-eligibilities of eligibilities, and those whose decay varies, are followed step by step (`eligibility_by_synapse`).
+Only what crosses the edge of a window is stored per synapse, as B x O x I numbers. Where the eligibility has no
+postsynaptic factor of its own, it is a low-pass trace of its presynaptic factor, B x I numbers. In windows that are
+shorter than the trial, eligibilities of eligibilities, and those whose decay varies, are computed step by step
+(`eligibility_by_synapse`).
 """
 
 from __future__ import annotations
@@ -43,18 +44,18 @@ def changes_by_eligibility(
     """The changes of a layer's connections by a declared eligibility.
 
     Args:
-        view: what the texts see.
+        view: the local view on which the texts are evaluated.
         entries: the connections.
         eligibility: the eligibility.
-        late: whether the text reads it as it was one step before.
-        post: factor beside it, (T, B, *shape) or constant (B, *shape).
+        late: whether the text reads the eligibility of the previous step.
+        post: the factor that multiplies it, (T, B, *shape) or constant (B, *shape).
 
     Returns:
         For each connection the sum over the window's steps and rows of post factor times eligibility, of the shape of
         its weights.
 
     Raises:
-        UserError: a window shorter than the trial, and synapses that are no matrix.
+        UserError: the window is shorter than the trial, and the connection is not dense.
     """
     weights = [view.parameters[view.layer.weight_name(entry)] for entry in entries]
     if view.whole:
@@ -102,7 +103,7 @@ def _backwards(
 
 
 def _change(view: LocalView, entry: Input, w: Tensor, post: Series, group: Group) -> Tensor:
-    """The change by a product of the eligibility; the running mean of inputs is one row of products."""
+    """The change by a product of the eligibility; the running mean of the inputs takes one row of products."""
     if group.pre == CENTRED_SPIKES and entry.name in view.activity.pre_mean:
         change = correlate(view, entry, w, post, view.activity.pre[entry.name])
         return change.sub_(correlate_mean(view, entry, w, post))
@@ -110,7 +111,7 @@ def _change(view: LocalView, entry: Input, w: Tensor, post: Series, group: Group
 
 
 def _across_windows(view: LocalView, entry: Input, w: Tensor, eligibility: DeclaredEligibility, post: Series) -> Tensor:
-    """The change in one of several windows, where the eligibility decays by a number and reads no other one."""
+    """The change in one of several windows, where the eligibility decays by a number and reads no other eligibility."""
     total, crossing = torch.zeros_like(w), []
     reaches = _reaches(view, eligibility, post)
     for number, group in enumerate(eligibility.groups):
@@ -131,7 +132,7 @@ def _across_windows(view: LocalView, entry: Input, w: Tensor, eligibility: Decla
 
 
 def _low_pass(view: LocalView, eligibility: DeclaredEligibility, number: int) -> bool:
-    """Whether a group of an eligibility is a low-pass of something presynaptic alone."""
+    """Whether a group of an eligibility is a low-pass of a presynaptic factor alone."""
     group = eligibility.groups[number]
     alone = group.eligibility is None and isinstance(eligibility.decay, float)
     return alone and set(names_in(group.post)) <= set(view.constants)
@@ -163,7 +164,7 @@ def _no_matrix(view: LocalView, eligibility: DeclaredEligibility) -> UserError:
 def _before(
     view: LocalView, entry: Input, eligibility: DeclaredEligibility, decay: float, crossing: list[tuple[Tensor, Series]]
 ) -> Tensor:
-    """The eligibility that windows before left, (B, O, I). It moves on once a window, however many texts ask for it."""
+    """The eligibility after the previous window, (B, O, I). It advances once per window, however many texts read it."""
     key, steps = f"{eligibility.name}.{entry.name}", view.activity.steps
     if key not in view.traced:
         v = view.activity.v.values

@@ -20,9 +20,10 @@ def trace(view: LocalView, key: str, spikes: Series, decay: float | Tensor) -> T
     """The low-pass trace x[t] = decay x[t-1] + S[t], as the scan of a leaky integrator that never fires.
 
     Args:
-        view: of the layer; keeps the trace for other texts, and its last value for the next window.
+        view: the local view of the layer, which stores the trace for other texts and its last value for the next
+            window.
         key: name of the trace in the view.
-        spikes: what is filtered, (T, B, *shape) or constant (B, *shape).
+        spikes: the values to filter, (T, B, *shape) or constant (B, *shape).
         decay: per step, in [0, 1]; one number, or one per neuron.
 
     Returns:
@@ -44,12 +45,12 @@ def trace(view: LocalView, key: str, spikes: Series, decay: float | Tensor) -> T
 def delayed(view: LocalView, key: str, series: Series, ago: int) -> Tensor:
     """A series as it was some steps before; 0 before the first step.
 
-    Between windows `ago` x B x *shape numbers wait among the view's traces; with a window of all steps, none.
+    Between windows, `ago` x B x *shape numbers are stored in the view's traces; a window of all steps stores none.
 
     Args:
-        view: of the layer; keeps the result for other texts.
+        view: the local view of the layer, which stores the result for other texts.
         key: name of the result in the view.
-        series: what is delayed, (T, B, *shape) or constant (B, *shape).
+        series: the values to delay, (T, B, *shape) or constant (B, *shape).
         ago: number of steps, >= 1.
 
     Returns:
@@ -72,8 +73,8 @@ class MembraneAdjoint(NamedTuple):
     """Derivatives of a sum over later steps.
 
     Args:
-        membrane: by a step's membrane, (B, *shape).
-        current: by the current that drives that step, (B, *shape).
+        membrane: with respect to the membrane of a step, (B, *shape).
+        current: with respect to the current that drives that step, (B, *shape).
     """
 
     membrane: Tensor
@@ -81,7 +82,7 @@ class MembraneAdjoint(NamedTuple):
 
     @staticmethod
     def at_rest(like: Tensor) -> MembraneAdjoint:
-        """Derivatives of 0, behind the last step."""
+        """Derivatives that are 0, for the step after the last one."""
         return MembraneAdjoint(torch.zeros_like(like), torch.zeros_like(like))
 
 
@@ -91,14 +92,14 @@ def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, T
     R[t] = post[t] + keep[t+1] R[t+1],  Q[t] = admit[t] R[t] + alpha Q[t+1].
 
     Args:
-        layer: whose neurons they are.
-        activity: of the layer, in a window of T steps.
+        layer: the layer that the neurons belong to.
+        activity: the activity of the layer, in a window of T steps.
 
     Returns:
         A function from (derivatives at t + 1, post factor (B, *shape) at t, t) to the derivatives at t: R and Q.
 
     Raises:
-        UserError: a neuron whose state has no known derivative.
+        UserError: the derivative of the neuron's state is not known.
     """
     gates, dynamics, steps = activity.gates, layer.neuron.dynamics(), activity.steps
     if gates is not None:
@@ -121,11 +122,11 @@ def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, T
 
 
 def passing_of(layer: Layer, activity: Activity) -> scans.Passing | None:
-    """The ways by which changes pass through the steps of a layer, as compiled scans read them.
+    """The gates by which changes pass through the steps of a layer, in the form that compiled scans read.
 
     Args:
-        layer: whose neurons they are.
-        activity: of the layer, in a window of T steps.
+        layer: the layer that the neurons belong to.
+        activity: the activity of the layer, in a window of T steps.
 
     Returns:
         The gates, (T, B, N) each; None for neurons that have neither gates nor dynamics.
@@ -145,19 +146,19 @@ def passing_of(layer: Layer, activity: Activity) -> scans.Passing | None:
 
 
 def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
-    """The adjoint of the membrane's own recursion by its current, resets held fixed.
+    """The adjoint of the membrane's recursion with respect to its current, with resets held fixed.
 
     It is R of R[t] = post[t] + gate R[t+1], or Q of `adjoint_of` for neurons with gates.
 
     Args:
-        view: of the layer, in a window of all steps.
+        view: the local view of the layer, in a window of all steps.
         post: post factor, (T, B, *shape) or constant (B, *shape).
 
     Returns:
         The adjoint, (T, B, *shape); `post` itself for a membrane without memory.
 
     Raises:
-        UserError: a neuron whose state has no known derivative.
+        UserError: the derivative of the neuron's state is not known.
     """
     dynamics = view.layer.neuron.dynamics()
     if dynamics is not None and not isinstance(dynamics.beta, Tensor) and dynamics.beta == 0:
@@ -180,17 +181,17 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
 
 
 def membrane_scan(view: LocalView, post: Tensor) -> Tensor:
-    """The adjoint of the membrane's own recursion by the membrane itself, resets held fixed: R of `adjoint_of`.
+    """The adjoint of the membrane's recursion with respect to the membrane, R of `adjoint_of`, with resets held fixed.
 
     Args:
-        view: of the layer, in a window of all steps.
+        view: the local view of the layer, in a window of all steps.
         post: post factor, (T, B, *shape).
 
     Returns:
         The adjoint, (T, B, *shape).
 
     Raises:
-        UserError: a neuron whose state has no known derivative.
+        UserError: the derivative of the neuron's state is not known.
     """
     return reverse_scan(view, post) if view.activity.gates is None else _gated_scan(view, post).membrane
 
@@ -210,15 +211,15 @@ def _gated_scan(view: LocalView, post: Tensor) -> MembraneAdjoint:
 
 
 def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor | None:
-    """The eligibility `dv_dw` of a window, where leak and reset let it factor into traces of the presynaptic neurons.
+    """The eligibility `dv_dw` of a window if leak and reset allow it to factor into traces of the presynaptic neurons.
 
     Args:
-        view: of the layer.
+        view: the local view of the layer.
         entry: the connection.
-        spikes: what reaches it, (T, B, *pre) or constant (B, *pre).
+        spikes: the activity that reaches it, (T, B, *pre) or constant (B, *pre).
 
     Returns:
-        The eligibility, (T, B, *pre) or constant (B, *pre); None where it does not factor.
+        The eligibility, (T, B, *pre) or constant (B, *pre); None if it does not factor.
 
     Raises:
         UserError: the layer is normalised, so that the eligibility needs all steps at once.

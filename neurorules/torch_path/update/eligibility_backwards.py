@@ -1,8 +1,8 @@
-"""Declared eligibilities of a whole trial, carried backwards: the factors beside what is presynaptic in them.
+"""Declared eligibilities of a whole trial, carried backwards to the factors that multiply their presynaptic factors.
 
-An eligibility receives factors from the text and from the eligibilities that read it. Their sum goes back through its
-decay once, times each group's postsynaptic factor, and on to the eligibilities below. The whole chain is one compiled
-program where one can be had; the same steps are taken with tensors otherwise.
+An eligibility receives factors from the text and from the eligibilities that read it. Their sum is carried back through
+its decay once, multiplied by the postsynaptic factor of each group, and passed to the eligibilities that it is made of.
+The whole chain is one compiled program if the compiler is there, and is computed with tensors otherwise.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from neurorules.torch_path.update.post_factors import names_of_post, post_value
 
 
 class Reached(NamedTuple):
-    """The factor beside the presynaptic one in a group of an eligibility.
+    """The factor that multiplies the presynaptic factor in a group of an eligibility.
 
     Args:
-        eligibility: whose group it is.
-        number: of the group.
+        eligibility: the eligibility that the group belongs to.
+        number: the number of the group.
         factor: (T, B, *shape).
     """
 
@@ -43,11 +43,11 @@ def reached(
     """Carry a post factor back through an eligibility and all that it is made of.
 
     Args:
-        view: what the texts see, in a window of all steps.
-        eligibility: what the post factor is multiplied with.
-        late: whether the text reads it as it was one step before.
+        view: the local view on which the texts are evaluated, in a window of all steps.
+        eligibility: the eligibility that the post factor is multiplied with.
+        late: whether the text reads the eligibility of the previous step.
         post: (T, B, *shape) or constant (B, *shape).
-        passed_over: numbers of its own groups that are left out.
+        passed_over: the numbers of the groups of this eligibility that are left out.
 
     Returns:
         The factors of all groups that have a presynaptic one.
@@ -82,7 +82,7 @@ def _chain(
 
 
 def _below(eligibility: DeclaredEligibility, chain: dict[str, DeclaredEligibility]) -> list[DeclaredEligibility]:
-    """An eligibility and all that it is made of, each behind those that it reads."""
+    """An eligibility and all that it is made of; each comes after those that read it."""
     for group in eligibility.groups:
         if group.eligibility is not None and group.eligibility.name not in chain:
             _below(group.eligibility, chain)
@@ -91,7 +91,7 @@ def _below(eligibility: DeclaredEligibility, chain: dict[str, DeclaredEligibilit
 
 
 class _Tensors:
-    """The steps of a chain on tensors over time: their meaning."""
+    """The steps of a chain on tensors over time, which define their meaning."""
 
     def __init__(self, view: LocalView) -> None:
         self.view = view
@@ -161,7 +161,7 @@ class _Program:
     def value(self, expression: Expression) -> Value:
         names = names_of_post(self.view, expression)
         value = self._translated(expression, names)
-        if value is None:  # an operation that programs do not have
+        if value is None:  # programs do not have this operation
             value = self._tensor(post_value(self.view, expression, lambda a: a))
         assert value is not None
         return value
@@ -200,4 +200,4 @@ OPERATORS: dict[str, Callable[[float, float], float]] = {
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
 }
-"""What programs have of the operators of texts; a division by 0 among constants is left to the evaluator."""
+"""The operators of texts that programs have; a division by 0 among constants is left to the evaluator."""

@@ -55,7 +55,7 @@ def gated_reverse_scan(factor: Tensor, gate: Tensor) -> Tensor:
 
 
 def shifted_back(factor: Tensor) -> Tensor:
-    """A factor of what was one step before, as a factor of what is: factor[t+1], and 0 at the last step.
+    """The factor of a value of the previous step, as a factor of the value itself: factor[t+1], and 0 at the last step.
 
     Args:
         factor: (T, ...).
@@ -70,7 +70,7 @@ def decays(view: LocalView, decay: float | Expression) -> Tensor:
     """The decay of an eligibility at each step.
 
     Args:
-        view: what the texts see.
+        view: the local view on which the texts are evaluated.
         decay: a number, or an expression of the postsynaptic neuron.
 
     Returns:
@@ -86,12 +86,12 @@ def has_matrix(view: LocalView, entry: Input, w: Tensor) -> bool:
     """Whether the synapses of a connection are a matrix, so that an eligibility can be kept for each.
 
     Args:
-        view: what the texts see.
+        view: the local view on which the texts are evaluated.
         entry: the connection.
         w: its weights.
 
     Returns:
-        Whether `w` is (O, I) and the layer has no maps.
+        Whether `w` is a matrix (O, I), and the layer has no maps.
     """
     return w.shape == (*view.layer.shape, *entry.pre_shape) and len(view.layer.shape) == 1
 
@@ -99,15 +99,15 @@ def has_matrix(view: LocalView, entry: Input, w: Tensor) -> bool:
 def over_window(view: LocalView, entry: Input, eligibility: DeclaredEligibility) -> Tensor:
     """The eligibility of every synapse of a dense layer before the window and after each of its steps.
 
-    It moves on once a window, however many texts ask for it. Its last value waits among the view's traces.
+    It advances once per window, however many texts read it. Its last value is stored in the view's traces.
 
     Args:
-        view: what the texts see.
+        view: the local view on which the texts are evaluated.
         entry: the connection, O x I synapses.
         eligibility: the eligibility.
 
     Returns:
-        The eligibility, (T + 1, B, O, I): first as the window before left it.
+        The eligibility, (T + 1, B, O, I): the first one is that of the previous window.
     """
     key = f"{eligibility.name}.{entry.name}.steps"
     if key not in view.traced:

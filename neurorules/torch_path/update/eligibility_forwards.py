@@ -1,4 +1,4 @@
-"""Exact eligibilities forwards in time, where they are kept for every synapse or every neuron, step by step."""
+"""Exact eligibilities computed forwards in time, step by step, for every synapse or every neuron."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from neurorules.torch_path.update.local_view import LocalView
 
 
 def trace_a_synapse(view: LocalView, entry: Input, post: Tensor) -> Tensor:
-    """The change by an exact eligibility that does not factor: e[t] = gate[t] e[t-1] + S_pre[t], of every synapse.
+    """The change by an exact eligibility that does not factor: e[t] = gate[t] e[t-1] + S_pre[t], for every synapse.
 
     Args:
-        view: of the layer, which is flat; B x O x I numbers wait among its traces between windows.
+        view: the local view of the layer, which is flat; between windows, B x O x I numbers are stored in its traces.
         entry: the connection, O x I synapses.
-        post: factor beside the eligibility, (T, B, O) or constant (B, O).
+        post: the factor that multiplies the eligibility, (T, B, O) or constant (B, O).
 
     Returns:
         Sum over steps and rows of post factor times eligibility, (O, I).
 
     Raises:
-        UserError: a layer of maps.
+        UserError: the layer has maps.
     """
     if len(view.layer.shape) > 1:
         raise UserError(f"layer '{view.layer.name}': dv_dw step by step needs a dense layer. Use --schedule by_layer")
@@ -43,14 +43,14 @@ def eligibility_over_time(view: LocalView, entry: Input) -> Tensor:
     """The eligibility `dv_dw` of every synapse after every step, resets and running averages held fixed, for recorders.
 
     Args:
-        view: of the layer, in a window of all steps.
+        view: the local view of the layer, in a window of all steps.
         entry: the connection, O x I synapses.
 
     Returns:
         The eligibility, (T, B, O, I).
 
     Raises:
-        UserError: a layer of maps, whose synapses are no matrix, or a connection that is not linear.
+        UserError: the layer has maps, whose synapses are no matrix, or the connection is not linear.
     """
     if len(view.layer.shape) > 1 or not entry.connection.linear:
         raise UserError(f"dv_dw of layer '{view.layer.name}' has no matrix of synapses to record. Record m and S")
@@ -70,7 +70,7 @@ def bias_eligibility(view: LocalView, parameter: str) -> Tensor:
     """The exact eligibility of a constant current, forwards: e[t] = gate[t] e[t-1] + 1.
 
     Args:
-        view: of the layer; its last value waits among the view's traces.
+        view: the local view of the layer; its last value is stored in the view's traces.
         parameter: name of the parameter that brings the current, such as "b".
 
     Returns:
@@ -80,11 +80,11 @@ def bias_eligibility(view: LocalView, parameter: str) -> Tensor:
 
 
 def eligibility_of(view: LocalView, key: str, arriving: Tensor) -> Tensor:
-    """The exact eligibility of what arrives at each neuron: e[t] = gate[t] e[t-1] + arriving[t].
+    """The exact eligibility for a current into each neuron: e[t] = gate[t] e[t-1] + arriving[t].
 
     Args:
-        view: of the layer.
-        key: name under which the last value waits among the view's traces.
+        view: the local view of the layer.
+        key: name under which the last value is stored in the view's traces.
         arriving: (T, B, *shape).
 
     Returns:
@@ -100,10 +100,10 @@ def eligibility_of(view: LocalView, key: str, arriving: Tensor) -> Tensor:
 
 
 def _check_forwards(view: LocalView) -> None:
-    """Refuse neurons whose memory is described backwards in time alone.
+    """Refuse neurons whose derivatives are only defined backwards in time.
 
     Raises:
-        UserError: they are.
+        UserError: the neurons are of that kind.
     """
     neuron = view.layer.neuron
     if neuron.needs_whole_trial and neuron.dynamics() is None and view.activity.gates is None:
@@ -111,12 +111,13 @@ def _check_forwards(view: LocalView) -> None:
 
 
 class _Passing:
-    """Eligibilities of a window, one step after the other. Their last values wait among the view's traces.
+    """The eligibilities of a window, computed one step after the other. Their last values are stored in the view's
+    traces.
 
-    e[t] = keep[t] e[t-1] + admit[t] y[t],  y[t] = alpha y[t-1] + what arrives at t.
+    e[t] = keep[t] e[t-1] + admit[t] y[t], y[t] = alpha y[t-1] + the current at t.
 
     Args:
-        view: of the layer.
+        view: the local view of the layer.
         synapse: whether there is one eligibility per synapse, (B, O, I), or one per neuron, (B, *shape).
     """
 

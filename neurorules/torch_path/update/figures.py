@@ -16,13 +16,13 @@ from neurorules.torch_path.process.ranks import Ranks
 
 
 class Scoring(NamedTuple):
-    """The targets and the loss that scores are held against.
+    """The targets and the loss that scores are compared with.
 
     Args:
-        task: what the targets are.
-        loss: of the rule.
-        high, low: targets of a squared loss, for outputs whose class or label is present, and for the others.
-        last_steps: how many of the last steps count, where there is a score for each step; None for all.
+        task: the kind of targets.
+        loss: the loss of the rule.
+        high, low: targets of a squared loss for outputs whose class or label is present, and for all others.
+        last_steps: the number of last steps that count if there is a score for each step; None for all.
     """
 
     task: Task = "classes"
@@ -38,17 +38,17 @@ class Scoring(NamedTuple):
 
 
 def scoring_of(model: Model) -> Scoring:
-    """The targets and the loss that the scores of a model are held against."""
+    """The targets and the loss that the scores of a model are compared with."""
     return Scoring(model.task, model.rule.loss, *model.rule.targets, model.last_steps)
 
 
 def in_rows(scoring: Scoring, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores and targets that count, a row each.
+    """The scores and targets that count, as rows.
 
     Args:
         scoring: says which steps count.
         scores: (B, O), or (B, T, O) where there is a target for each step.
-        targets: of the same samples.
+        targets: the targets of the same samples.
 
     Returns:
         Scores (R, O), and targets (R,) or (R, O): a row for each sample, or for each step of each sample.
@@ -60,15 +60,15 @@ def in_rows(scoring: Scoring, scores: Tensor, targets: Tensor) -> tuple[Tensor, 
 
 
 def losses_of(scoring: Scoring, scores: Tensor, targets: Tensor) -> Tensor:
-    """The loss of each row. Of classes it is the cross-entropy of the scores, also where the rule's own is squared.
+    """The loss of each row. For classes it is the cross-entropy of the scores, even if the rule uses a squared loss.
 
     Args:
-        scoring: what scores are held against.
+        scoring: the targets and the loss that scores are compared with.
         scores: (R, O).
         targets: (R,) or (R, O), as `in_rows` gives them.
 
     Returns:
-        (R,), of cross-entropies in nats.
+        The losses, (R,); cross-entropies are in nats.
     """
     if scoring.task in OF_CLASSES:
         return functional.cross_entropy(scores, targets, reduction="none")
@@ -88,7 +88,8 @@ def predicted(scoring: Scoring, scores: Tensor) -> Tensor:
         scores: (..., O).
 
     Returns:
-        Class indices (...), int64; of several labels 0 or 1 for each, (..., O), int64; values (..., O) as they are.
+        Class indices (...), int64; for several labels 0 or 1 for each, (..., O), int64; for values the scores
+        themselves, (..., O).
     """
     if scoring.task in OF_CLASSES:
         return scores.argmax(-1)
@@ -106,9 +107,9 @@ def figures_on_device(scoring: Scoring, scores: Tensor, targets: Tensor) -> dict
     """Figures of a batch that are means over its rows.
 
     Args:
-        scoring: what scores are held against.
+        scoring: the targets and the loss that scores are compared with.
         scores: (B, O) or (B, T, O).
-        targets: of the same samples.
+        targets: the targets of the same samples.
 
     Returns:
         "loss"; and "accuracy" of classes, "label_accuracy" and "exact_match" of labels, all in 0..1, "mse" and "mae" of
@@ -127,10 +128,10 @@ def figures_on_device(scoring: Scoring, scores: Tensor, targets: Tensor) -> dict
 
 
 class Tally:
-    """Sums over batches, in float64, from which the figures of all of them together are made.
+    """Sums over batches, in float64, from which the figures of all samples are computed.
 
     Args:
-        scoring: what scores are held against.
+        scoring: the targets and the loss that scores are compared with.
     """
 
     def __init__(self, scoring: Scoring) -> None:
@@ -140,16 +141,16 @@ class Tally:
         self._origin: Tensor | None = None
 
     def begin(self, targets: Tensor) -> None:
-        """Look at the targets of the first batch whole, before it is shared out; those of later ones change nothing.
+        """Look at all targets of the first batch, before ranks take their shares of it. Later batches change nothing.
 
         Args:
-            targets: of all its samples, on any device.
+            targets: the targets of all its samples, on any device.
         """
-        if self.scoring.task in OF_VALUES and self._origin is None:  # near the mean, so that squares keep their digits
+        if self.scoring.task in OF_VALUES and self._origin is None:  # near the mean, so that squares do not lose digits
             self._origin = in_rows(self.scoring, targets, targets)[1].double().mean(0)
 
     def join(self, ranks: Ranks) -> None:
-        """Add what the other ranks have counted of their shares of the same batches.
+        """Add the sums of the other ranks, which have seen other shares of the same batches.
 
         Args:
             ranks: that share them.
@@ -167,7 +168,7 @@ class Tally:
 
         Args:
             scores: (B, O) or (B, T, O).
-            targets: of its samples, on the same device.
+            targets: the targets of its samples, on the same device.
         """
         scores, targets = in_rows(self.scoring, scores, targets)
         exact = scores.double()
@@ -198,12 +199,13 @@ class Tally:
         self._sums[name] = self._sums[name] + value if name in self._sums else value
 
     def figures(self) -> dict[str, float]:
-        """The figures of all batches, the one that is named first in a table first.
+        """The figures of all batches; the first one is the one that tables name first.
 
         Returns:
             For classes accuracy; for labels f1 (over all labels together), label_accuracy and exact_match, all in 0..1;
             for values mse, mae, and r2, the mean over outputs of 1 - squared error / squared distance from the mean of
-            the output's own targets, which is 1 at best and 0 where the mean itself is predicted. And loss, a row's.
+            the output's own targets, which is 1 at best and 0 where the mean itself is predicted. Also the mean loss of
+            a row.
         """
         sums = {name: value.cpu() for name, value in self._sums.items()}
         loss = float(sums["loss"]) / self._rows

@@ -1,4 +1,6 @@
-"""Traces that live across trials: where they begin in a trial, and what the trial leaves for the next one."""
+"""Traces that live across trials: their values at the beginning of a trial, and those that the next trial begins
+with.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,11 @@ from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 
 
 def begin_traces(view: LocalView, stored: Mapping[str, Tensor]) -> None:
-    """Let the traces of a layer begin where the trial before has left them, in every row; without one, at 0.
+    """Let the traces of a layer begin, in every row, at the values that the previous trial stored; at 0 in the first
+    trial.
 
     Args:
-        view: of the layer, before the first step of a trial; its carry is changed.
+        view: the local view of the layer, before the first step of a trial; its carry is changed.
         stored: by "phase.layer.trace", (*shape).
     """
     shape = view.layer.shape
@@ -27,11 +30,11 @@ def begin_traces(view: LocalView, stored: Mapping[str, Tensor]) -> None:
 
 
 def keep_traces(view: LocalView, sums: ChangeSums) -> None:
-    """Note where the traces of a layer begin the next trial: at the mean over rows of their last values.
+    """Store the values at which the traces of a layer begin the next trial: the mean over rows of their last values.
 
     Args:
-        view: of the layer, after the last step of a trial.
-        sums: takes the means of those traces that texts have read.
+        view: the local view of the layer, after the last step of a trial.
+        sums: the sums that the means of all traces read by texts are added to.
     """
     for name, trace in view.traces.items():
         value = view.carry.traces.get(f"post.{name}") if trace.across_trials else None

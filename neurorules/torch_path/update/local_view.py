@@ -1,4 +1,4 @@
-"""The view that a layer's texts have, and the sums that their changes are added to."""
+"""The local view on which the texts of a layer are evaluated, and the sums that their changes are added to."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ class ChangeSums:
         """Add to the change of a parameter.
 
         Args:
-            name: of the parameter.
-            change: of its shape. The first one is kept, and added to in place: hand over a tensor of its own.
+            name: the name of the parameter.
+            change: the change of its shape. The first one is stored and later changed in place, so it must not share
+                memory with another tensor.
         """
         self.changes[name] = self.changes[name].add_(change) if name in self.changes else change
 
@@ -46,10 +47,10 @@ class ChangeSums:
         """Add to the statistics of an update.
 
         Args:
-            name: of the statistics.
+            name: the name of the statistics.
             mean: mean over rows of the post factor d, (N,) or (C, 1, 1), times `steps`.
             product: mean over rows of d I^, likewise.
-            steps: of the window, >= 1.
+            steps: the steps of the window, >= 1.
         """
         if name in self.update_sums:
             before = self.update_sums[name]
@@ -59,26 +60,27 @@ class ChangeSums:
 
 @dataclass(frozen=True)
 class LocalView:
-    """Everything one layer's texts can see in one phase and window, and nothing else: no way leads to another layer.
+    """Everything that the texts of one layer can see in one phase and window. Nothing in it leads to another layer.
 
     Args:
-        layer: whose parameters change.
+        layer: the layer whose parameters change.
         phase: name of the phase.
-        activity: of this layer in this phase.
+        activity: the activity of this layer in this phase.
         m: third factor, (T, B, *shape) or constant (B, *shape); None for rules without one.
-        parameters: the layer's own, by full name (texts may read the weight); those of other layers are left out.
-        constants: of the rule, by name.
-        traces: declared ones of the rule, by name.
-        carry: state of the traces between windows; moved on in place.
-        whole: whether the window is the whole trial, so that the eligibility may run backwards.
-        output: prediction and target, spread over the trial's steps, for a read-out's texts; else None.
-        context: what a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
-        instant: whether layers below are handed the post factor of the step alone, also by a text that goes through
-            time (`dv_dw`).
-        hands_down: whether layers below are handed anything, so that the text `sent` is evaluated.
-        chip: what the layer runs on; None for no hardware model.
+        parameters: the layer's own parameters by full name, since texts may read the weight; those of other layers are
+            left out.
+        constants: the constants of the rule, by name.
+        traces: the declared traces of the rule, by name.
+        carry: state of the traces between windows; updated in place.
+        whole: whether the window is the whole trial, so that eligibilities can be computed backwards.
+        output: prediction and target, spread over the trial's steps, for a read-out's texts; otherwise None.
+        context: the tensor that a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
+        instant: whether the layers below get the post factor of the step alone, even from a text that goes through time
+            (`dv_dw`).
+        hands_down: whether the layers below get anything, so that the text `sent` is evaluated.
+        chip: the hardware that the layer runs on; None without a hardware model.
         first: the window's first step.
-        traced: by name, traces of this window that a text has asked for already; a trace moves on once a window.
+        traced: the traces of this window that a text has read already, by name; a trace advances once per window.
     """
 
     layer: Layer
@@ -107,8 +109,8 @@ def own_statistics(layer: Layer, statistics: Mapping[str, UpdateStatistics]) -> 
     """The running statistics of one layer's updates.
 
     Args:
-        layer: whose they are.
-        statistics: of all layers, by "phase.layer.parameter.group".
+        layer: the layer.
+        statistics: the statistics of all layers, by "phase.layer.parameter.group".
 
     Returns:
         Those of the layer, by the same names.

@@ -1,4 +1,4 @@
-"""Numbers inside neurons, a decay or a threshold, learned by the post factor that teaches the layer's weights."""
+"""Numbers of neurons, such as a decay or a threshold, that learn by the post factor of the layer's weights."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from neurorules.torch_path.update.post_factors import post_value
 def change_numbers(view: LocalView, group: Group) -> dict[str, Tensor]:
     """The change of each number that the neurons of a layer learn by texts.
 
-    With d the post factor at the membrane and R what it becomes backwards through the membrane, the change is the sum
-    over steps and rows of R dv/dn + d dx/dn, where n is the number and x the distance to the threshold that v alone
-    does not say. A text that reads the spike of the present step instead of the eligibility has R = d.
+    With d the post factor at the membrane and R its adjoint through the membrane, the change is the sum over steps and
+    rows of R dv/dn + d dx/dn, where n is the number and x the part of the distance to the threshold that does not
+    depend on v. A text that reads the spike of the present step instead of the eligibility has R = d.
 
     Args:
-        view: of the layer, in a window of all steps.
-        group: of the text of its weights.
+        view: the local view of the layer, in a window of all steps.
+        group: the group of the text of its weights.
 
     Returns:
         By full name; empty for neurons that learn none.

@@ -1,5 +1,5 @@
-"""The variables that texts read of the neurons at one end of their synapses: spikes, membranes, declared traces, their
-past.
+"""The variables that texts read of the neurons at one end of their synapses: spikes, membranes, declared traces, and
+the past of these.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ class Neurons:
     """The neurons at one end of the synapses of a layer, in one window.
 
     Args:
-        view: what the texts of the layer see; it keeps traces for other texts and for the next window.
-        key: "post", or "pre.<connection>"; begins the names under which the view keeps traces.
+        view: the local view of the layer, which stores traces for other texts and for the next window.
+        key: "post" or "pre.<connection>", the beginning of the names under which the view stores traces.
         spikes: (T, B, *shape), or constant (B, *shape).
-        membrane: before the reset, (T, B, *shape); None for presynaptic neurons, of which connections carry no more
-            than spikes.
-        psi: the neurons' own pseudo-derivative, of a membrane.
+        membrane: before the reset, (T, B, *shape); None for presynaptic neurons, since connections carry only spikes.
+        psi: the pseudo-derivative of the neurons as a function of the membrane.
     """
 
     view: LocalView
@@ -49,10 +48,11 @@ class Neurons:
 
         Args:
             expression: a factor of a text, or the text of a trace.
-            suffix: what ends the names of these neurons there, such as "_post"; none in the text of a trace.
+            suffix: the suffix of the variables of these neurons in the expression, such as "_post"; empty in the text
+                of a trace.
 
         Returns:
-            By name or call as the expression writes it, (T, B, *shape) or constant (B, *shape).
+            Values by name or call, as the expression writes it, (T, B, *shape) or constant (B, *shape).
         """
         names = {}
         for name in set(names_in(expression)):
@@ -86,9 +86,9 @@ class Neurons:
             return Series(self._on_chip(declared, key, self.view.chip), False)
         if declared.spikes == "nearest":
             return Series(self._nearest(declared, key)[0], False)
-        return Series(trace(self.view, key, self.brought(declared), declared.decay), False)
+        return Series(trace(self.view, key, self.increment(declared), declared.decay), False)
 
-    def brought(self, declared: Trace) -> Series:
+    def increment(self, declared: Trace) -> Series:
         """The increment of a trace in each step: the value of its text.
 
         Args:
@@ -114,32 +114,33 @@ class Neurons:
         on_chip = self.view.chip is not None and self.view.chip.traces
         if declared.spikes == "nearest" and not on_chip:
             return self._nearest(declared, f"{self.key}.{name}")[1]
-        return self.series(name).values - self.brought(declared).values
+        return self.series(name).values - self.increment(declared).values
 
     def _on_chip(self, declared: Trace, key: str, chip: Chip) -> Tensor:
-        """A trace by a chip's own trace step; its last value waits among the view's traces for the next window."""
+        """A trace by a chip's own trace step; its last value is stored in the view's traces for the next window."""
         view = self.view
-        brought = self.brought(declared).over_time(view.activity.steps)
+        increments = self.increment(declared).over_time(view.activity.steps)
         place = Place(view.phase, view.layer.name, view.first)
-        view.traced[key] = chip.traced(place, declared, key, brought, view.carry.traces.get(key))
+        view.traced[key] = chip.traced(place, declared, key, increments, view.carry.traces.get(key))
         view.carry.traces[key] = view.traced[key][-1]
         return view.traced[key]
 
     def _nearest(self, declared: Trace, key: str) -> tuple[Tensor, Tensor]:
-        """A trace that each spike sets anew, after each step, and before the step has brought anything; (T, B, *shape).
+        """A trace that each spike sets to a new value: after each step, and before the increment of the step, (T, B,
+        *shape) each.
 
-        Their last value waits among the view's traces for the next window.
+        Their last value is stored in the view's traces for the next window.
         """
         if key not in self.view.traced:
             steps = self.view.activity.steps
-            brought = self.brought(declared).over_time(steps)
-            fires = (self.spikes.over_time(steps) != 0).expand_as(brought)
+            increments = self.increment(declared).over_time(steps)
+            fires = (self.spikes.over_time(steps) != 0).expand_as(increments)
             start = self.view.carry.traces.get(key)
-            start = torch.zeros_like(brought[0]) if start is None else start
-            clock = torch.arange(1, steps + 1, device=brought.device).reshape(-1, *(1,) * (brought.ndim - 1))
+            start = torch.zeros_like(increments[0]) if start is None else start
+            clock = torch.arange(1, steps + 1, device=increments.device).reshape(-1, *(1,) * (increments.ndim - 1))
             last = torch.where(fires, clock, 0).cummax(0).values  # the step of the last spike, from 1; 0 for none yet
-            values = torch.cat([start[None], brought]).gather(0, last)
-            after = values * declared.decay ** (clock - last).to(brought.dtype)
+            values = torch.cat([start[None], increments]).gather(0, last)
+            after = values * declared.decay ** (clock - last).to(increments.dtype)
             self.view.carry.traces[key] = after[-1]
             before = declared.decay * torch.cat([start[None], after[:-1]])
             self.view.traced[key], self.view.traced[f"before.{key}"] = after, before

@@ -1,4 +1,4 @@
-"""From gradients to new parameters, each by its kind and at its rate."""
+"""The optimiser: from gradients to new parameters, each by its kind of update and its rate."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Group(NamedTuple):
     """Parameters that are changed together.
 
     Args:
-        names: of the parameters.
-        update: changes them.
+        names: the names of the parameters.
+        update: the function that changes them.
         rate: learning rate, >= 0.
         decay: L2 decay, >= 0.
     """
@@ -36,28 +36,29 @@ class Group(NamedTuple):
 
     @property
     def fused(self) -> bool:
-        """Whether one call changes all of it: it either returns, or has changed nothing."""
+        """Whether one call changes the whole group, so that a call that fails has changed nothing."""
         return isinstance(self.update, Adam)
 
 
 class Earlier(NamedTuple):
-    """Copies from before something changed parameters.
+    """Copies of parameters, and of the optimiser's buffers, before a change.
 
     Args:
         parameters: by name.
-        kept: by name, what the optimiser kept of each, by torch's names.
+        buffers: by name, what the optimiser stores of each between updates, by torch's names.
     """
 
     parameters: dict[str, Tensor]
-    kept: dict[str, dict[str, Tensor]]
+    buffers: dict[str, dict[str, Tensor]]
 
 
 class Optimiser:
-    """Parameters by kind, those of one rate in a group; they are changed in place, all of them or none.
+    """The optimiser of all parameters, which changes them in place, all of them or none.
 
     Args:
         parameters: by name, "<layer>.<...>".
-        kinds: of each parameter, a text that `update_of` reads; none is the change as the rule's text gives it.
+        kinds: the kinds of each parameter, a text that `update_of` reads; "none" adds the change of the rule's text
+            itself.
         rates: learning rate of each parameter; 1 where the kind is none.
         weight_decay: L2, of the weights of connections, >= 0.
 
@@ -71,7 +72,7 @@ class Optimiser:
         self.kinds = dict(kinds)
         updates = {kind: update_of(kind) for kind in sorted(set(kinds.values()))}
         self.parameters = parameters
-        self.kept: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
+        self.buffers: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
         members: dict[tuple[str, float, float], list[str]] = {}
         for name in parameters:
             rate = 1.0 if kinds[name] == "none" else rates[name]
@@ -86,17 +87,17 @@ class Optimiser:
         Args:
             gradients: by parameter, averaged over samples.
             fraction: share of the learning rates, >= 0.
-            unless: one truth value () on the device: where it is true, nothing changes there; None for none.
+            unless: one truth value () on the device: if it is true, nothing changes; None to change always.
         """
         self.step_together([(gradients, fraction)], unless)
 
     @torch.no_grad()
     def step_together(self, parts: Sequence[tuple[Mapping[str, Tensor], float]], unless: Tensor | None = None) -> None:
-        """Change the parameters of several sets of gradients; where one cannot be changed, none is.
+        """Change parameters by several sets of gradients, all of them or none.
 
         Args:
             parts: gradients by parameter, and the share of the learning rates, of each set.
-            unless: one truth value () on the device: where it is true, nothing changes there; None for none.
+            unless: one truth value () on the device: if it is true, nothing changes; None to change always.
         """
         work = [
             (group, names, gradients, fraction)
@@ -104,14 +105,15 @@ class Optimiser:
             for group in self.groups
             if (names := [name for name in group.names if name in gradients])
         ]
-        # The largest group comes last: one call of a fused kernel is whole in itself, and needs no copies.
+        # The largest group comes last: one call of a fused kernel either succeeds or changes nothing, so it needs no
+        # copies.
         work.sort(key=lambda one: (one[0].fused, sum(self.parameters[name].numel() for name in one[1])))
         last = work[-1][1] if work and work[-1][0].fused else []
         earlier = self.copy([name for _, names, *_ in work if names is not last for name in names])
-        earlier.kept.update({name: dict(self.kept[name]) for name in last})
+        earlier.buffers.update({name: dict(self.buffers[name]) for name in last})
         try:
             for group, names, gradients, fraction in work:
-                members = [Member(self.parameters[name], gradients[name], self.kept[name]) for name in names]
+                members = [Member(self.parameters[name], gradients[name], self.buffers[name]) for name in names]
                 if unless is None:
                     group.update(members, group.rate * fraction, group.decay)
                 else:
@@ -121,20 +123,22 @@ class Optimiser:
             raise
 
     def copy(self, names: Iterable[str]) -> Earlier:
-        """Copies of parameters and of what is kept of them."""
+        """Copy parameters and their buffers."""
         listed = list(names)
-        copies = {name: {key: value.clone() for key, value in self.kept[name].items()} for name in listed}
+        copies = {name: {key: value.clone() for key, value in self.buffers[name].items()} for name in listed}
         return Earlier({name: self.parameters[name].clone() for name in listed}, copies)
 
     @torch.no_grad()
     def put_back(self, earlier: Earlier) -> None:
-        """Undo all that has happened since `copy` gave these."""
+        """Undo all changes since `copy` returned these copies."""
         for name, value in earlier.parameters.items():
             self.parameters[name].copy_(value)
-        self.kept.update(earlier.kept)
+        self.buffers.update(earlier.buffers)
 
     def keeps(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """The names and shapes that `state` holds once the parameters of these names have changed, without numbers."""
+        """Tensors with the names and shapes that `state` has after these parameters have changed; their values are not
+        those.
+        """
         chosen = set(names)
         states: dict[str, dict[str, Tensor]] = {}
         for group in self.groups:
@@ -145,19 +149,17 @@ class Optimiser:
         return _flat(states)
 
     def state(self) -> dict[str, Tensor]:
-        """The state that is kept of the parameters between updates, such as momenta and counts, by
-        "<parameter>/<quantity>".
-        """
-        return _flat(self.kept)
+        """The buffers of the parameters between updates, such as momenta and counts, by "<parameter>/<quantity>"."""
+        return _flat(self.buffers)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what `state` gave, in place of what is kept."""
-        self.kept = {name: {} for name in self.parameters}
+        """Replace the buffers by a result of `state`."""
+        self.buffers = {name: {} for name in self.parameters}
         for path, value in state.items():
             name, key = path.rsplit("/", 1)
             here = self.parameters[name]
             dtype = value.dtype if key == "step" else here.dtype
-            self.kept[name][key] = value.to(here.device, dtype, copy=True)
+            self.buffers[name][key] = value.to(here.device, dtype, copy=True)
 
 
 def _as_it_is() -> Descent:
@@ -173,8 +175,8 @@ KINDS: dict[str, Callable[..., Update]] = {
     "none": _as_it_is, "sgd": Descent, "momentum": _momentum, "adam": Adam, "adamw": AdamW,
     "rmsprop": RootMeanSquare, "pid": Pid,
 }  # fmt: skip
-"""How a parameter is changed: by the text's change as it is (none), or by an optimiser, whose options its function
-takes.
+"""The kinds of updates by name: the change of the text itself (none), or an optimiser, whose function takes the
+options.
 """
 
 
@@ -197,11 +199,11 @@ def update_of(kind: str) -> Update:
 
 
 def optimiser_of(model: Model, parameters: Parameters, settings: LearningSettings) -> Optimiser:
-    """A model's optimiser: whatever reads out, of a layer of its own too, learns by the read-out's kind and rate.
+    """A model's optimiser: all read-outs, including those of single layers, learn by the read-out's kind and rate.
 
     Args:
-        model: its rule decides what the settings leave open.
-        parameters: all that the model learns, its signal's own among them.
+        model: the model, whose rule decides what the settings leave open.
+        parameters: all parameters that learn, including those of the signal.
         settings: kinds of change, rates and weight decay.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The prediction of a pass against its target: the read-out's third factor, and the error that others are taught by."""
+"""The prediction of a pass and its target: the read-out's third factor, and the error that other layers learn from."""
 
 from __future__ import annotations
 
@@ -20,26 +20,37 @@ class Output(NamedTuple):
     """Prediction and error of a pass.
 
     Args:
-        p: prediction, (B, O); or what it is at each step, (T, B, O), where steps count one by one.
+        p: prediction, (B, O); or one at each step, (T, B, O), if each step has an error of its own.
         y: its target, likewise.
-        m: derivative of the rule's loss by the average output, (B, O); or by the output of each step, (T, B, O). Then p
-            and y are divided by the number of steps that count, as m is, and are 0 at the others.
+        m: derivative of the rule's loss with respect to the average output, (B, O), or to the output of each step, (T,
+            B, O). In the second case p, y and m are divided by the number of steps that count, and are 0 at all others.
     """
 
     p: Tensor
     y: Tensor
     m: Tensor
 
+    def of_neurons(self, per_class: int) -> Output:
+        """Hand prediction and error of each class to all its read-out neurons.
+
+        Args:
+            per_class: number of read-out neurons of each class, >= 1.
+
+        Returns:
+            Values of (B, O * per_class).
+        """
+        return self if per_class == 1 else Output(*(value.repeat_interleave(per_class, -1) for value in self))
+
     def spread(self, steps: int, start: int, stop: int) -> Output:
         """Divide the output of a window's steps by the steps of a trial, over which the value of a text is summed.
 
         Args:
-            steps: of the trial, T.
+            steps: the steps of the trial, T.
             start: first step of the window.
-            stop: the step behind its last one.
+            stop: the step after its last one.
 
         Returns:
-            Values of (B, O), or of (stop - start, B, O).
+            The divided values, (B, O) or (stop - start, B, O).
         """
         if self.m.ndim == 3:
             return Output(*(value[start:stop] for value in self))
@@ -53,10 +64,10 @@ def compare_output(rule: Rule, output: Tensor, labels: Tensor, task: Task = "cla
         rule: names the loss and its targets.
         output: average over time of the read-out's output, (B, O); or its output at some steps, (B, n, O).
         labels: targets of the task, for each sample or each of these steps: class indices, or vectors of O.
-        task: what the targets are.
+        task: the kind of targets.
 
     Returns:
-        Prediction, target and error, of the output's shape. For cross-entropy the prediction is softmax(output), or of
+        Prediction, target and error, of the output's shape. For cross-entropy the prediction is softmax(output), or for
         several labels sigmoid(output), in 0..1.
     """
     target = target_rows(labels, output.shape[-1], output)
@@ -71,18 +82,18 @@ def compare_output(rule: Rule, output: Tensor, labels: Tensor, task: Task = "cla
 
 
 def compare_steps(rule: Rule, outputs: Tensor, labels: Tensor, task: Task, scored: int) -> Output:
-    """Prediction and error of a pass whose steps count one by one.
+    """Prediction and error of a pass in which each step has an error of its own.
 
     Args:
         rule: names the loss and its targets.
         outputs: the read-out's output at each step, (T, B, O).
         labels: targets of the task.
-        task: what the targets are.
-        scored: how many of the last steps count, 1 .. T.
+        task: the kind of targets.
+        scored: the number of last steps that count, 1 .. T.
 
     Returns:
-        Prediction, target and error for each step, (T, B, O): of the step's own output, or of the average over the
-        steps that count; divided by their number, and 0 at the steps before them.
+        Prediction, target and error for each step, (T, B, O): computed from the output of the step or from the average
+        over the steps that count, divided by their number, and 0 at earlier steps.
     """
     first, last = len(outputs) - scored, outputs[len(outputs) - scored :]
     if task in PER_STEP or rule.errors == "step":
@@ -100,13 +111,13 @@ def compare_steps(rule: Rule, outputs: Tensor, labels: Tensor, task: Task, score
 def metrics_of(
     scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor], scoring: Scoring = Scoring()  # noqa: B008
 ) -> dict[str, float]:  # fmt: skip
-    """Figures of a batch, as numbers.
+    """The figures of a batch, as numbers.
 
     Args:
         scores: one per sample and output, (B, O), or for each step, (B, T, O).
         labels: class indices (B,), or the targets of another task.
         spikes: by layer, number of spikes per sample.
-        scoring: what scores are held against.
+        scoring: the targets and the loss that scores are compared with.
 
     Returns:
         "loss", for classes the cross-entropy of the scores in nats; "accuracy", in 0..1, or the figures of another task
@@ -118,10 +129,10 @@ def metrics_of(
 def metrics_on_device(
     scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor], scoring: Scoring = Scoring()  # noqa: B008
 ) -> dict[str, Tensor]:  # fmt: skip
-    """The figures of `metrics_of` as tensors, for devices that are not waited for.
+    """The figures of `metrics_of` as tensors, so that nothing waits for the device.
 
     Args:
-        scores, labels, spikes, scoring: as there.
+        scores, labels, spikes, scoring: as in `metrics_of`.
 
     Returns:
         The same figures by the same names, () each.

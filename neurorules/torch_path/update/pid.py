@@ -1,4 +1,4 @@
-"""A controller as an optimiser: proportional, integral and differential parts of the gradient."""
+"""A PID controller as an optimiser: proportional, integral and differential parts of the gradient."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from neurorules.torch_path.update.updates import Member
 @ranged("optimizer 'pid'")
 @dataclass(frozen=True)
 class Pid:
-    """A controller: dK = -rate (kp G + ki sum G + kd (G - G before)).
+    """A PID controller: dK = -rate (kp G + ki sum G + kd (G - G before)).
 
-    Source: our reading of the distributed PID control of Jiang 2024 (arXiv 2411.14468), whose law is not public.
+    Source: our reading of the distributed PID control of Jiang 2024 (arXiv 2411.14468), whose update law is not public.
 
     Args:
         kp, ki, kd: gains of the gradient itself, of its running sum, and of its change since the update before.
-        keep: share of the sum that is kept at each update; 1 is the pure integral, which forgets nothing.
+        keep: the share of the sum that is kept at each update; 1 gives the pure integral.
     """
 
     kp: NonNegative = 1.0

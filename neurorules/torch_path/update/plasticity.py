@@ -31,18 +31,18 @@ def learn_layer(
     """Evaluate a layer's texts over one window, and add the changes to `sums`.
 
     Args:
-        view: what the texts see.
-        texts: of the rule; those of other roles and phases are passed over.
+        view: the local view on which the texts are evaluated.
+        texts: the texts of the rule; those of other roles and phases are skipped.
         statistics: running statistics of the layer's updates, by name.
-        sums: takes the changes, and the window's statistics.
+        sums: the sums that changes and statistics of the window are added to.
 
     Returns:
-        What the text `sent` gives, or else the post factor of the layer's last synaptic product, with respect to the
-        raw current, (T, B, *shape) or constant (B, *shape): what signals that come from above carry on. None where no
-        text changes weights.
+        The value of the text `sent`, or else the post factor of the layer's last synaptic product with respect to the
+        raw current, (T, B, *shape) or constant (B, *shape). Signals that come from above carry it to the layers below.
+        None if no text changes weights.
 
     Raises:
-        UserError: a text that needs all steps at once, or a matrix of synapses that the layer does not have.
+        UserError: a text needs all steps at once, or a dense layer.
     """
     handed: Tensor | None = None
     sent: Tensor | None = None
@@ -74,7 +74,8 @@ def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: s
     if group.eligibility is not None:
         return _change_by_eligibility(view, group, group.eligibility, entries, factors, name)
     pres = [pre_factor(view, entry, group) for entry in entries]
-    # Where nothing presynaptic varies in time, the post factor's average over time is all that counts, and exact.
+    # If the presynaptic factor is constant in time, only the average of the post factor over time matters, and is
+    # exact.
     post = factors.of_current(group, name, every=any(pre is None or not pre.constant for pre in pres))
     for entry, pre in zip(entries, pres, strict=True):
         weights = view.layer.weight_name(entry)
@@ -114,9 +115,13 @@ def _scaled(view: LocalView, group: Group, w: Tensor, change: Tensor) -> Tensor:
 
 
 def _change_neurons(view: LocalView, parameter: str, group: Group, factors: PostFactors, name: str) -> None:
-    """Change a parameter of the neurons (their bias), or a signal's own in its phase (a target embedding)."""
+    """Change a parameter of the neurons (their bias), or a parameter of the signal in its phase (a target
+    embedding).
+    """
     changed = f"{view.layer.name}.{parameter}"
-    unused = parameter == "b" and view.activity.current is None  # driven from outside alone: no bias took part
+    unused = (
+        parameter == "b" and view.activity.current is None
+    )  # only an injected current drives the layer, and the bias has no effect
     if changed not in view.parameters or unused:
         return
     total = factors.total_of_neurons(group)
@@ -131,5 +136,5 @@ def _change_neurons(view: LocalView, parameter: str, group: Group, factors: Post
     elif view.context is not None:
         total = torch.tensordot(view.context.T, total, 1)
     else:
-        total = total.clone()  # of one step it may be a view, and what is summed up is changed in place
+        total = total.clone()  # for a single step it may be a view, and sums are changed in place
     factors.sums.add(changed, total)

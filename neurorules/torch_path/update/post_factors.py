@@ -1,6 +1,7 @@
-"""The making of post factors: in one fused scan where the text's form allows, by evaluating the text otherwise.
+"""Computation of post factors: in one fused scan if the form of the text allows it, and otherwise by evaluating the
+text.
 
-Both give the same numbers; the general way is the meaning, and the only one on devices without compiled scans.
+Both give the same numbers; evaluation defines the meaning, and is the only way on devices without compiled scans.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from neurorules.torch_path.update.neuron_traces import Neurons
 
 
 class Total(NamedTuple):
-    """A sum over time as a scan left it. It is multiplied only where it is read.
+    """A sum over time as a scan computed it, to be scaled when it is read.
 
     Args:
         values: the sum, (B, *shape).
-        scale: what makes it the sum with the third factor's own constant.
+        scale: the factor that turns it into the sum with the constant of the third factor.
     """
 
     values: Tensor
@@ -40,14 +41,14 @@ class Total(NamedTuple):
 
 @dataclass
 class PostFactors:
-    """Makes the post factors of one layer's texts in one phase and window, and gathers their statistics.
+    """Computes the post factors of one layer's texts in one phase and window, and collects their statistics.
 
     Args:
-        view: what the texts see.
-        statistics: running ones of updates, by name.
-        sums: takes this window's.
-        totals: sums over time that scans have made, by whether they read `kept_post`, by factor of the membrane, and by
-            whether they ran backwards.
+        view: the local view on which the texts are evaluated.
+        statistics: running statistics of updates, by name.
+        sums: the sums that the statistics of this window are added to.
+        totals: sums over time that scans have computed. The key says whether they read `kept_post`, the factor of the
+            membrane, and whether they ran backwards.
     """
 
     view: LocalView
@@ -56,18 +57,18 @@ class PostFactors:
     totals: dict[tuple[bool, str, bool], Total] = field(default_factory=dict)
 
     def of_current(self, group: Group, name: str, every: bool) -> Series:
-        """Post factor with respect to the current that the weights bring.
+        """The post factor with respect to the synaptic current.
 
         Args:
-            group: of a text.
-            name: of the update's statistics.
-            every: whether each step counts; otherwise its average over time will do.
+            group: the group of a text.
+            name: the name of the update's statistics.
+            every: whether the factor of each step is needed; otherwise its average over time is enough.
 
         Returns:
             The factor, (T, B, *shape) or constant (B, *shape).
 
         Raises:
-            UserError: the eligibility of a neuron whose state has no known derivative.
+            UserError: the text reads the eligibility of a neuron whose state has no known derivative.
         """
         fused = self._fused(group, name, every)
         if fused is not None:
@@ -79,10 +80,11 @@ class PostFactors:
         return Series.of(post, self.view.layer.shape)
 
     def of_step(self, group: Group) -> Tensor:
-        """Post factor with respect to the current of the same step alone, the normalisation's statistics held fixed.
+        """The post factor with respect to the current of the same step alone, with the normalisation's statistics held
+        fixed.
 
         Args:
-            group: of a text that goes through time.
+            group: the group of a text that goes through time.
 
         Returns:
             The factor, (T, B, *shape) or constant (B, *shape).
@@ -91,11 +93,11 @@ class PostFactors:
         return post if gain is None else post * gain
 
     def of_neurons(self, group: Group, name: str) -> Series:
-        """Post factor with respect to what reaches the neurons behind the normalisation, forwards in time.
+        """The post factor with respect to what reaches the neurons after the normalisation, forwards in time.
 
         Args:
-            group: of a text.
-            name: of the update's statistics.
+            group: the group of a text.
+            name: the name of the update's statistics.
 
         Returns:
             The factor, (T, B, *shape) or constant (B, *shape).
@@ -104,18 +106,18 @@ class PostFactors:
         return Series.of(post, self.view.layer.shape)
 
     def total_of_neurons(self, group: Group) -> Tensor | None:
-        """Sum over time of `of_neurons`, through the membrane where the text is eligible.
+        """The sum over time of `of_neurons`, carried through the membrane if the text has an eligibility.
 
         Args:
-            group: of a text.
+            group: the group of a text.
 
         Returns:
-            The sum, (B, *shape); None where no scan makes it.
+            The sum, (B, *shape); None if no scan computes it.
         """
         form, back = group.form, group.eligible
         if form is None or form.through or (back and not self.view.whole):
             return None
-        key = form.kept, form.factor, back
+        key = form.dropout, form.factor, back
         if key not in self.totals and self._scan(group, every=False) is None:
             return None
         total = self.totals[key]
@@ -155,18 +157,18 @@ class PostFactors:
             return None
         back = group.eligible and view.whole
         outer, inner = form.outer, form.inner
-        if back:  # statistics are those of the whole text, its constant included
+        if back:  # the statistics are those of the whole text, including its constant
             outer, inner, psi = 1.0, form.outer, psi._replace(scale=form.outer * psi.scale)
         m = view.m
-        if form.kept and view.activity.kept is not None:
-            m = m.like(m.values * view.activity.kept)
+        if form.dropout and view.activity.dropout_mask is not None:
+            m = m.like(m.values * view.activity.dropout_mask)
         scan = scans.reverse(
             m.flat(), view.activity.steps, _flat(dynamics.beta) if back else 0.0,
             scans.RESETS[dynamics.reset] if back else scans.Reset.NONE, v=v.reshape(*v.shape[:2], -1),
             v_threshold=_flat(dynamics.v_threshold), psi=psi, through=through, outer=outer, every=every,
         )  # fmt: skip
         if inner and scan.total is not None:
-            self.totals[form.kept, form.factor, back] = Total(scan.total.reshape(-1, *view.layer.shape), 1 / inner)
+            self.totals[form.dropout, form.factor, back] = Total(scan.total.reshape(-1, *view.layer.shape), 1 / inner)
         return scan
 
     def _value(self, group: Group, norm: NormAdjoint) -> Tensor:
@@ -178,14 +180,14 @@ class PostFactors:
 class NormAdjoint:
     """The function `through_norm` of texts: it carries a post factor back through the neurons' normalisation.
 
-    It gathers the statistics of the factors that it carries.
+    It collects the statistics of the factors that it carries.
 
     Args:
-        view: what the texts see.
-        statistics: running ones of the update; fresh ones if None.
-        sums: takes this window's.
-        name: of the statistics.
-        way: what the normalisation's mean and deviation are taken for (`Plasticity.statistics`).
+        view: the local view on which the texts are evaluated.
+        statistics: running statistics of the update; fresh ones if None.
+        sums: the sums that the statistics of this window are added to.
+        name: the name of the statistics.
+        way: how the normalisation's mean and deviation are treated (`Plasticity.statistics`).
     """
 
     view: LocalView
@@ -227,24 +229,24 @@ class NormAdjoint:
 
 
 def way_through(view: LocalView, averages: UpdateStatistics | None, way: Statistics) -> scans.Through | None:
-    """The way of a factor back through a layer's normalisation, as scans go it.
+    """The path of a factor back through a layer's normalisation, in the form that scans take.
 
     Args:
-        view: what the texts see.
-        averages: running ones of the update; fresh ones if None.
-        way: what the normalisation's mean and deviation are taken for (`Plasticity.statistics`).
+        view: the local view on which the texts are evaluated.
+        averages: running averages of the update; fresh ones if None.
+        way: how the normalisation's mean and deviation are treated (`Plasticity.statistics`).
 
     Returns:
-        The way; None for a normalisation that reads the batch.
+        The path; None for a normalisation that reads the batch.
     """
     layer, current = view.layer, view.activity.current
     if current is None or layer.normalisation is None or layer.normalisation.reads_batch:
         return None
     moving = averages if way == "moving" else None
-    moving = moving or first_update_statistics(layer.shape, current.brought.values)
+    moving = moving or first_update_statistics(layer.shape, current.synaptic.values)
     mean_d, mean_product = (flat(value.value, layer.shape) for value in moving)
     assert mean_d is not None and mean_product is not None
-    return scans.Through(current.brought.flat(), current.affine(layer.shape), mean_d, mean_product)
+    return scans.Through(current.synaptic.flat(), current.affine(layer.shape), mean_d, mean_product)
 
 
 def _flat(value: float | Tensor) -> float | Tensor:
@@ -255,8 +257,8 @@ def post_value(view: LocalView, expression: Expression, through_norm: Callable[[
     """Evaluate a postsynaptic factor over time.
 
     Args:
-        view: what the texts see.
-        expression: of the factor.
+        view: the local view on which the texts are evaluated.
+        expression: the expression of the factor.
         through_norm: carries a post factor back through the normalisation.
 
     Returns:
@@ -270,14 +272,14 @@ def post_value(view: LocalView, expression: Expression, through_norm: Callable[[
 
 
 def names_of_post(view: LocalView, expression: Expression) -> dict[str, Tensor | float]:
-    """The values of all that a postsynaptic factor reads, by name.
+    """The values of all variables that a postsynaptic factor reads, by name.
 
     Args:
-        view: what the texts see.
-        expression: of the factor.
+        view: the local view on which the texts are evaluated.
+        expression: the expression of the factor.
 
     Returns:
-        (T, B, *shape), constant (B, *shape), or a number each.
+        Each value is (T, B, *shape), constant (B, *shape), or a number.
     """
     return _post_names(view) | postsynaptic(view).names_of(expression, "_post")
 
@@ -290,7 +292,7 @@ def postsynaptic(view: LocalView) -> Neurons:
 
 def _post_names(view: LocalView) -> dict[str, Tensor | float]:
     names: dict[str, Tensor | float] = dict(view.constants)
-    names["kept_post"] = 1.0 if view.activity.kept is None else view.activity.kept
+    names["kept_post"] = 1.0 if view.activity.dropout_mask is None else view.activity.dropout_mask
     if view.m is not None:
         names["m_post"] = view.m.values
     if view.output is not None:

@@ -1,4 +1,4 @@
-"""Presynaptic factors of texts, and what becomes of them at every synapse."""
+"""Presynaptic factors of texts, and their products with postsynaptic factors at every synapse."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.neuron_traces import Neurons
 
 CENTRED_SPIKES = parse("S_pre - mean_pre")
-"""The presynaptic factor that is split: the mean of all rows is one row of products, and spikes stay sparse."""
+"""The presynaptic factor that is split in two: the mean takes one row of products, and the spikes stay sparse."""
 
 
 def pre_factor(view: LocalView, entry: Input, group: Group) -> Series | None:
     """The presynaptic factor of a group of products. The running mean of `S_pre - mean_pre` is left out of it.
 
     Args:
-        view: what the texts see.
+        view: the local view on which the texts are evaluated.
         entry: the connection.
-        group: of a text.
+        group: the group of a text.
 
     Returns:
-        The factor, (T, B, *pre) or constant (B, *pre); None where the eligibility needs one trace per synapse.
+        The factor, (T, B, *pre) or constant (B, *pre); None if the eligibility needs one trace per synapse.
 
     Raises:
-        UserError: an eligibility that needs all steps at once.
+        UserError: an eligibility needs all steps at once.
     """
     spikes = view.activity.pre[entry.name]
     if group.eligible:
@@ -41,12 +41,12 @@ def pre_factor(view: LocalView, entry: Input, group: Group) -> Series | None:
 
 
 def pre_value(view: LocalView, entry: Input, expression: Expression | None) -> Series:
-    """Evaluate a presynaptic factor as it stands, running means included.
+    """Evaluate a whole presynaptic factor, including running means.
 
     Args:
-        view: what the texts see.
+        view: the local view on which the texts are evaluated.
         entry: the connection.
-        expression: of the factor; None for 1.
+        expression: the expression of the factor; None for 1.
 
     Returns:
         The value, (T, B, *pre) or constant (B, *pre).
@@ -67,10 +67,10 @@ def pre_value(view: LocalView, entry: Input, expression: Expression | None) -> S
 def correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Series) -> Tensor:
     """The change of a connection by two factors.
 
-    Where only one of them varies in time, that one is summed first, which is exact.
+    If only one of them varies in time, it is summed first, which is exact.
 
     Args:
-        view: what the texts see.
+        view: the local view on which the texts are evaluated.
         entry: the connection.
         w: its weights.
         post: postsynaptic factor, (T, B, *shape) or constant (B, *shape).
@@ -90,11 +90,11 @@ def correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Serie
 
 
 def correlate_mean(view: LocalView, entry: Input, w: Tensor, post: Series) -> Tensor:
-    """The product that `correlate` would give if each row sent the inputs' running mean at every step: one row of
-    products.
+    """The result that `correlate` would have if each row sent the running mean of the inputs at every step; it takes
+    one row of products.
 
     Args:
-        view: what the texts see.
+        view: the local view on which the texts are evaluated.
         entry: the connection.
         w: its weights.
         post: postsynaptic factor, (T, B, *shape) or constant (B, *shape).

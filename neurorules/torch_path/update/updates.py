@@ -1,6 +1,6 @@
-"""The steps by which an optimiser's kinds change parameters: torch's own functions, without the classes around them.
+"""The updates of all optimisers by torch's own functions, without torch's classes around them.
 
-The classes import torch's compiler when the first one is made, which takes over a second per process.
+When the first of these classes is created, torch imports its compiler, which takes over a second.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from neurorules.language.ranges import BelowOne, Positive, ranged
 
 
 class Member(NamedTuple):
-    """One parameter and what changes it.
+    """One parameter with its gradient and the optimiser's buffers.
 
     Args:
         parameter: changed in place.
-        gradient: of the same shape.
-        kept: what its kind of update keeps of it between updates, by torch's names; empty before the first.
+        gradient: the gradient of the same shape.
+        buffers: the values that the optimiser stores for it between updates, by torch's names; empty before the first
+            one.
     """
 
     parameter: Tensor
     gradient: Tensor
-    kept: dict[str, Tensor]
+    buffers: dict[str, Tensor]
 
 
 Update = Callable[[Sequence[Member], float, float], None]
@@ -42,7 +43,7 @@ class Descent:
     """Gradient descent: b <- momentum b + gradient, then w <- w - rate b. Source: torch's SGD.
 
     Args:
-        momentum: share of b that is kept.
+        momentum: the share of b that remains.
         nesterov: whether w moves along gradient + momentum b instead.
     """
 
@@ -51,14 +52,14 @@ class Descent:
 
     def __call__(self, members: Sequence[Member], rate: float, decay: float) -> None:
         """Change parameters in place, at a learning rate, with `decay` w added to their gradients."""
-        buffers = [member.kept.get("momentum_buffer") for member in members]
+        buffers = [member.buffers.get("momentum_buffer") for member in members]
         torch_sgd(
             [member.parameter for member in members], [member.gradient for member in members], buffers, lr=rate,
             weight_decay=decay, momentum=self.momentum, dampening=0.0, nesterov=self.nesterov, maximize=False,
         )  # fmt: skip
         for member, buffer in zip(members, buffers, strict=True):
             if buffer is not None:
-                member.kept["momentum_buffer"] = buffer
+                member.buffers["momentum_buffer"] = buffer
 
 
 @ranged("optimizer 'rmsprop'")
@@ -68,7 +69,7 @@ class RootMeanSquare:
 
     Args:
         alpha: decay of the mean per update.
-        eps: what is added to the root.
+        eps: a number added to the root.
     """
 
     alpha: BelowOne = 0.99
@@ -82,8 +83,8 @@ class RootMeanSquare:
                 state["square_avg"] = torch.zeros_like(parameter)
         parameters, gradients, _ = zip(*members, strict=True)
         torch_rmsprop(
-            list(parameters), list(gradients), [m.kept["square_avg"] for m in members], [], [],
-            [m.kept["step"] for m in members], lr=rate, alpha=self.alpha, eps=self.eps, weight_decay=decay,
+            list(parameters), list(gradients), [m.buffers["square_avg"] for m in members], [], [],
+            [m.buffers["step"] for m in members], lr=rate, alpha=self.alpha, eps=self.eps, weight_decay=decay,
             momentum=0.0, centered=False,
         )  # fmt: skip
 
@@ -95,7 +96,7 @@ class Adam:
 
     Args:
         beta1, beta2: decays of the means of gradient and squared gradient per update.
-        eps: what is added to the denominator.
+        eps: a number added to the denominator.
     """
 
     beta1: BelowOne = 0.9
@@ -104,7 +105,7 @@ class Adam:
     decoupled: ClassVar[bool] = False
 
     def __call__(self, members: Sequence[Member], rate: float, decay: float, unless: Tensor | None = None) -> None:
-        """Change parameters in place, at a learning rate and with a weight decay; where the number `unless` () on the
+        """Change parameters in place, at a learning rate and with a weight decay; if the number `unless` () on the
         device is 1, nothing changes.
         """
         for parameter, _, state in members:
@@ -112,7 +113,7 @@ class Adam:
                 state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
                 state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         parameters, gradients, _ = zip(*members, strict=True)
-        means, squares, counts = ([m.kept[key] for m in members] for key in ("exp_avg", "exp_avg_sq", "step"))
+        means, squares, counts = ([m.buffers[key] for m in members] for key in ("exp_avg", "exp_avg_sq", "step"))
         torch_adam(
             list(parameters), list(gradients), means, squares, [], counts, fused=True, amsgrad=False, beta1=self.beta1,
             beta2=self.beta2, lr=rate, weight_decay=decay, eps=self.eps, maximize=False, found_inf=unless,
@@ -123,31 +124,31 @@ class Adam:
 @ranged("optimizer 'adamw'")
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam whose weight decay shrinks weights beside the gradient, and is not added to it. Source: Loshchilov & Hutter
-    2019.
+    """Adam whose weight decay shrinks the weights directly, and is not added to the gradient. Source: Loshchilov &
+    Hutter 2019.
     """
 
     decoupled: ClassVar[bool] = True
 
 
 def update_unless(wrong: Tensor, update: Update, members: Sequence[Member], rate: float, decay: float) -> None:
-    """An update of any kind that changes nothing where a truth value on the device says so. Nobody waits for it.
+    """An update of any kind that changes nothing if a truth value on the device is true. The CPU does not wait for it.
 
-    What a kind keeps from its first update on is 0 where that update was wrong.
+    Buffers that the first update creates are 0 if that update was not applied.
 
     Args:
         wrong: the truth value, ().
-        update: the kind.
-        members: parameters and gradients.
+        update: the function that changes the parameters.
+        members: the parameters with their gradients.
         rate: learning rate, >= 0.
         decay: L2 decay, >= 0.
     """
     if isinstance(update, Adam):
         update(members, rate, decay, wrong.float())
         return
-    before = [(m.parameter.clone(), {key: value.clone() for key, value in m.kept.items()}) for m in members]
+    before = [(m.parameter.clone(), {key: value.clone() for key, value in m.buffers.items()}) for m in members]
     update(members, rate, decay)
     for member, (parameter, state) in zip(members, before, strict=True):
         member.parameter.copy_(torch.where(wrong, parameter, member.parameter))
-        for key, value in member.kept.items():
-            member.kept[key] = torch.where(wrong, state.get(key, torch.zeros_like(value)), value)
+        for key, value in member.buffers.items():
+            member.buffers[key] = torch.where(wrong, state.get(key, torch.zeros_like(value)), value)

@@ -24,18 +24,18 @@ SpikeRows = Sequence[tuple[int, int, int, float]]
 
 @runtime_checkable
 class Exporter(Protocol):
-    """An exporter, which the `ENTRY` of a format builds. It writes a whole trace, and returns the files, the main one
-    first.
+    """An exporter, which the `ENTRY` of a format builds. It writes a whole trace, and returns the files, with the main
+    one first.
 
-    A module may have a `READER` beside it, a function from the main file to `SpikeRows` by layer; the contract suite
-    then holds the format to every spike.
+    A module may also have a `READER`, a function from the main file to `SpikeRows` by layer; the contract suite then
+    checks every spike.
     """
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
-        """Write all of `reader` to the file or folder `out`, which lies in a new folder of its own until it is whole.
+        """Write all of `reader` to the file or folder `out`, which is in a temporary folder until it is complete.
 
         Raises:
-            UserError: a missing package, or a trace that the format cannot hold.
+            UserError: a package is missing, or the format cannot hold the trace.
         """
         ...
 
@@ -46,14 +46,14 @@ def export(trace: Path, to: str, out: Path) -> list[Path]:
     Args:
         trace: the HDF5 file that was recorded.
         to: an exporter and its options, such as "npz" or "npz:compress=false".
-        out: the new file or, for formats of several files, folder; folders on the way are made.
+        out: the new file or, for formats of several files, folder; missing folders are created.
 
     Returns:
         The files written, the main one first.
 
     Raises:
-        UserError: unknown format or option, a missing package, a damaged trace, a place that cannot be written, or
-            where something of another kind stands.
+        UserError: a format or an option is unknown, a package is missing, the trace is damaged, or `out` cannot be
+            written or is something of another kind.
     """
     exporter: Exporter = exporters.make(to)
     with TraceReader(trace) as reader:

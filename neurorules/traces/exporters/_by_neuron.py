@@ -11,10 +11,11 @@ from neurorules.traces.blocks import EventBlock, event_blocks
 from neurorules.traces.exporters._time import Axis
 from neurorules.traces.store import TraceReader
 
-# A count of 2 to this many is so many spikes within the step; any other value stays one spike with a value.
+# A count from 2 to this number is exported as several spikes within the step; any other value as one spike with a
+# value.
 MOST = 100
 
-# Spikes looked at together; a block of trains has some times as many.
+# The number of spikes that are read together; a block of trains has several times as many.
 BLOCK = 1 << 18
 
 
@@ -36,7 +37,9 @@ class _Spread(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """(N,) spike times by neuron, counts spread; and whether all values are then 1."""
+    """The number of spike times of each neuron (N,), with counts as several spikes, and whether all values are then
+    1.
+    """
 
     counts: np.ndarray
     plain: bool
@@ -56,7 +59,7 @@ def sizes(reader: TraceReader, layer: str) -> Sizes:
 def trains(reader: TraceReader, layer: str, counts: np.ndarray, axis: Axis, size: int = 1 << 21) -> Iterator[Trains]:
     """The trains of a layer, in blocks of whole trains and at most `size` spike times, if one fits.
 
-    Each block is one pass over the layer's spikes: nothing is sorted on disk, and what it holds is a block.
+    Each block is one pass over the layer's spikes: nothing is sorted on disk, and memory holds one block.
     """
     ends = np.cumsum(counts)
     first = 0

@@ -1,4 +1,4 @@
-"""Writing of exported files and folders completely or not at all."""
+"""Writing exported files and folders completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from neurorules.runs.outputs import check_kind, check_output, kind_of
 
 
 def check_free(path: Path) -> None:
-    """Refuse a place where a folder may not be made.
+    """Refuse a path at which a folder must not be created.
 
     Raises:
         UserError: `path` is a file, or a folder with something in it.
@@ -26,10 +26,11 @@ def check_free(path: Path) -> None:
 
 @contextmanager
 def staged(out: Path) -> Iterator[Path]:
-    """A place of the same name in a temporary folder: what is made there takes its place beside `out`, all or nothing.
+    """A path of the same name in a temporary folder. The files that are created there are moved to `out`, all of them
+    or none.
 
     Raises:
-        UserError: something of another kind stands where one of the new files or folders belongs.
+        UserError: one of the new files or folders would replace something of another kind.
     """
     folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.stem}.", suffix=".tmp"))
     try:

@@ -14,10 +14,10 @@ from neurorules.traces.store import TraceReader
 
 @contextmanager
 def patient_file(path: Path, reader: TraceReader) -> Iterator[PatientFile]:
-    """A file for whatever writes HDF5 from a trace inside the block; once the disk refuses, the trace is read no more.
+    """A file for code that writes HDF5 from a trace inside the block. If a write fails, reading the trace stops.
 
     Raises:
-        OSError: the disk did not take all of it.
+        OSError: not everything could be written.
     """
     with PatientFile(path) as file:
         reader.before_reading = file.check

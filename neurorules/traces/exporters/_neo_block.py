@@ -27,12 +27,12 @@ MANY = 50_000
 
 
 def write(reader: TraceReader, path: Path, millivolts: float, by_layer: bool) -> None:
-    """Write all of a trace; see `nix` for what goes where.
+    """Write all of a trace; see `nix` for the layout.
 
     Args:
         reader: the trace.
         path: the file.
-        millivolts: from rest to threshold.
+        millivolts: the distance from rest to threshold.
         by_layer: whether a layer's spikes are one train.
     """
     spiking = [layer for layer in reader.layers if SPIKES in reader.variables(layer)]
@@ -51,7 +51,7 @@ def write(reader: TraceReader, path: Path, millivolts: float, by_layer: bool) ->
 
 @contextmanager
 def _opening(file: PatientFile) -> Iterator[None]:
-    """Inside the block nixio, which opens files by name only, writes into a file that is open."""
+    """Inside the block, nixio, which otherwise opens files only by name, writes into an open file."""
 
     def access() -> h5py.h5p.PropFAID:
         properties = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
@@ -67,7 +67,9 @@ def _opening(file: PatientFile) -> Iterator[None]:
 
 
 class _Recording(neo.Block):
-    """A block whose segments are made when they are asked for, one at a time: a recording need not fit in memory."""
+    """A block whose segments are created one at a time when they are read, so that a recording need not fit in
+    memory.
+    """
 
     def __init__(self, reader: TraceReader, millivolts: float, by_layer: bool) -> None:
         super().__init__(name="neurorules", description=f"rule {reader.header.rule}", header=header_text(reader))

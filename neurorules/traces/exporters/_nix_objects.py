@@ -1,8 +1,8 @@
-"""Spike trains and signals as NIX holds them, laid into its HDF5 file as Neo's own NixIO lays them, in less time.
+"""Fast writing of spike trains and signals into NIX's HDF5 files, in the same layout as Neo's own NixIO.
 
-nixio opens, searches and stamps each object again for every attribute that it writes. Here an object is made once with
-all that it has. The layout is that of NIX 1.2 (https://github.com/G-Node/nixpy): groups and attributes of an entity, a
-section of properties for its annotations, and links from the block and from the segment to it.
+nixio opens, searches and stamps each object again for every attribute that it writes. Here an object is written once
+with all of its attributes. The layout is that of NIX 1.2 (https://github.com/G-Node/nixpy): groups and attributes of an
+entity, a section of properties for its annotations, and links from the block and from the segment to it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TEXT_TYPE = h5t.py_create(TEXT, logical=True)
 SCALAR, ONE = h5s.create(h5s.SCALAR), h5s.create_simple((1,))
 ORDERED = h5p.create(h5p.GROUP_CREATE)
 ORDERED.set_link_creation_order(h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED)
-"""NIX lists what a group holds in the order in which it was made."""
+"""NIX lists the content of a group in the order of creation."""
 
 
 class _Places(NamedTuple):
@@ -37,14 +37,14 @@ class _Places(NamedTuple):
 
     @classmethod
     def of(cls, nixblock: Any, nixgroup: Any) -> _Places:
-        """Those of a block and a segment; what is missing is made."""
+        """The groups of a block and a segment; missing ones are created."""
         block, segment, metadata = (one._h5group.group.id for one in (nixblock, nixgroup, nixgroup.metadata))
         inside = ((block, "data_arrays"), (block, "multi_tags"), (segment, "data_arrays"), (segment, "multi_tags"))
         return cls(*(_child(parent, name) for parent, name in (*inside, (metadata, "sections"))))
 
 
 class QuickNixIO(NixIO):
-    """Neo's NixIO, which writes spike trains and analog signals by itself, and leaves all else to Neo."""
+    """Neo's NixIO, which writes spike trains and analog signals by itself, and leaves everything else to Neo."""
 
     def write_block(self, block: Any, use_obj_names: bool = False) -> None:
         """Write a block of Neo, as `NixIO.write_block` does."""
@@ -118,7 +118,7 @@ _UNITS: dict[str, str] = {}
 
 
 def _unit(value: Any) -> str:
-    """NIX's name for the unit of a quantity, which takes Neo a while to find out; "" for what is none."""
+    """NIX's name for the unit of a quantity, which Neo computes slowly; "" without a unit."""
     if not hasattr(value, "dimensionality"):
         return ""
     key = value.dimensionality.string
@@ -128,7 +128,7 @@ def _unit(value: Any) -> str:
 
 
 def _child(parent: h5g.GroupID, name: str) -> h5g.GroupID:
-    """A group inside another one, which is made where it is missing."""
+    """A group inside another one, which is created if it is missing."""
     return h5g.open(parent, name.encode()) if name.encode() in parent else _group(parent, name)
 
 
@@ -148,7 +148,7 @@ def _entity(parent: h5g.GroupID, name: str, kind: str) -> tuple[h5g.GroupID, str
 
 
 def _identify(owner: Any, name: str) -> str:
-    """Write an id, a name and times as attributes; the id."""
+    """Write an id, a name and times as attributes, and return the id."""
     identity, now = str(uuid4()), strftime("%Y%m%dT%H%M%S", gmtime())
     for key, value in (("entity_id", identity), ("name", name), ("created_at", now), ("updated_at", now)):
         _attribute(owner, key, value)
@@ -186,9 +186,9 @@ class _Sections:
         """Write one section and its properties.
 
         Args:
-            parent: what holds sections.
+            parent: the group that contains sections.
             name: the name of the section.
-            kind: type of the entity.
+            kind: the type of the entity.
             about: annotations by name: texts, numbers, and quantities of one number.
             columns: annotations with one value for each spike.
 
@@ -242,7 +242,7 @@ def _array(value: Any) -> np.ndarray:
 
 
 def _rename(entity: h5g.GroupID, name: str) -> str:
-    """Give a copy of an entity a name and an id of its own; the id."""
+    """Give a copy of an entity its own name and id, and return the id."""
     identity = str(uuid4())
     _rewrite(entity, b"entity_id", identity)
     _rewrite(entity, b"name", name)

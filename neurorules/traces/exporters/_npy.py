@@ -53,10 +53,10 @@ class GrowingNpy:
 
 
 def pack(archive: zipfile.ZipFile, name: str, path: Path) -> None:
-    """Put a file into an archive, with the date at which ZIP begins, so that equal contents give equal bytes.
+    """Put a file into an archive, with the earliest date of ZIP, so that equal contents give equal bytes.
 
     Args:
-        archive: open for writing; its way of compression is used.
+        archive: an archive that is open for writing, with its way of compression.
         name: the name of the new entry.
         path: the file.
     """

@@ -24,8 +24,8 @@ from neurorules.traces.exporters._units import NWB, THRESHOLD
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
 
-# NWB Inspector takes a series that is wider than long for a transposed one, as a crude guess. A population wider than
-# its recording is cut into series that are not, up to this many; beyond, the guess is the lesser evil.
+# NWB Inspector reports a series that is wider than long as transposed. A population that is wider than its recording is
+# split into narrower series, up to this number of them; above it, the report is the smaller problem.
 MOST_PARTS = 16
 
 TRIALS = {
@@ -36,17 +36,17 @@ TRIALS = {
     "epoch": "epochs that the network had learned, -1 if not told",
 }
 
-# NCBI's entry for no species in particular; archives ask for one.
+# NCBI's entry for no particular species; archives require an entry.
 UNIDENTIFIED = "http://purl.obolibrary.org/obo/NCBITaxon_32644"
 
 
 def write(reader: TraceReader, path: Path, volts: float, gap: int) -> None:
-    """Write all of a trace; see `nwb` for what goes where.
+    """Write all of a trace; see `nwb` for the layout.
 
     Args:
         reader: the trace.
         path: the file.
-        volts: from rest to threshold.
+        volts: the distance from rest to threshold.
         gap: steps between samples.
     """
     axis = Axis(reader.steps, gap, seconds(reader))
@@ -65,7 +65,7 @@ def write(reader: TraceReader, path: Path, volts: float, gap: int) -> None:
 
 def _new_file(reader: TraceReader) -> NWBFile:
     header = header_text(reader)
-    # A trace has no date of its own but its file's.
+    # A trace has no date except for that of its file.
     recorded = datetime.fromtimestamp(reader.path.stat().st_mtime, tz=UTC)
     return NWBFile(
         session_description=f"Spiking network trained with the rule {reader.header.rule}, recorded by neurorules",
@@ -139,7 +139,9 @@ def _units(reader: TraceReader, axis: Axis) -> Units | None:
 def _ragged(
     name: str, description: str, blocks: Iterator[np.ndarray], counts: np.ndarray, row: tuple[int, ...] = ()
 ) -> list[VectorData]:
-    """A column of several values a unit, after its index: hdmf asks no length of a stream whose index it has met."""
+    """A column of several values for each unit, after its index: hdmf asks no length of a stream whose index it has
+    met.
+    """
     data = VectorData(name=name, description=description, data=streamed(blocks, (int(counts.sum()), *row), np.float64))
     return [VectorIndex(name=f"{name}_index", target=data, data=np.cumsum(counts)), data]
 
@@ -156,7 +158,7 @@ def _series(reader: TraceReader, layer: str, variable: str, axis: Axis, volts: f
     parts = -(-neurons // length)
     width = neurons if parts > MOST_PARTS else length
     unit = reader.header.units.get(variable, "")
-    # In the data, not as a `conversion`: Neo knows factors of a thousand alone. Doubles give each float32 back.
+    # In the data, not as a `conversion`: Neo only knows factors of a thousand. Doubles represent each float32 exactly.
     scale = volts if unit == THRESHOLD else 1.0
     step = axis.dt * axis.steps / rows
     if axis.gap:

@@ -10,7 +10,7 @@ from hdmf.data_utils import AbstractDataChunkIterator, DataChunk
 
 
 class Stream(AbstractDataChunkIterator):
-    """Blocks of rows, laid one after the other on the first axis.
+    """Blocks of rows, concatenated along the first axis.
 
     Args:
         blocks: arrays (n, *row).

@@ -14,11 +14,11 @@ from neurorules.traces.writer import SPIKES
 SAMPLE_FIELDS = {
     ("index" if field == "data_index" else field): field for field in Sample._fields if field != "position"
 }
-"""A user's word for what is known of a sample -> the field of `Sample`; its position is the row itself."""
+"""The names of columns of samples, with the fields of `Sample`; the position of a sample is its row."""
 
 
 def sample_columns(reader: TraceReader) -> dict[str, np.ndarray]:
-    """(n,) int64 columns index, label, prediction, epoch: one entry a sample, in the order of the trace."""
+    """(n,) int64 columns index, label, prediction, epoch: one entry for each sample, in the order of the trace."""
     return {
         name: np.array([getattr(sample, field) for sample in reader], np.int64) for name, field in SAMPLE_FIELDS.items()
     }

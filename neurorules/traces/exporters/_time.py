@@ -32,12 +32,12 @@ class Axis:
         return sample.astype(np.int64) * (self.steps + self.gap)
 
     def intervals(self, samples: int) -> np.ndarray:
-        """(n, 2) begin and end of each sample."""
+        """The begin and the end of each sample, (n, 2)."""
         first = self.first(np.arange(samples))
         return np.stack([first, first + self.steps], axis=1) * self.dt
 
     def observed(self, samples: int) -> np.ndarray:
-        """(k, 2) begin and end of the stretches observed: one where no gap parts the samples."""
+        """(k, 2) begin and end of the observed intervals; a single one if there are no gaps between samples."""
         intervals = self.intervals(samples)
         return intervals if self.gap or not samples else np.array([[intervals[0, 0], intervals[-1, 1]]])
 
@@ -48,5 +48,7 @@ def seconds(reader: TraceReader) -> float:
 
 
 def middle_ms(reader: TraceReader, rows: int) -> np.ndarray:
-    """(rows,) middles in ms, since a sample's begin, of the rows that a variable has; one row per step if rows = T."""
+    """The middles of a variable's rows in ms since the beginning of the sample, (rows,); one row per step if rows =
+    T.
+    """
     return (np.arange(rows) + 0.5) * (reader.header.dt_ms * (reader.steps / rows if rows else 1.0))

@@ -5,21 +5,22 @@ from __future__ import annotations
 from neurorules.traces.store import TraceReader
 
 THRESHOLD = "threshold"
-"""The unit of a membrane that counts in thresholds: 0 is rest and 1 is threshold. Exporters scale it to a potential."""
+"""The unit of a membrane that counts in units of the threshold: 0 is rest and 1 is threshold. Exporters scale it to a
+potential."""
 NWB = {"": "dimensionless", THRESHOLD: "volts", "volt": "volts", "amp": "amperes", "coulomb": "coulombs"}
 """Names of units in NWB's best practices, in the plural. A unit that is missing here keeps its name."""
 QUANTITIES = {"": "dimensionless", THRESHOLD: "mV", "volt": "V", "amp": "A", "coulomb": "C"}
-"""Names of units in the package quantities, which Neo takes."""
+"""Names of units in the package quantities, which Neo uses."""
 
 
 def volts_per_threshold(reader: TraceReader, wanted: float | None) -> float:
-    """Say how many volts lie between rest and threshold.
+    """The number of volts between rest and threshold.
 
     Args:
         reader: the trace.
-        wanted: what the user asks for, > 0; None for what the trace says.
+        wanted: the user's value, > 0; None for that of the trace.
 
     Returns:
-        The volts; 20 mV where neither says it.
+        The volts; 20 mV if neither gives a value.
     """
     return wanted or reader.header.scale.get("threshold_mV", 20.0) / 1000

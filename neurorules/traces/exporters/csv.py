@@ -1,7 +1,7 @@
 """CSV, one row per spike: sample, index, label, prediction, epoch, layer, neuron, t_step, t_ms, value.
 
-Beside `spikes.csv` stand `spikes.samples.csv` (one row per sample, class names too), `spikes.dense.csv` where more than
-spikes was recorded (one row a number) and `spikes.json` (layers and shapes, T, dt, units, configuration).
+The files beside `spikes.csv` are `spikes.samples.csv` (one row per sample, with class names), `spikes.dense.csv` if
+more than spikes was recorded (one row per number), and `spikes.json` (layers and shapes, T, dt, units, configuration).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from neurorules.traces.exporters._time import middle_ms
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
 
-# Rows made at once: a row of text takes some 100 bytes, and as much again on its way to the file.
+# The number of rows that are written together; a row of text takes about 100 bytes, twice while it is written.
 ROWS = 1 << 17
 
 
@@ -29,7 +29,7 @@ class Csv:
     """Writes traces as CSV files."""
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
-        """Write the spikes of `reader` to the file `out`, and all else to files beside it."""
+        """Write the spikes of `reader` to the file `out`, and everything else to files beside it."""
         written = [out, write_samples(reader, out.with_suffix(".samples.csv"))]
         written.append(write_header(reader, out.with_suffix(".json")))
         if any(dense_variables(reader, layer) for layer in reader.layers):
@@ -47,14 +47,14 @@ class Csv:
 
 
 def _row(*fields: str) -> str:
-    """Fields as CSV, quoted where they must be."""
+    """Fields as CSV, quoted if necessary."""
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(fields)
     return text.getvalue()
 
 
 def _before(reader: TraceReader, layer: str) -> list[str]:
-    """By sample: what stands before a spike's neuron."""
+    """The fields before a spike's neuron, by sample."""
     columns = [column.tolist() for column in sample_columns(reader).values()]
     rows = enumerate(zip(*columns, strict=True))
     return [",".join(map(str, (sample, *row, _row(layer)))) for sample, row in rows]
@@ -65,7 +65,7 @@ def _times(reader: TraceReader, rows: int) -> list[str]:
 
 
 def _spikes(block: EventBlock, before: list[str], times: list[str]) -> str:
-    # A float32 as text is the shortest one that gives it back; there are few different values.
+    # A float32 is written as the shortest text that gives it back; there are few different values.
     different, which = np.unique(block.value, return_inverse=True)
     values = [str(value) for value in different]
     columns = (block.sample.tolist(), block.neuron.tolist(), block.t.tolist(), which.tolist())

@@ -1,10 +1,10 @@
 """Event arrays as Tonic uses them: NumPy structured arrays with the fields x, y, t (microseconds), p.
 
-A folder with one `LAYER.npy` a layer, the spikes of all samples one after the other, and `LAYER.end.npy`, where each
-sample's end: `events = numpy.load("hidden1.npy", mmap_mode="r")[end[i - 1]:end[i]]` is what Tonic's transforms take.
-A layer of shape (C, H, W) has p = channel, y = row, x = column; one of shape (N,) has x = neuron, y = p = 0. The field
-`value` holds counts and grades. Other variables are `LAYER.VARIABLE.npy`, (n, T, N); `samples.csv` has labels and
-predictions, `trace.json` the rest.
+A folder with one `LAYER.npy` for each layer, with the spikes of all samples one after the other, and `LAYER.end.npy`,
+with the position at which each sample's spikes end: `events = numpy.load("hidden1.npy", mmap_mode="r")[end[i -
+1]:end[i]]` is the input of Tonic's transforms. A layer of shape (C, H, W) has p = channel, y = row, x = column; one of
+shape (N,) has x = neuron, y = p = 0. The field `value` holds counts and grades. Other variables are
+`LAYER.VARIABLE.npy`, (n, T, N); `samples.csv` has labels and predictions, `trace.json` the rest.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class EventArrays:
         """Write all of `reader` to the folder `out`.
 
         Raises:
-            UserError: steps that whole microseconds cannot tell apart.
+            UserError: steps are too short to be distinguished in whole microseconds.
         """
         times = _microseconds(reader)
         out.mkdir()
@@ -49,7 +49,7 @@ class EventArrays:
 
 
 def _microseconds(reader: TraceReader) -> np.ndarray:
-    """(T,) the middles of the steps, rounded down: that of a step of 1 us lies between two microseconds."""
+    """The middles of the steps, (T,), rounded down: that of a step of 1 us lies between two microseconds."""
     times = np.floor(middle_ms(reader, reader.steps) * 1000).astype(np.int64)
     if np.any(np.floor(times / (reader.header.dt_ms * 1000)) != np.arange(reader.steps)):
         raise UserError(
@@ -71,7 +71,7 @@ def _write_events(reader: TraceReader, layer: str, times: np.ndarray, folder: Pa
 
 
 def _rows(block: EventBlock, times: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    # Axes before the last two, if there are more than one, count on as one.
+    # All axes before the last two are counted as one.
     grid = {0: (1, 1, 1), 1: (1, 1, *shape), 2: (1, *shape)}.get(len(shape), (prod(shape[:-2]), *shape[-2:]))
     rows = np.empty(len(block.t), EVENT)
     rows["p"], rows["y"], rows["x"] = np.unravel_index(block.neuron, grid)

@@ -1,8 +1,8 @@
 """NIRData: the Neuromorphic Intermediate Representation's own format for recordings, `nir.read_data(path)`.
 
-A node a layer. Observable `S` is `EventData`, or `ValuedEventData` where a spike has another value than 1; all other
-variables are `TimeGriddedData` (n, T, N). Times are in seconds: `events.to_time_gridded(dt)` lays the spikes out. The
-groups `samples` and `trace` beside the nodes, which nir passes over, hold labels, predictions and the trace's header.
+Each layer is a node. The observable `S` is `EventData`, or `ValuedEventData` if a spike has another value than 1; all
+other variables are `TimeGriddedData` (n, T, N). Times are in seconds: `events.to_time_gridded(dt)` lays the spikes out.
+The groups `samples` and `trace` beside the nodes, which nir ignores, hold labels, predictions and the trace's header.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class NirData:
 
 
 def _write_events(reader: TraceReader, layer: str, group: h5py.Group) -> None:
-    """One row per sample, as long as the fullest one; where a sample has fewer spikes stand neuron -1 and time inf."""
+    """Write one row per sample, as long as the longest one; shorter ones are padded with neuron -1 and time inf."""
     many, plain = np.zeros(len(reader), np.int64), True
     for block in event_blocks(reader, layer):
         many += np.bincount(block.sample, minlength=len(reader))
@@ -84,7 +84,7 @@ def _write_dense(reader: TraceReader, layer: str, variable: str, group: h5py.Gro
 
 
 def _duration(steps: int, dt: float) -> float:
-    """T dt, nudged so that nir's int(t_max / dt) is T."""
+    """The duration T dt, rounded so that nir's int(t_max / dt) is T."""
     duration = steps * dt
     while int(duration / dt) < steps:
         duration = float(np.nextafter(duration, np.inf))

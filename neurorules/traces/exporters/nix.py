@@ -1,10 +1,11 @@
-"""NIX, through Neo: what Elephant and Neo's own tools read with `neo.io.NixIO(path).read_block()`.
+"""NIX, through Neo: the format that Elephant and Neo's own tools read with `neo.io.NixIO(path).read_block()`.
 
-One Block; a Segment a sample, with its data_index, label and prediction as annotations; in it a SpikeTrain a neuron,
-from 0 to T dt, spikes of step k at (k + 1/2) dt, with `layer` and `neuron` as annotations and an array annotation
-`value` where a spike is not 1. Membranes are AnalogSignals in mV, other variables dimensionless. The block's annotation
-`header` is the trace's. NIX makes an object of every train and of every neuron's signal, some 0.002 s and 5 kB each:
-`nix:trains=layer` writes one train a layer and sample, with each spike's neuron as an array annotation.
+One Block, with a Segment for each sample, whose annotations are data_index, label and prediction. A segment has a
+SpikeTrain for each neuron, from 0 to T dt, spikes of step k at (k + 1/2) dt, with `layer` and `neuron` as annotations
+and an array annotation `value` if a spike is not 1. Membranes are AnalogSignals in mV, other variables dimensionless.
+The block's annotation `header` is the trace's. NIX makes an object of every train and of every neuron's signal, about
+0.002 s and 5 kB each: `nix:trains=layer` writes one train for each layer and sample, with each spike's neuron as an
+array annotation.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class Nix:
     """Writes traces as NIX files, through Neo.
 
     Args:
-        volts_per_threshold: how many volts lie between rest and threshold, > 0; by default what the trace says, and
-            20 mV where it does not.
+        volts_per_threshold: the number of volts between rest and threshold, > 0; by default that of the trace, or else
+            20 mV.
         trains: a spike train for each neuron, or one for each layer.
     """
 
@@ -34,7 +35,7 @@ class Nix:
     trains: Literal["neuron", "layer"] = "neuron"
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
-        """Write all of `reader` to the file `out`.
+        """Write the whole trace to the file `out`.
 
         Raises:
             MissingExtra: neo or nixio is not installed.

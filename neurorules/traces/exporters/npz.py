@@ -41,7 +41,7 @@ class Npz:
         """Write all of `reader` to the file `out`."""
         method = zipfile.ZIP_DEFLATED if self.compress else zipfile.ZIP_STORED
         with (
-            # The arrays' lengths stand before them, so each array is laid down once before it is packed.
+            # An array's length is stored before the array, so each array is first written to a file of its own.
             tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}.") as folder,
             zipfile.ZipFile(out, "w", method, compresslevel=1 if self.compress else None) as archive,
         ):

@@ -1,12 +1,12 @@
-"""Neurodata Without Borders: a Units table, a TimeSeries for each other variable, a trials table.
+"""Neurodata Without Borders: a Units table, a TimeSeries for each other variable, and a trials table.
 
-A unit a neuron, with columns `layer` and `neuron`; times in seconds on one axis, sample i from i (T + gap) dt on,
+Each neuron is a unit, with columns `layer` and `neuron`; times in seconds on one axis, sample i from i (T + gap) dt on,
 spikes of step k at (k + 1/2) dt. `resolution` is dt. NWB Inspector objects to equal times in a train, so a count of 2
 to 100 is as many spikes, spread evenly within its step: floor(t / resolution) is the step, and the spikes in it are the
-count. Any other value is one spike with an entry in the column `spike_values`, left out where all values are 1.
+count. Any other value is one spike with an entry in the column `spike_values`, which is left out if all values are 1.
 Membranes (unit "threshold") are in volts, resting at 0: divided by `scale` in the series' comments they are the
-trace's. Trials: sample, index, label,
-prediction, names of both. The header is in `notes`, the subject a simulation's stand-in.
+trace's. Trials: sample, index, label, prediction, names of both. The header is in `notes`, the subject a simulation's
+stand-in.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Nwb:
     """Writes traces as NWB files.
 
     Args:
-        volts_per_threshold: how many volts lie between rest and threshold, > 0; by default what the trace says, and
-            20 mV where it does not.
-        gap_steps: steps between two samples in which nothing is observed, >= 0.
+        volts_per_threshold: the number of volts between rest and threshold, > 0; by default that of the trace, or else
+            20 mV.
+        gap_steps: the number of steps between two samples in which nothing is observed, >= 0.
     """
 
     volts_per_threshold: Positive | None = None

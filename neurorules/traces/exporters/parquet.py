@@ -1,7 +1,7 @@
 """Apache Parquet, one row per spike, for pandas, Polars, DuckDB and Spark.
 
-Columns: sample, index, label, prediction, epoch, layer, neuron, t_step, t_ms, value. Beside `spikes.parquet` stand
-`spikes.samples.parquet` (one row per sample) and, where more than spikes was recorded, `spikes.dense.parquet` (one row
+Columns: sample, index, label, prediction, epoch, layer, neuron, t_step, t_ms, value. The files beside `spikes.parquet`
+are `spikes.samples.parquet` (one row per sample) and, if more than spikes was recorded, `spikes.dense.parquet` (one row
 per step: the values of all neurons as a list). The trace's header is the file's metadata, key `neurorules`.
 """
 
@@ -27,7 +27,7 @@ class Parquet:
     compression: Literal["zstd", "snappy", "gzip", "none"] = "zstd"
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
-        """Write the spikes of `reader` to the file `out`, and all else to files beside it.
+        """Write the spikes of `reader` to the file `out`, and everything else to files beside it.
 
         Raises:
             MissingExtra: pyarrow is not installed.

@@ -1,9 +1,9 @@
 """SONATA, the format of the Blue Brain Project and the Allen Institute: a folder that libsonata and bmtk read.
 
 `spikes.h5` has one population per layer: timestamps in ms, node_ids, sorted by time. Each other variable is a report,
-`v_report.h5`, one row per step. Samples follow each other: sample i is the time from i T dt to (i + 1) T dt. What
-SONATA has no name for stands beside its own: `/spikes/LAYER/values` (counts and grades), `samples.csv`
-(labels, predictions) and `trace.json`.
+`v_report.h5`, one row per step. Samples follow each other: sample i is the time from i T dt to (i + 1) T dt. Data that
+SONATA has no name for are stored in addition: `/spikes/LAYER/values` (counts and grades), `samples.csv` (labels,
+predictions) and `trace.json`.
 
 Source: SONATA developer guide, output file formats (Dai et al. 2020, doi:10.1371/journal.pcbi.1007696).
 """
@@ -23,11 +23,11 @@ from neurorules.traces.exporters._time import Axis
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
 
-# Attributes by which a reader knows a SONATA file, and the orders that spikes can have.
+# The attributes by which a reader recognises a SONATA file, and the possible orders of spikes.
 MAGIC, VERSION = np.uint32(0x0A7A), np.array([0, 1], np.uint32)
 SORTING = h5py.enum_dtype({"none": 0, "by_id": 1, "by_time": 2}, basetype="u1")
 
-# Not compressed: libsonata 0.2.2 carries an HDF5 without any filter.
+# Files are not compressed, since libsonata 0.2.2 includes an HDF5 without filters.
 CHUNK = 1 << 16
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from neurorules.language.registry import Registry
 from neurorules.traces.plots._backend import load_matplotlib
 
-load_matplotlib()  # before any file here imports it
+load_matplotlib()  # before any file of this package imports it
 PLOTS = Registry("plot", "neurorules.traces.plots")
 
 
@@ -20,13 +20,13 @@ def plot(paths: Sequence[Path], kind: str, out: Path, samples: Sequence[int] | N
     """Draw a picture of files, and save it.
 
     Args:
-        paths: a trace file, or run folders, as the kind asks.
-        kind: with options, such as "voltage:neurons=5".
+        paths: a trace file, or run folders, depending on the kind.
+        kind: the kind with options, such as "voltage:neurons=5".
         out: the new file, `.png`, `.svg` or `.pdf`.
-        samples: places in a trace; None: as many as fit.
+        samples: positions in a trace; None for as many as fit.
 
     Raises:
-        UserError: an unknown kind or format, or files that do not hold what is to be drawn.
+        UserError: a kind or format is unknown, or the files lack the data to draw.
     """
     from neurorules.traces.plots._shared import Picture, check_format, save  # its parts are slow to load
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 def load_matplotlib() -> None:
     """Import matplotlib, unless it is already imported.
 
-    It reads MPLBACKEND while it is imported, and fails where that names a backend which is not installed here: a
-    notebook leaves its own, `module://matplotlib_inline.backend_inline`, to every program that is started from it. A
-    backend that is there is taken, so that the user's own figures are shown as asked.
+    matplotlib reads MPLBACKEND during its import, and fails if that backend is not installed: programs that are started
+    from a notebook inherit its backend, `module://matplotlib_inline.backend_inline`. An installed backend is used, so
+    that the user's own figures are shown as usual.
     """
     if "matplotlib" in sys.modules:
         return

@@ -18,7 +18,7 @@ def draw_graph(system: CoupledSystem, target: str, out: Path) -> None:
     """Draw variables as circles, couplings as arrows (feeding red, eating blue, as wide as strong), and save it.
 
     Raises:
-        UserError: an unknown variable, a format that is not drawn, or a file that cannot be written.
+        UserError: a variable or a format is unknown, or the file cannot be written.
     """
     check_format(out)
     lengths, places = distances_to(system, target), _places(len(system.variables))
@@ -52,7 +52,7 @@ def draw_graph(system: CoupledSystem, target: str, out: Path) -> None:
 
 
 def _places(count: int) -> list[tuple[float, float]]:
-    """Rings of five beside each other; any other number of variables on one circle."""
+    """The positions of variables: rings of five next to each other, or a single circle for any other number."""
     size = RING if count % RING == 0 else count
     angles = [np.pi / 2 - 2 * np.pi * k / size for k in range(size)]
     return [

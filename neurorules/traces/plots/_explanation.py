@@ -26,14 +26,14 @@ from neurorules.traces.plots._shared import (
     time_axis,
 )
 
-WIDTH, ROW, CHARACTERS = 5.4, 1.0, 66  # inches a phase and a row; of a text, a line
+WIDTH, ROW, CHARACTERS = 5.4, 1.0, 66  # sizes in inches of a phase, a row, and a line of text
 
 
 def draw_explanation(explanation: Explanation, out: Path) -> Figure:
     """Save the picture of an explanation.
 
     Raises:
-        UserError: another format, or a file that cannot be written.
+        UserError: the format is unknown, or the file cannot be written.
     """
     check_format(out)
     figure = explanation_figure(explanation)
@@ -51,7 +51,7 @@ def explanation_figure(explanation: Explanation) -> Figure:
     figure = new_figure(wide, ROW * len(rows) + 1.15 + 0.16 * lines, _heading(explanation))
     grid = figure.subplots(len(rows), len(explanation.parts), sharex=True, squeeze=False)
     for axis in grid[-1, 1:]:
-        axis.sharey(grid[-1, 0])  # what phases do to the weight is compared; their membranes need not be
+        axis.sharey(grid[-1, 0])  # the effects of phases on the weight share a scale; their membranes need not
     for axes, draw in zip(grid, rows, strict=True):
         for axis, part in zip(axes, explanation.parts, strict=True):
             draw(axis, part, explanation)
@@ -71,7 +71,9 @@ def explanation_figure(explanation: Explanation) -> Figure:
 
 
 def _heading(why: Explanation) -> str:
-    mark = " \N{CHECK MARK}" if why.said == why.label else " \N{BALLOT X}" if isinstance(why.said, int) else ""
+    mark = (
+        " \N{CHECK MARK}" if why.prediction == why.label else " \N{BALLOT X}" if isinstance(why.prediction, int) else ""
+    )
     sample = f"sample {why.sample}, {why.outcome}{mark}"
     line = f"Why {why.synapse} {'moved' if why.total else 'did not move'}, rule {why.rule}"
     return f"{line}\n{sample}; w = {why.weight:.4g}, dw = {why.total:+.3g} before the optimiser"

@@ -18,20 +18,21 @@ def voltage(
     axis: Axes, v: Any, spikes: Any = None, v_threshold: float | None = 1.0, *, colour: str = BLUE,
     dt_ms: float | None = None, threshold_mV: float | None = None,
 ) -> Axes:  # fmt: skip
-    """Draw the membrane of one neuron, in thresholds, its threshold dashed, its spikes marked.
+    """Draw the membrane of one neuron in units of its threshold, with a dashed threshold and marked spikes.
 
-    A spike is marked where the membrane is, and at the threshold where that has been reset already.
+    A spike is marked at the membrane, or at the threshold if the membrane has already been reset.
 
     Args:
-        axis: where to draw.
+        axis: the axis to draw on.
         v: (T,) array or tensor, such as snnTorch's `mem[:, sample, neuron]`.
-        spikes: (T,), not 0 where it fires; None for none.
-        v_threshold: what v is measured by, > 0; None for a neuron without one.
+        spikes: (T,), nonzero in steps with a spike; None for none.
+        v_threshold: the threshold, > 0; None for a neuron without one.
         dt_ms: length of a step.
-        threshold_mV: what a threshold is in mV, > 0: the membrane is drawn in mV above rest. None for thresholds.
+        threshold_mV: the threshold in mV, > 0, to draw the membrane in mV above rest; None to draw it in units of the
+            threshold.
 
     Raises:
-        UserError: another shape.
+        UserError: the shape is another one.
     """
     membrane = plain_array(v)
     fired = np.zeros(membrane.shape, bool) if spikes is None else plain_array(spikes) != 0

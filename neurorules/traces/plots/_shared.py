@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from neurorules.runs.folder import RunFolder
 
 FORMATS = {"pdf": "a PDF document", "png": "a PNG picture", "svg": "an SVG picture"}
-"""The formats of pictures, and what each file is (`runs.outputs.kind_of`)."""
+"""The formats of pictures, and the kind of each file (`runs.outputs.kind_of`)."""
 
-# Okabe and Ito (2008), Color Universal Design: told apart by every kind of colour vision. Input first.
+# Okabe and Ito (2008), Color Universal Design: distinguishable with every kind of colour vision. The first one is for
+# the input.
 COLOURS = ("#4D4D4D", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 GREY, BLUE, RED, GREEN = COLOURS[:4]
 INK, FAINT = "#222222", "#B8B8B8"
@@ -36,11 +37,11 @@ SIGNED = "RdBu_r"
 """Colours of signed numbers, white at 0. ColorBrewer's, safe for colour-blind readers."""
 LABEL, TITLE = 8, 9  # points
 LETTERS = 12.0  # of a title, an inch
-DPI, FINE = 160, 300  # of pictures that are made of dots; of the dots in those that are not
+DPI, FINE = 160, 300  # resolutions of pictures made of dots, and of dots in other pictures
 
 
 class Picture(ABC):
-    """One kind of picture of a trace or a run. Frozen: its fields are the user's options."""
+    """One kind of picture of a trace or a run; its fields are the user's options."""
 
     @abstractmethod
     def figure(self, paths: Sequence[Path], samples: Sequence[int] | None) -> Figure:
@@ -48,10 +49,10 @@ class Picture(ABC):
 
         Args:
             paths: a trace file, or run folders.
-            samples: places in a trace; None: as many as fit.
+            samples: positions in a trace; None for as many as fit.
 
         Raises:
-            UserError: files that do not hold what is to be drawn.
+            UserError: the files lack the data to draw.
         """
 
 
@@ -104,7 +105,7 @@ class RunPicture(Picture):
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Folder names; whole paths where two share one."""
+    """Names of folders; whole paths if two have the same name."""
     short = [path.resolve().name for path in paths]
     return short if len(set(short)) == len(short) else [str(path) for path in paths]
 
@@ -113,7 +114,7 @@ def one_run(runs: Mapping[str, RunFolder]) -> tuple[str, RunFolder]:
     """The single run, for figures that show only one.
 
     Raises:
-        UserError: there are several.
+        UserError: there are several runs.
     """
     if len(runs) != 1:
         raise UserError(f"{len(runs)} runs were given, and the weights of one are drawn at a time. Give one")
@@ -124,10 +125,10 @@ def weights_of(run: RunFolder) -> dict[str, np.ndarray]:
     """Matrices and kernels of a finished run, by connection, `hidden1.ff`.
 
     Raises:
-        UserError: no finished run, or none that has such weights.
+        UserError: there is no finished run, or it has no such weights.
     """
     run = type(run).finished(run.path)
-    # A run in continuous time keeps its parameters by their names alone, since it has no others.
+    # A run in continuous time stores its parameters under their bare names, since it stores nothing else.
     prefix = "" if in_todays_words(run.config()).get("path") == "continuous" else "parameters/"
     suffix = ".w"
     tensors = {name: plain_array(value) for name, value in run.load_weights().items() if name.startswith(prefix)}
@@ -142,7 +143,7 @@ def check_format(out: Path) -> None:
     """Refuse a name under which a picture cannot be saved.
 
     Raises:
-        UserError: another format than `FORMATS`, or a place that it may not be written to.
+        UserError: the format is not one of `FORMATS`, or the path must not be written to.
     """
     kind = FORMATS.get(out.suffix.lower().lstrip("."))
     if kind is None:
@@ -155,13 +156,13 @@ def save(figure: Figure, out: Path, dpi: int = DPI) -> None:
     """Save a figure completely or not at all; the same figure gives the same bytes.
 
     Raises:
-        UserError: another format, a file that cannot be written, or one of another kind that stands there.
+        UserError: the format is unknown, the file cannot be written, or an existing file is of another kind.
     """
     check_format(out)
     no_date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(out.suffix.lower(), {})
     dpi = max(dpi, FINE) if no_date else dpi
     try:
-        # SVG names its parts at random unless told otherwise.
+        # Without this setting, SVG names its parts at random.
         with output(out) as temporary, rc_context({"svg.hashsalt": "neurorules"}):
             figure.savefig(temporary, dpi=dpi, metadata=no_date)
     except OSError as error:
@@ -177,21 +178,21 @@ def new_figure(width: float, height: float, title: str) -> Figure:
 
 
 def layer_colours(layers: Iterable[str]) -> dict[str, str]:
-    """A colour a layer, the same in every picture; grey is the input's."""
+    """A colour for each layer, the same in every picture; the input is grey."""
     others = [name for name in layers if name != INPUT]
     return {INPUT: GREY} | {name: COLOURS[1 + n % (len(COLOURS) - 1)] for n, name in enumerate(others)}
 
 
 def plain_array(values: Any) -> np.ndarray:
-    """An array of whatever holds numbers, tensors of any device that carry gradients among them."""
-    torch = sys.modules.get("torch")  # whoever holds a tensor has imported it
+    """Convert numbers to an array, including tensors on any device and those with gradients."""
+    torch = sys.modules.get("torch")  # if there is a tensor, torch has been imported
     if torch is not None and isinstance(values, torch.Tensor):
         values = values.detach().cpu()
     return np.asarray(values)
 
 
 def time_axis(axis: Axes, steps: int, dt_ms: float | None, labelled: bool = True) -> None:
-    """Whole steps along x, from 0; `dt_ms` says what one is."""
+    """Label x with whole steps from 0; `dt_ms` is their duration."""
     axis.set_xlim(*((-0.5, steps - 0.5) if steps > 1 else (-1.5, 1.5)))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]) if steps > 1 else FixedLocator([0]))
     if labelled:
@@ -208,7 +209,7 @@ def milliseconds(axis: Axes, steps: int, dt_ms: float) -> None:
 
 
 def trace_axis(axis: Axes, reader: TraceReader) -> None:
-    """The time of a trace along x: steps, or milliseconds where equations in continuous time were recorded."""
+    """Label x with the time of a trace: steps, or milliseconds for equations in continuous time."""
     if reader.header.continuous:
         milliseconds(axis, reader.steps, reader.header.dt_ms)
     else:
@@ -216,14 +217,14 @@ def trace_axis(axis: Axes, reader: TraceReader) -> None:
 
 
 def dress(axis: Axes) -> Axes:
-    """Leave two sides of an axis undrawn, and write its numbers small."""
+    """Remove two sides of an axis, and write its numbers small."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=LABEL)
     return axis
 
 
 def title(reader: TraceReader, sample: int) -> str:
-    """One line that names a sample, its class, and the class that the network says."""
+    """One line that names a sample, its class, and the predicted class."""
     outcome = reader.samples[sample]
     line = f"sample {outcome.data_index}, class {reader.header.label_name(outcome.label)}"
     if reader.samples[0].epoch != reader.samples[-1].epoch:
@@ -235,6 +236,6 @@ def title(reader: TraceReader, sample: int) -> str:
 
 
 def title_colour(reader: TraceReader, sample: int) -> str:
-    """The colour of the line above a sample: red where the network is wrong."""
+    """The colour of the line above a sample: red if the network is wrong."""
     outcome = reader.samples[sample]
     return RED if outcome.prediction >= 0 and outcome.prediction != outcome.label else INK

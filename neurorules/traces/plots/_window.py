@@ -15,12 +15,12 @@ def draw_window(points: Sequence[Point], rule: str, out: Path) -> None:
     """Draw a window and save it: against the lag, the clamp, or the rate with a curve for each lag.
 
     Args:
-        points: what was measured.
-        rule: its name, for the title.
+        points: the measured points.
+        rule: the name of the rule, for the title.
         out: file, .png, .svg or .pdf.
 
     Raises:
-        UserError: a format that is not drawn, or a file that cannot be written.
+        UserError: the format is unknown, or the file cannot be written.
     """
     check_format(out)
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")

@@ -50,7 +50,7 @@ def shown_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """The figure that all runs have of their training and validation samples, a key of `contracts.target.FIGURES`.
 
     Raises:
-        UserError: runs of different tasks.
+        UserError: the runs have different tasks.
     """
     of_run = {
         name: next((figure for figure in FIGURES if f"train_{figure}" in rows[0]), "accuracy")
@@ -67,9 +67,9 @@ def curves(axis: Axes, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Axes:
     """Draw accuracies by epoch, one colour for each run: validation strong, training faint.
 
     Args:
-        axis: where to draw.
+        axis: the axis to draw on.
         runs: by name, a row for each epoch with `epoch`, `validation_accuracy` (None for none) and `train_accuracy`, in
-            0..1; or the figure of another task in the place of accuracy.
+            0..1; or the figure of another task instead of accuracy.
 
     Returns:
         The axis.

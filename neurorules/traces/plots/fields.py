@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CHANNELS = (1, 3, 2)
 """Numbers of channels that square inputs of no given shape may have: grey, colour, on and off events."""
 FIRST, COLOUR = "hidden1.ff", 3
-PIXELS, GAP, FRAME = 80, 3, 0.75  # a tile's height at least, and the space beside it, pixels; the grey around it
+PIXELS, GAP, FRAME = 80, 3, 0.75  # the least height of a tile, the space beside it in pixels, and the grey around it
 
 
 @ranged("plot 'fields'")
@@ -87,10 +87,10 @@ def strongest(w: np.ndarray, count: int) -> np.ndarray:
 
     Args:
         w: fields (O, ...).
-        count: how many, >= 1.
+        count: the number of fields, >= 1.
 
     Returns:
-        Their places, strongest first; all in their own order where no more than `count` are there.
+        Their indices, strongest first; all of them in their order if there are no more than `count`.
     """
     if len(w) <= count:
         return np.arange(len(w))
@@ -101,14 +101,14 @@ def fields(axis: Axes, w: Any) -> Axes:
     """Draw receptive fields or kernels as tiles: positive red, negative blue, 0 white; three channels in colour.
 
     Args:
-        axis: where to draw.
-        w: (O, H, W), or (O, C, H, W), array or tensor; the channels of a tile stand side by side.
+        axis: the axis to draw on.
+        w: (O, H, W), or (O, C, H, W), array or tensor; the channels of a tile are next to each other.
 
     Returns:
         The axis.
 
     Raises:
-        UserError: another shape.
+        UserError: the shape is another one.
     """
     tiles = plain_array(w)
     if tiles.ndim not in (3, 4) or 0 in tiles.shape:

@@ -76,18 +76,18 @@ def histograms(
     """Draw the distribution of weights at several times: a column of shades each, with its quartiles.
 
     Args:
-        axis: where to draw.
+        axis: the axis to draw on.
         weights: arrays or tensors of any shape, one for each time, of finite numbers.
         epochs: the times, as many, in epochs.
         bins: number of bins over the range of all weights, >= 1.
-        picocoulombs: the charge in pC that a spike brings through a weight of 1, for a second axis; None where weights
-            are no charges.
+        picocoulombs: the charge in pC that a spike brings through a weight of 1, for a second axis; None if weights are
+            no charges.
 
     Returns:
         The axis.
 
     Raises:
-        UserError: no weights, or other numbers of times and of weights.
+        UserError: there are no weights, or the numbers of times and of weights differ.
     """
     columns = [plain_array(values).astype(float).reshape(-1) for values in weights]
     if not columns or len(columns) != len(epochs):
@@ -96,7 +96,7 @@ def histograms(
     edges = np.linspace(low, high, bins + 1) if high > low else np.linspace(low - 0.5, high + 0.5, bins + 1)
     shares = np.array([np.histogram(values, edges)[0] / len(values) for values in columns])
     places = np.arange(len(columns))
-    # Square roots, so that a bin of few weights is seen beside one of many.
+    # Square roots make a bin of few weights visible beside one of many.
     axis.pcolormesh(np.arange(len(columns) + 1) - 0.5, edges, np.sqrt(shares).T, cmap="Blues", vmin=0.0)
     quartiles = np.array([np.percentile(values, (25, 50, 75)) for values in columns]).T
     for values, width in zip(quartiles, (0.8, 1.6, 0.8), strict=True):

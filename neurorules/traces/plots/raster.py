@@ -28,10 +28,11 @@ from neurorules.traces.plots._shared import (
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
 
-BAND, GAP = 1.0, 0.09  # heights on the axis: a layer's band, and the space between two
+BAND, GAP = 1.0, 0.09  # heights on the axis of a layer's band, and of the space between two bands
 MOST_PANELS = 12
 MOST_MARKS = 2000
-"""How many spikes of a band are lines of a vector picture, of 140 bytes each; more of them are dots in it."""
+"""The largest number of spikes of a band that are drawn as lines of a vector picture, of 140 bytes each; more of them
+are drawn as dots."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +61,21 @@ class Raster(TracePicture):
 
 
 def raster(axis: Axes, spikes: Any, sample: int = 0, dt_ms: float | None = None) -> Axes:
-    """Draw spikes that are at hand, such as snnTorch's: each layer a band of the same height, neuron 0 at the bottom.
+    """Draw spikes in memory, such as those of snnTorch: each layer is a band of the same height, with neuron 0 at the
+    bottom.
 
     Args:
-        axis: where to draw.
-        spikes: an array or tensor (T, N) or (T, B, N), or several by name, `{"hidden": spk1, "output": spk2}`;
-            whatever is not 0 is a spike. Maps (T, B, C, H, W) are drawn flat.
-        sample: of B, from 0.
+        axis: the axis to draw on.
+        spikes: an array or tensor (T, N) or (T, B, N), or several by name, `{"hidden": spk1, "output": spk2}`; every
+            nonzero value is a spike. Maps (T, B, C, H, W) are drawn flat.
+        sample: the index of the sample, from 0.
         dt_ms: length of a step in ms; None for an axis of steps.
 
     Returns:
         The axis.
 
     Raises:
-        UserError: another shape, or no such sample.
+        UserError: the shape is another one, or there is no such sample.
     """
     layers = spikes if isinstance(spikes, Mapping) else {"": spikes}
     flat = {name: _one_sample(name, plain_array(values), sample) for name, values in layers.items()}
@@ -106,7 +108,7 @@ def draw_raster(axis: Axes, reader: TraceReader, sample: int, labelled: bool = T
     Each layer has a band of the same height, its neurons spread over it, neuron 0 at the bottom.
 
     Args:
-        axis: where to draw.
+        axis: the axis to draw on.
         reader: an open trace.
         sample: position in the trace.
         labelled: whether the bands carry the layers' names.
@@ -143,7 +145,7 @@ def _band(
     bottom = number * (BAND + GAP)
     axis.axhspan(bottom, bottom + BAND, color=colour, alpha=0.07, linewidth=0)
     middle = bottom + BAND * (neuron + 0.5) / neurons
-    # A mark is as high as its neuron's place, but in a large population no lower than can be seen.
+    # A mark is as high as its neuron's row, but in a large population at least as high as can be seen.
     half = BAND * max(0.42 / neurons, 0.011)
     if not len(t):
         axis.text(0.5, bottom + BAND / 2, "no spikes", transform=axis.get_yaxis_transform(), ha="center", va="center",
@@ -175,14 +177,16 @@ def _dress(axis: Axes, neurons: Mapping[str, int], steps: int, labelled: bool) -
 
 
 def _columns(panels: int) -> int:
-    """Up to three panels stand in one row, four in a square; beyond that, what leaves the fewest places empty."""
+    """Up to three panels are in one row, four in a square; for more, the arrangement with the fewest empty places is
+    used.
+    """
     if panels <= 4:
         return 2 if panels == 4 else panels
     return min((4, 5, 3), key=lambda columns: -panels % columns)
 
 
 def _mark_width(steps: int) -> float:
-    """Width of a mark, points: a good part of a step's room, as long as that is wider than a hair."""
+    """The width of a mark in points: most of the width of a step, unless that is less than a hairline."""
     return min(2.2, max(0.6, 50.0 / steps))
 
 

@@ -69,10 +69,10 @@ def rates(axis: Axes, rate: Any, one_spike: float | None = None, colour: str = B
     """Draw a histogram of rates, with their mean and the share of silent neurons.
 
     Args:
-        axis: where to draw.
+        axis: the axis to draw on.
         rate: (N,) array or tensor, in Hz, >= 0.
-        one_spike: the rate that a single spike means, in Hz: bins hold whole numbers of spikes. None: bins as they
-            fall.
+        one_spike: the rate of a single spike in Hz, so that bins hold whole numbers of spikes; None for bins of any
+            width.
         colour: the colour of the bars.
 
     Returns:

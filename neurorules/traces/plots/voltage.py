@@ -1,6 +1,6 @@
 """Membranes of single neurons over time, with threshold and spikes, and the read-out's membranes by class.
 
-Those of equations in continuous time are drawn in mV and ms, by the scale in the header of the recording.
+Membranes of equations in continuous time are drawn in mV and ms, by the scale in the header of the recording.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Voltage(TracePicture):
     """Membranes before reset, of a few of each layer's neurons, chosen from busy to quiet in the first sample drawn.
 
     Args:
-        neurons: how many of each layer, >= 1.
+        neurons: the number of neurons of each layer, >= 1.
     """
 
     neurons: Count = 2
@@ -77,7 +77,7 @@ class Voltage(TracePicture):
         return figure
 
     def _neurons(self, reader: TraceReader, layer: str, sample: int) -> list[int | None]:
-        """Neurons from busy to quiet, of those that fire; None for all of a layer that sends no spikes, together."""
+        """The neurons that fire, from busy to quiet; None for a layer without spikes, which is drawn as a whole."""
         if SPIKES not in reader.variables(layer):
             return [None]
         spikes = np.abs(reader.dense(sample, layer, SPIKES)).sum(0)
@@ -87,13 +87,14 @@ class Voltage(TracePicture):
         return [int(firing[int(place)]) for place in places]
 
 
-def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence[str] = ()) -> Axes:
-    """Draw the membranes of a read-out: the sample's class blue, another one that the network says red, the rest faint.
+def readout(axis: Axes, v: Any, label: int = -1, prediction: int = -1, names: Sequence[str] = ()) -> Axes:
+    """Draw the membranes of a read-out: the sample's class in blue, a different predicted class in red, and the rest
+    faint.
 
     Args:
-        axis: where to draw.
+        axis: the axis to draw on.
         v: (T, C) array or tensor.
-        label, said: the sample's class, and the one that the network says; -1 for unknown.
+        label, prediction: the class of the sample, and the predicted class; -1 for unknown.
         names: the names of the classes; their numbers by default.
 
     Returns:
@@ -103,9 +104,9 @@ def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence
     axis.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
     marker = "o" if len(membranes) <= FEW_STEPS else ""
     for number, membrane in enumerate(membranes.swapaxes(0, 1)):
-        if number not in (label, said):
+        if number not in (label, prediction):
             axis.plot(membrane, color=FAINT, linewidth=0.8, zorder=1)
-    words = {said: ("read as", RED), label: ("class", BLUE)}  # the class where both are one
+    words = {prediction: ("read as", RED), label: ("class", BLUE)}  # the class takes precedence if both are equal
     for number, (word, colour) in words.items():
         if 0 <= number < membranes.shape[1]:
             name = names[number] if number < len(names) else str(number)
@@ -125,7 +126,9 @@ def _draw_row(axis: Axes, reader: TraceReader, layer: str, neuron: int | None, s
     membranes, one = reader.dense(sample, layer, variable), header.scale.get("threshold_mV")
     if neuron is None:
         outcome = reader.samples[sample]
-        readout(axis, membranes, outcome.label, outcome.prediction, header.classes)
+        populations = "population" in (header.config.get("scores"), header.recording.get("scores"))
+        marked = () if populations else (outcome.label, outcome.prediction, header.classes)  # no neuron is one class
+        readout(axis, membranes, *marked)
         return
     if variable == IN_VOLT:
         membranes, one = membranes * 1000 / (one or 1.0), one or 1.0
@@ -138,7 +141,7 @@ def _draw_row(axis: Axes, reader: TraceReader, layer: str, neuron: int | None, s
 
 
 def _variable(reader: TraceReader, layer: str) -> str | None:
-    """The variable that holds a layer's membranes, as it was recorded; None where there is none."""
+    """The variable that holds a layer's membranes, as it was recorded; None if there is none."""
     return next((name for name in (IN_VOLT, MEMBRANE) if name in reader.variables(layer)), None)
 
 
@@ -154,7 +157,7 @@ def _heading(header: TraceHeader) -> str:
 
 
 def threshold_of(header: TraceHeader) -> float | None:
-    """The threshold of a trace's hidden neurons; 1 where it does not say, None for neurons without spikes."""
+    """The threshold of a trace's hidden neurons; 1 if it is not known, None for neurons without spikes."""
     from neurorules.neurons import NEURONS
 
     text = header.config.get("neuron")

@@ -55,14 +55,14 @@ def weights(axis: Axes, w: Any) -> Axes:
     """Draw a weight matrix: positive red, negative blue, 0 white, with its colour bar.
 
     Args:
-        axis: where to draw.
+        axis: the axis to draw on.
         w: (O, I), or a kernel (O, C, k, k), array or tensor.
 
     Returns:
         The axis.
 
     Raises:
-        UserError: another shape.
+        UserError: the shape is another one.
     """
     matrix = plain_array(w)
     if matrix.ndim not in (2, 4):

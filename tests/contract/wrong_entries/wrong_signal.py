@@ -31,7 +31,7 @@ class WrongSignal(Signal):
         return needs | {"history"} if self.fault == "needs" else needs | {"luck"} if self.fault == "words" else needs
 
     @property
-    def known(self) -> Any:  # type: ignore[override]
+    def timing(self) -> Any:  # type: ignore[override]
         return "step" if self.fault == "needs" else "trial"
 
     def check(self, net: NetShape) -> None:

@@ -19,7 +19,7 @@ class ReadsTheOptimiser(DirectFeedback):
     def third_factor(self, state: SignalState, parameters: Any, view: View) -> ThirdFactor:
         learner = None if KEPT else a_learner()
         if learner is not None:
-            KEPT.append(learner.optimiser.kept["readout.ff.w"])
+            KEPT.append(learner.optimiser.buffers["readout.ff.w"])
         momenta = KEPT[0].get("exp_avg") if KEPT else None
         if not view.last or momenta is None:
             return super().third_factor(state, parameters, view)

@@ -36,7 +36,7 @@ def chart(
     along: str | None = None,
     **rest: Any,
 ) -> Spec:
-    """A chart as wide as its place.
+    """A chart that fills the width of its container.
 
     Args:
         rows: name of the page's list that it draws.
@@ -44,7 +44,7 @@ def chart(
         layers: its marks, from bottom to top.
         params: parameters beside `picked`, `focus` and `longest`.
         step: pixels per rule where rules stand below each other, so that the page sets the height by those shown.
-        field: name of the column that it draws; None where the reader chooses it.
+        field: name of the column that it draws; None if the reader chooses it.
         along: column of the horizontal axis where its marks are `curves`, over a reference line; else None.
         rest: further keys of the specification.
 
@@ -64,7 +64,7 @@ def chart(
 
 
 def rule_axis(order: Sequence[str], grid: bool = False) -> Spec:
-    """Rules down the left side. A name longer than `longest` loses its middle, for its end tells it apart."""
+    """Rules down the left side. A name longer than `longest` loses its middle, since its end distinguishes it."""
     half = "floor(longest / 2)"
     short = f"slice(datum.label, 0, {half}) + '…' + slice(datum.label, length(datum.label) - {half})"
     axis = {

@@ -38,7 +38,7 @@ def sections_of(comparison: Comparison, looks: Mapping[str, Look]) -> list[Secti
     """Make all sections of the page.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:

@@ -70,5 +70,5 @@ def measured(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Measure]:
 
 
 def offered(measures: Sequence[Measure]) -> list[dict[str, Any]]:
-    """Measures as the page's script reads them."""
+    """The measures in the form that the page's script reads."""
     return [measure._asdict() for measure in measures]

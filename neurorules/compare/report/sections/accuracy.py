@@ -35,7 +35,7 @@ def accuracy_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
     """Make the section that shows test accuracies.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:
@@ -65,7 +65,7 @@ def accuracy_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
 
 
 def _mean(row: Row) -> Number | None:
-    """The mean test accuracy of a rule, in 0..1; None where it was not measured."""
+    """The mean test accuracy of a rule, in 0..1; None if it was not measured."""
     return (row.get("test_accuracy") or {}).get("mean")
 
 

@@ -49,11 +49,11 @@ def alignment_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sect
     """Make the section that shows agreement with the gradient.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:
-        The section; where nothing was measured it says so.
+        The section, which says so if nothing was measured.
     """
     rows = comparison.alignment
     measures = measured(rows, ALIGNMENT)

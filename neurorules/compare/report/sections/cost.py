@@ -21,11 +21,11 @@ def cost_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
     """Make the section that shows what learning and running cost.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:
-        The section; where nothing was measured it says so.
+        The section, which says so if nothing was measured.
     """
     measures = measured(comparison.rules, COSTS)
     if not measures:

@@ -32,11 +32,11 @@ def devices_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sectio
     """Make the section that sets rules beside devices.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:
-        The section; None where all rows learned on one device, or samples have no class.
+        The section; None if all rows learned on one device, or samples have no class.
     """
     on_all = on_devices(comparison.runs)
     if on_all is None or comparison.figure != "accuracy":

@@ -19,7 +19,7 @@ def figures_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sectio
     """Make the section that shows the test figures of a task without classes.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:

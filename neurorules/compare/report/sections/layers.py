@@ -1,4 +1,4 @@
-"""The section on what the layers do: how much they fire, how they change, and what they tell of the label."""
+"""The section on the layers: how much they fire, how they change, and how well they predict the label."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def layers_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section
     """Make the section that shows what the layers do.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:
-        The section; where nothing was measured it says so.
+        The section, which says so if nothing was measured.
     """
     rows = comparison.layers
     measures = measured(rows, LAYERS)

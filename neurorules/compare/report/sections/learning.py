@@ -19,7 +19,7 @@ def learning_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
     """Make the section that shows learning curves.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:

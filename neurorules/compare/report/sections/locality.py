@@ -33,7 +33,7 @@ def locality_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
     """Make the section that shows what each update depends on.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:
@@ -68,7 +68,7 @@ def _as_table(comparison: Comparison, audited: Mapping[str, str]) -> Table:
     """All matrices as one table, a row for each layer that learns, for where no square can be drawn.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         audited: by audited text, the name of its row.
     """
     entries = [row for row in comparison.dependences if row["rule"] in audited]
@@ -100,7 +100,7 @@ def audited_rows(comparison: Comparison, order: list[str]) -> dict[str, str]:
     it reads other samples by design, so that the audit of its rule does not hold for it.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         order: names of its rows, in the order in which they are shown.
 
     Returns:
@@ -169,7 +169,7 @@ def _matrix(comparison: Comparison, audited: str, rule: str, looks: Mapping[str,
 
 
 def _square(layer: str, column: tuple[str, str], depends: bool | None, start: str) -> str:
-    """One cell of a matrix; `depends` is None where this was not tried."""
+    """One cell of a matrix; `depends` is None if this was not tried."""
     kind, perturbed = column
     if depends is None:
         return f'<td class="unknown{start}"><span class="unseen">not tried</span></td>'

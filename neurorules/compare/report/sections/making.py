@@ -21,7 +21,7 @@ def making_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section
     """Make the section that shows how the comparison was made.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:
@@ -51,11 +51,11 @@ def making_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section
 
 
 def flat(row: Row, prefix: str = "") -> dict[str, Any]:
-    """Take the depth out of a row.
+    """Flatten the nested values of a row.
 
     Args:
         row: the row of a list of `compare.json`.
-        prefix: what stands before every name.
+        prefix: the prefix of every name.
 
     Returns:
         Values by name: nested names are joined by a full stop, lists are JSON.

@@ -29,7 +29,7 @@ def needs_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
     """Make the section that shows what each rule needs, and which problems it keeps.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:

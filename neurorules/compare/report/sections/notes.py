@@ -32,7 +32,7 @@ def notes_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
     """Make the section that shows how to read the page.
 
     Args:
-        comparison: what is reported.
+        comparison: the comparison to report.
         looks: how each rule is drawn.
 
     Returns:

@@ -92,7 +92,7 @@ class RecordingLearner(Learner):
         learned = self.learned
         return Before(
             {name: bytes_of(value) for name, value in learned.parameters.items()},
-            {name: {key: bytes_of(v) for key, v in values.items()} for name, values in self.optimiser.kept.items()},
+            {name: {key: bytes_of(v) for key, v in values.items()} for name, values in self.optimiser.buffers.items()},
             {name: dict(getattr(learned, name)) for name in ("current", "pre", "update", "traces")},
             self.generator.get_state().numpy().tobytes(),
         )
@@ -101,7 +101,7 @@ class RecordingLearner(Learner):
         """Restore parameters, optimiser, averages and random generator. The signal keeps its state."""
         for name, value in before.parameters.items():
             self.learned.parameters[name].copy_(value.tensor())
-        for name, values in self.optimiser.kept.items():
+        for name, values in self.optimiser.buffers.items():
             for key in values.keys() - before.optimiser[name].keys():
                 del values[key]
             for key, value in before.optimiser[name].items():
@@ -146,7 +146,7 @@ def disturb_momenta(learner: RecordingLearner, layer: str, generator: torch.Gene
         layer: name of the layer.
         generator: the generator of the noise.
     """
-    for name, values in learner.optimiser.kept.items():
+    for name, values in learner.optimiser.buffers.items():
         for key, value in values.items():
             if key_of(name).layer == layer and key != "step":
                 value.mul_(0.5 + noise_like(value, generator).abs())  # mean squares stay positive

@@ -20,7 +20,7 @@ DIGITS = 20
 """Number of hex digits of the hash in a name."""
 
 
-def kept(folder: Path, stem: str, suffix: str, make: Callable[[Path], None]) -> Path:
+def cache_path(folder: Path, stem: str, suffix: str, make: Callable[[Path], None]) -> Path:
     """Return the path of a file or folder of the cache, and build it if it is missing or damaged.
 
     If several processes ask for it at the same time, it is built only once.
