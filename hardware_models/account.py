@@ -16,7 +16,7 @@ from hardware_models.traffic import Widths, moved
 from neurorules.contracts.device_account import Account, Bytes, Part, SampleWork, Term, Work
 
 Event = Literal["synop", "active", "idle", "hop", "weight_update", "byte_read", "byte_written"]
-"""What happens in a sample, one at a time."""
+"""The kinds of events that are counted in a sample."""
 
 
 class Figure(NamedTuple):
@@ -51,9 +51,9 @@ class Accountant:
     """A device that gives an account of a sample from its class's figures and widths."""
 
     figures: ClassVar[Figures] = {}
-    """What each event takes on the chip; one that is not there is not published."""
+    """The energy of each kind of event on the chip; a missing one is not published."""
     unpublished: ClassVar[str] = "no published figure"
-    """Why figures are missing."""
+    """The reason why figures are missing."""
     widths: ClassVar[Widths] = Widths()
     """Bytes of what the chip keeps."""
 
@@ -74,7 +74,7 @@ def account(sample: SampleWork, figures: Figures, unpublished: str, widths: Widt
 
     Args:
         sample: what happens in it.
-        figures: of the chip.
+        figures: figures of the chip.
         unpublished: why others are missing.
         widths: bytes of what the chip keeps.
 
@@ -121,7 +121,7 @@ def changes(work: Work) -> float:
     """The number of times that a weight of a connection is changed in a sample.
 
     Args:
-        work: of the connection, which learns from each sample by itself.
+        work: work of the connection, which learns from each sample by itself.
 
     Returns:
         Once for each synapse that a spike reaches where the rule changes weights at spikes, else once for each weight.

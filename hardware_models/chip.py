@@ -12,7 +12,7 @@ from hardware_models.account import Accountant
 from hardware_models.rounding import nearest, stochastic
 
 Rounding = Literal["stochastic", "nearest"]
-"""How the changes of weights are rounded to whole steps."""
+"""The ways to round changes of weights to whole steps."""
 
 
 class RoundingChip(Accountant):
@@ -28,7 +28,7 @@ class RoundingChip(Accountant):
 
         Args:
             shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
+            seed: seed of the run, used unless `chip` is set.
 
         Returns:
             The state of the "generator" of rounding.
@@ -39,8 +39,8 @@ class RoundingChip(Accountant):
         """Read the weights as they are stored.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: stored weights.
 
         Returns:
@@ -54,8 +54,8 @@ def generator_of(chip: int | None, seed: int, offset: int) -> torch.Generator:
 
     Args:
         chip: the user's seed of the chip; None takes that of the run.
-        seed: of the run.
-        offset: of the device, added to the seed, so that a chip is drawn apart from the initial weights.
+        seed: seed of the run.
+        offset: number of the device, added to the seed so that a chip is drawn apart from the initial weights.
 
     Returns:
         A generator on the CPU, so that a chip is the same beside a GPU.
@@ -67,7 +67,7 @@ def generator_in(state: dict[str, Any]) -> torch.Generator:
     """The generator of a chip as its state holds it; the state is left as it is.
 
     Args:
-        state: of the chip.
+        state: state of the chip.
     """
     generator = torch.Generator()
     generator.set_state(state["generator"].cpu())
@@ -78,7 +78,7 @@ def rounded(state: dict[str, Any], steps: Tensor, rounding: Rounding) -> tuple[T
     """Round changes to whole steps.
 
     Args:
-        state: of the chip, with the state of the "generator" of rounding.
+        state: state of the chip, with the state of the "generator" of rounding.
         steps: changes in steps, of any shape.
         rounding: stochastic, right on average, or nearest.
 

@@ -20,7 +20,7 @@ def check_fit(device: str, rules: Rules, rule: Rule, misfits: tuple[Misfit, ...]
     Args:
         device: name of the device.
         rules: which rules may learn under it.
-        rule: as a user names it.
+        rule: the rule, before any device has changed it.
         misfits: what of it does not fit.
 
     Raises:
@@ -42,8 +42,8 @@ def misfits_of(
     """Ask of each product of a rule's texts for hidden weights what an engine cannot say.
 
     Args:
-        rule: as a user names it.
-        problems_of: of a product, the terms that do not fit, and why.
+        rule: the rule, before any device has changed it.
+        problems_of: gives the terms of a product that do not fit, and why.
         nearest: the text that stands for what the engine can say.
 
     Returns:
@@ -65,7 +65,7 @@ class LearningEngine:
     engine: ClassVar[str]
     """The name of the device."""
     unfit: ClassVar[Callable[[Rule], tuple[Misfit, ...]]]
-    """What of a rule does not fit."""
+    """The function that lists the terms of a rule which do not fit the engine."""
     rules: Rules
     """Which rules may learn under it."""
 
@@ -73,7 +73,7 @@ class LearningEngine:
         """Name the terms of a rule that do not fit the chip's own learning engine.
 
         Args:
-            rule: as a user names it.
+            rule: the rule, before any device has changed it.
 
         Returns:
             A line for each term of its texts for hidden weights.
@@ -84,7 +84,7 @@ class LearningEngine:
         """Refuse a rule that the chip's engine cannot say, with rules=engine.
 
         Args:
-            rule: as a user names it.
+            rule: the rule, before any device has changed it.
 
         Raises:
             UserError: the first term that does not fit, and the nearest text that does.

@@ -48,7 +48,7 @@ class Grid(NamedTuple):
         """Change stored weights by whole steps. A change of 0 leaves a stored weight as it is.
 
         Args:
-            state: of the chip, with the state of the "generator" of rounding.
+            state: state of the chip, with the state of the "generator" of rounding.
             w: stored weights. What lies off the grid, as another device of a chain leaves it, is rounded with the
                 change.
             dw: the change that is asked for, of the shape of `w`.

@@ -21,17 +21,17 @@ class GridChip(RoundingChip, ABC):
     """
 
     most_steps: ClassVar[float] = math.inf
-    """How many steps one change can take."""
+    """The largest number of steps that one change can take."""
     rounding: Rounding = "stochastic"
-    """How changes are rounded to whole steps."""
+    """The way in which changes are rounded to whole steps."""
 
     @abstractmethod
     def grid(self, state: dict[str, Any], name: str) -> Grid:
         """The format of one connection's weights.
 
         Args:
-            state: of the chip, after the connection was programmed.
-            name: of the parameter, such as "hidden1.ff.w".
+            state: state of the chip, after the connection was programmed.
+            name: name of the parameter, such as "hidden1.ff.w".
 
         Returns:
             The step, and the ends of the codes.
@@ -41,8 +41,8 @@ class GridChip(RoundingChip, ABC):
         """Add a rounded number of steps, and saturate. A change of 0 leaves the weights as they are.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: stored weights.
             dw: the change that is asked for, of the shape of `w`.
 
@@ -55,8 +55,8 @@ class GridChip(RoundingChip, ABC):
         """Show stored weights as the chip's whole numbers.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: stored weights.
 
         Returns:

@@ -21,14 +21,15 @@ class Memristors(NamedTuple):
         pulse: mean size of a step at 0.
         high, low: mean bounds.
         pulse_spread: spread of the size of steps between devices, over its mean.
-        high_spread, low_spread: of the bounds, over their means.
-        asymmetry: by what share steps down are smaller than those up (up, where negative).
+        high_spread, low_spread: spread of the bounds between devices, over their means.
+        asymmetry: the share by which steps down are smaller than steps up; where negative, steps up are smaller.
         asymmetry_spread: between devices.
-        bend_spread: of `Steps.up` and `Steps.down`, between devices.
+        bend_spread: spread of `Steps.up` and `Steps.down` between devices.
         shared_slope: whether the slope of the law `linear` is that of the mean bound.
-        write_noise: standard deviation of what is read over what is stored, drawn at each write, in steps.
+        write_noise: standard deviation of the difference between the value that is read and the stored one, in steps;
+            it is drawn at each write.
         kind: measured, simulated or estimated.
-        source: of the data.
+        source: source of the data.
     """
 
     steps: Steps

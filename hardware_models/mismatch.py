@@ -16,7 +16,7 @@ def log_normal_gain(shape: tuple[int, ...], cv: float, generator: torch.Generato
     They are log-normal, since currents are positive: a gain never changes the sign of a weight.
 
     Args:
-        shape: of the gains.
+        shape: shape of the gains.
         cv: standard deviation over mean, >= 0; 0 gives ones.
         generator: the only source of random numbers; one seed is one chip.
 
@@ -53,7 +53,7 @@ def of_neurons(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of one gain for each neuron, which counts for all its inputs.
 
     Args:
-        shape: of a connection's weights, (O, ...).
+        shape: shape of a connection's weights, (O, ...).
 
     Returns:
         (O, 1, ...).
@@ -65,8 +65,8 @@ def through_gains(state: dict[str, Any], name: str, w: Tensor) -> Tensor:
     """Read stored weights through the gains of synapses and neurons.
 
     Args:
-        state: of the chip, with what `draw_gains` drew.
-        name: of the parameter.
+        state: state of the chip, with what `draw_gains` drew.
+        name: name of the parameter.
         w: stored weights.
 
     Returns:

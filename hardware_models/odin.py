@@ -59,7 +59,7 @@ def on_odin(layer: str, neuron: Neuron[Any], units: float) -> Neuron[Any]:
     Args:
         layer: for messages.
         neuron: `lif` or `if`; a `leaky_readout` stays as it is, beside the chip, since ODIN's outputs are spikes.
-        units: what a current of 1 is in whole numbers, > 0.
+        units: the whole number that stands for a current of 1, > 0.
 
     Returns:
         The neuron.

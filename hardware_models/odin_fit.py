@@ -18,7 +18,7 @@ from neurorules.language.rules import Rule
 
 COMPARISONS = ("<", "<=", ">", ">=")
 NEAREST = "S_pre * ((v_post > theta) - (v_post <= theta))"
-"""What the chip can do for a rule that moves weights by the postsynaptic voltage: SDSP without calcium."""
+"""The nearest text that fits: SDSP without calcium, which moves weights by the sign of the postsynaptic voltage."""
 
 
 def misfits(rule: Rule) -> tuple[Misfit, ...]:
@@ -26,7 +26,7 @@ def misfits(rule: Rule) -> tuple[Misfit, ...]:
     left out.
 
     Args:
-        rule: as a user names it.
+        rule: the rule, before any device has changed it.
 
     Returns:
         A line for each term of its hidden weights' texts that does not fit; the nearest text is SDSP's of the membrane,

@@ -26,9 +26,9 @@ def operations_of(weights: Tensor, inputs: Tensor, stride: int = 1, padding: int
     """Count the operations of a connection as NeuroBench 2.3.0 does (`SynapticOperations`).
 
     Args:
-        weights: of a dense connection, (O, I), or of a convolution, (O, C, k, k).
+        weights: weights of a dense connection, (O, I), or of a convolution, (O, C, k, k).
         inputs: (B, I), or (B, C, H, W).
-        stride, padding: of the convolution.
+        stride, padding: numbers of the convolution.
 
     Returns:
         The counts, summed over the batch.

@@ -1,4 +1,4 @@
-"""Phase-change memory (PCM): what programming, time and reading make of a conductance.
+"""Phase-change memory (PCM): the noise of programming, the drift over time and the noise of reading a conductance.
 
 Source of all forms and numbers: the model `PCMLikeNoiseModel` of aihwkit 1.1.0, which takes them from measurements of a
 million devices (Nandakumar et al. 2019, ICECS; Joshi et al. 2020, Nat. Commun., doi.org/10.1038/s41467-020-16108-9).
@@ -37,14 +37,14 @@ class Programmed(NamedTuple):
 
 
 def programming_spread(g: Tensor, largest: float = LARGEST_uS) -> Tensor:
-    """Standard deviation of what programming to g gives.
+    """Standard deviation of the conductance that programming to g gives.
 
     Args:
-        g: conductances that are asked for, in [0, largest].
+        g: target conductances, in [0, largest].
         largest: g_max.
 
     Returns:
-        It, of the shape of g.
+        The standard deviation, of the shape of g and in its unit.
     """
     x = g / largest
     c0, c1, c2 = PROGRAMMING_uS
@@ -55,11 +55,11 @@ def drift_exponents(g: Tensor, largest: float = LARGEST_uS) -> tuple[Tensor, Ten
     """Mean and standard deviation of the exponent of drift.
 
     Args:
-        g: conductances that were asked for, in [0, largest].
+        g: target conductances, in [0, largest].
         largest: g_max.
 
     Returns:
-        Both, of the shape of g.
+        The mean and the standard deviation, of the shape of g.
     """
     logarithm = torch.log((g / largest).clamp(min=SMALLEST))
     return (-0.0155 * logarithm + 0.0244).clamp(0.049, 0.1), (-0.0125 * logarithm - 0.0059).clamp(0.008, 0.045)
@@ -68,16 +68,16 @@ def drift_exponents(g: Tensor, largest: float = LARGEST_uS) -> tuple[Tensor, Ten
 def program(
     g: Tensor, generator: torch.Generator, noise: float = 1.0, drift: float = 1.0, largest: float = LARGEST_uS
 ) -> Programmed:
-    """g_p = max(g + sigma N, 0), and nu = |mean + spread N|.
+    """Program cells: g_p = max(g + sigma N, 0), and nu = |mean + spread N|.
 
     Args:
-        g: what is asked for, in [0, largest].
-        generator: on the CPU.
-        noise, drift: by what sigma and nu are multiplied.
+        g: target conductances, in [0, largest].
+        generator: generator of the noise, on the CPU.
+        noise, drift: factors of sigma and nu.
         largest: g_max.
 
     Returns:
-        The devices.
+        The cells with their conductances and exponents of drift.
     """
     mean, spread = drift_exponents(g, largest)
     first, second = (torch.randn(g.shape, generator=generator, dtype=torch.float64).to(g) for _ in range(2))
@@ -86,10 +86,10 @@ def program(
 
 
 def drifted(devices: Programmed, seconds: Tensor | float) -> Tensor:
-    """g_d = g_p ((T + t0) / t0)^-nu.
+    """Conductances behind drift: g_d = g_p ((T + t0) / t0)^-nu.
 
     Args:
-        devices: as `program` gave them.
+        devices: programmed cells, as `program` returns them.
         seconds: T, time since programming; one for all or one for each.
 
     Returns:
@@ -99,15 +99,15 @@ def drifted(devices: Programmed, seconds: Tensor | float) -> Tensor:
 
 
 def reading_spread(devices: Programmed, seconds: Tensor | float, largest: float = LARGEST_uS) -> Tensor:
-    """Standard deviation of a reading over g_d: Q sqrt(ln((T + t0 + t_read) / (2 t_read))).
+    """Standard deviation of a reading divided by g_d: Q sqrt(ln((T + t0 + t_read) / (2 t_read))).
 
     Args:
-        devices: as `program` gave them.
+        devices: programmed cells, as `program` returns them.
         seconds: T, time since programming; one for all or one for each.
         largest: g_max.
 
     Returns:
-        It, of the shape of the conductances.
+        The relative standard deviation, of the shape of the conductances.
     """
     q = (0.0088 / ((devices.g / largest) ** 0.65).clamp(min=1e-3)).clamp(max=0.2)
     return q * torch.sqrt(torch.log((torch.as_tensor(seconds) + FIRST_READ_S + READ_S) / (2 * READ_S)))
@@ -117,17 +117,17 @@ def read(
     devices: Programmed, seconds: Tensor | float, generator: torch.Generator, noise: float = 1.0,
     largest: float = LARGEST_uS,
 ) -> Tensor:  # fmt: skip
-    """g = max(g_d + g_d sigma N, 0).
+    """Read cells behind drift: g = max(g_d + g_d sigma N, 0).
 
     Args:
-        devices: as `program` gave them.
+        devices: programmed cells, as `program` returns them.
         seconds: T, time since programming; one for all or one for each.
-        generator: on the CPU.
-        noise: by what sigma is multiplied.
+        generator: generator of the noise, on the CPU.
+        noise: factor of sigma.
         largest: g_max.
 
     Returns:
-        What is read.
+        The conductances as they are read.
     """
     there = drifted(devices, seconds)
     normal = torch.randn(there.shape, generator=generator, dtype=torch.float64).to(there)

@@ -1,7 +1,7 @@
 """Neurons of a chip in whole numbers, in place of a network's: currents and membranes in thresholds outside.
 
-A current I arrives as a = round(I units), and membranes go back as v / worth, where `worth` is what the network's
-threshold unit is in the chip's whole numbers.
+A current I arrives as a = round(I units), and membranes go back as v / worth, where `worth` is the size of the
+network's threshold of 1 in the chip's whole numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Registers(NamedTuple):
     """The registers of a population between two steps, int64 and of the population's shape.
 
     Args:
-        current: of the synapses.
+        current: the current of the synapses.
         membrane: after its reset.
     """
 
@@ -39,11 +39,11 @@ class Population(ABC):
     """A chip's neurons in whole numbers, all alike; a frozen dataclass of register values."""
 
     keep: float
-    """What a step leaves of the membrane, in 0..1."""
+    """The share of the membrane that a step keeps, in 0..1."""
     current_decay: float
-    """What a step leaves of the synaptic current, in 0..1."""
+    """The share of the synaptic current that a step keeps, in 0..1."""
     admit: float = 1.0
-    """What of the current that arrives reaches the membrane in the same step."""
+    """The share of an arriving current that reaches the membrane in the same step."""
     ends: tuple[int, int]
     """The lowest and highest membrane; at its ends a membrane passes no small change on."""
     subtracts: bool
@@ -75,8 +75,8 @@ class WholeState(NamedTuple):
     """The state after a step, (B, *shape) each.
 
     Args:
-        membrane, current: of the chip, int64.
-        spikes: of the step, int64.
+        membrane, current: registers of the chip, int64.
+        spikes: number of spikes in the step, int64.
     """
 
     membrane: Tensor
@@ -91,8 +91,8 @@ class WholeNeuron(Neuron[WholeState]):
     Args:
         network: the neuron that it stands for: psi and the graded output are its own.
         chip: the neurons of the chip.
-        units: what a current of 1 is in whole numbers, > 0.
-        worth: what a membrane of 1 is in whole numbers, > 0.
+        units: the whole number that stands for a current of 1, > 0; it need not be whole itself.
+        worth: the same of a membrane of 1, > 0.
     """
 
     network: Neuron[Any]

@@ -68,7 +68,7 @@ class Synapses(NamedTuple):
 
 
 def mean_step(steps: Steps, own: Synapses, x: Tensor, up: Tensor) -> Tensor:
-    """By what one pulse moves synapses on average.
+    """The change that one pulse makes on average.
 
     Args:
         steps: the law.
@@ -106,7 +106,7 @@ def _along_curve(gone: Tensor, width: Tensor, step: Tensor, bend: Tensor) -> Ten
 
 
 def end_of(steps: Steps, own: Synapses, x: Tensor, up: Tensor) -> Tensor:
-    """The values to which pulses of one direction lead in the end.
+    """The values to which pulses in one direction lead in the end.
 
     Args:
         steps: the law; of `exponential`, which may end anywhere, the values as they are.
@@ -134,7 +134,7 @@ def pulsed(steps: Steps, own: Synapses, x: Tensor, counts: Tensor, generator: to
         own: numbers of each synapse.
         x: values (*shape).
         counts: whole numbers of pulses, up where positive, of the shape of x.
-        generator: of the noise of cycles, on the CPU.
+        generator: generator of the noise of cycles, on the CPU.
         longest: the most pulses of a train that are followed.
 
     Returns:

@@ -14,7 +14,7 @@ def generator_at(seed: int, *where: object) -> torch.Generator:
     """A generator of one place of one chip.
 
     Args:
-        seed: of the chip.
+        seed: seed of the chip.
         where: what tells the place from all others.
 
     Returns:
@@ -28,10 +28,10 @@ def at_each_step(seed: int, age: int, place: Place, like: Tensor) -> Tensor:
     """Standard normal noise that is new in each step and trial.
 
     Args:
-        seed: of the chip.
+        seed: seed of the chip.
         age: of the chip, which tells trials apart.
-        place: whose steps they are, and which is the first.
-        like: of the noise's shape, (T, B, *shape), and type.
+        place: the phase, the layer and the first of the steps.
+        like: a tensor of the shape, (T, B, *shape), and type of the noise.
 
     Returns:
         The noise, on the device of `like`.

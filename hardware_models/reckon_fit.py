@@ -20,7 +20,7 @@ from neurorules.language.rules import Rule
 
 COMPARISONS = ("<", "<=", ">", ">=")
 NEAREST = "-m_post * psi(v_post) * x1_pre"
-"""What the chip does, in which x1 stands for its trace of spikes."""
+"""The text that the chip computes; x1 stands for its trace of spikes."""
 
 
 def misfits(rule: Rule) -> tuple[Misfit, ...]:
@@ -28,7 +28,7 @@ def misfits(rule: Rule) -> tuple[Misfit, ...]:
     left out.
 
     Args:
-        rule: as a user names it.
+        rule: the rule, before any device has changed it.
 
     Returns:
         A line for each term of its hidden weights' texts that does not fit; the nearest text is e-prop's, as the chip

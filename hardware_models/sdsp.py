@@ -85,7 +85,7 @@ def at_presynaptic_spike(w: Tensor, flags: Flags) -> Tensor:
 
     Args:
         w: whole numbers in 0..7.
-        flags: of the postsynaptic neurons, which broadcast to the weights.
+        flags: flags of the postsynaptic neurons, which broadcast to the weights.
 
     Returns:
         Whole numbers in 0..7.

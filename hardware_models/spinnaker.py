@@ -62,7 +62,7 @@ class ClosedFormLif(Population):
         keep_v: e, as a code.
         resistance: R, as a code; None without a leak.
         keep_u: d, as a code; 0 without a synaptic current.
-        threshold: as a code; None for neurons that never spike.
+        threshold: the threshold as a code; None for neurons that never spike.
     """
 
     keep_v: int

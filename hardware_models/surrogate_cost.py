@@ -31,12 +31,12 @@ class SurrogateCost(NamedTuple):
     """The cost of a surrogate.
 
     Args:
-        comparisons, additions: of a neuron in a step, in the membrane's bits.
-        bits: of psi.
-        shared_bits: of registers or tables, which all neurons share.
-        read_bits: from a table, of a neuron in a step.
+        comparisons, additions: their number for a neuron in a step, in the membrane's bits.
+        bits: bits of the value of psi.
+        shared_bits: bits of registers or tables, which all neurons share.
+        read_bits: bits that a neuron reads from a table in a step.
         applied: the way in which psi meets the third factor.
-        source: of the circuit.
+        source: source of the circuit.
     """
 
     comparisons: int

@@ -46,7 +46,7 @@ class Connection:
     Args:
         inputs, outputs: numbers of neurons, >= 1.
         steps: T, >= 1.
-        spikes: of all inputs in the sample, >= 0.
+        spikes: spikes of all inputs in the sample, >= 0.
         weight, state, trace, accumulator: bytes of each, > 0.
         weights: number of weights; None for inputs times outputs.
         synops: synapses that the spikes reach, >= 0; None for spikes times outputs.
@@ -70,7 +70,7 @@ class Connection:
         """The bytes that learning moves; the module has the equations.
 
         Args:
-            kind: of the rule.
+            kind: kind of the rule.
 
         Returns:
             Bytes stored, read and written.
@@ -125,7 +125,7 @@ class Widths:
     """Bytes of what a chip keeps.
 
     Args:
-        weight, state, trace, accumulator: of each, > 0.
+        weight, state, trace, accumulator: bytes of each, > 0.
     """
 
     weight: float = 1.0
@@ -138,9 +138,9 @@ def moved(work: Work, widths: Widths, kind: Kind) -> Bytes:
     """The bytes that learning by a kind of rule takes, its further passes among them.
 
     Args:
-        work: of the connection.
-        widths: of the chip.
-        kind: of the rule. A factorised one with a second pass keeps a sum for each of the two.
+        work: work of the connection.
+        widths: widths of the chip.
+        kind: kind of the rule. A factorised one with a second pass keeps a sum for each of the two.
 
     Returns:
         Bytes of one sample.

@@ -133,7 +133,7 @@ def on_xylo(layer: str, neuron: Neuron[Any], units: float) -> WholeNeuron:
     Args:
         layer: for messages.
         neuron: `lif`, `if`, `cuba_lif` or `leaky_readout`.
-        units: what a current of 1 is in whole numbers, > 0.
+        units: the whole number that stands for a current of 1, > 0.
 
     Returns:
         The neuron, with decays rounded to shifts.

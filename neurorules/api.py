@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def train(
     batch_first: bool | None = None,
     sensor_size: SensorSize = None,
     task: Task | None = None,
+    keys: Sequence[str] | None = None,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
     resume: bool = False,
@@ -52,6 +54,8 @@ def train(
             say it.
         task: the kind of targets in (train, test): classes, multilabel, regression, classes_per_step or
             regression_per_step; None infers it from their type and shape, and a message says so.
+        keys: the names of the sample and of its label if the samples of (train, test) are dicts, such as ("pixels",
+            "digit"); None knows the usual names.
         out: run folder; None to write nothing and only return the result.
         data_dir: folder that contains the data sets; None for the default.
         resume: continue the run in `out`.
@@ -69,7 +73,7 @@ def train(
     Raises:
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
     """
-    source = given_data(data, batch_first, sensor_size, data_dir, task)
+    source = given_data(data, batch_first, sensor_size, data_dir, task, keys)
     settings, net = without_module(with_own_parts({**settings, "rule": rule}))
     config = config_from({**settings, **source.settings}, "train(...)")
     folder = None if out is None else Path(out)
@@ -81,7 +85,7 @@ def train(
 
 def load(
     run: str | Path, data_dir: str | Path | None = None, *, data: Any = None, batch_first: bool | None = None,
-    sensor_size: SensorSize = None, task: Task | None = None, **changed: Any,
+    sensor_size: SensorSize = None, task: Task | None = None, keys: Sequence[str] | None = None, **changed: Any,
 ) -> Learner:  # fmt: skip
     """Load the network of a finished run, to run it or to train it further.
 
@@ -90,8 +94,8 @@ def load(
     Args:
         run: folder of the run, trained on the torch path.
         data_dir: folder that contains the data sets, including that of the run; None for the default.
-        data, batch_first, sensor_size, task: the data of a run that learned from data in memory, as in `train`. They
-            are compared with those of the run. If they are left out, the information in the run folder is used.
+        data, batch_first, sensor_size, task, keys: the data of a run that learned from data in memory, as in `train`.
+            They are compared with those of the run. If they are left out, the information in the run folder is used.
         changed: settings that replace those of the run, such as device="cpu". For a run that used a rule in a file of
             your own, pass that file, rule="my_rule.py"; the options of the rule are those of the run.
 
@@ -101,7 +105,7 @@ def load(
     Raises:
         UserError: the folder holds no finished run, its files do not belong together, or its data cannot be read.
     """
-    source = given_data(data, batch_first, sensor_size, data_dir, task)
+    source = given_data(data, batch_first, sensor_size, data_dir, task, keys)
     return restore_learner(Path(run), source.place, **with_own_parts(changed))
 
 

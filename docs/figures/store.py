@@ -17,7 +17,13 @@ from stored import FOLDER, Run
 
 FIELDS = ("seed", "test_accuracy", "validation_accuracy", "train_seconds", "spikes_per_sample", "needs")
 SETTLED = ("optimizer", "lr", "readout_lr", "readout_optimizer", "norm", "neuron", "steps", "epochs", "data")
-MEASURES = (("angle_deg", "alignment"), ("signal_angle_deg", "alignment"), ("cka", "layers"))
+MEASURES = {
+    "angle_deg": "alignment", "signal_angle_deg": "alignment", "norm_ratio": "alignment", "sign_agreement": "alignment",
+    "cka": "layers", "probe_accuracy": "layers", "firing_rate": "layers",
+}  # fmt: skip
+"""Measures by layer that are kept, each with the list of a comparison that holds it."""
+EARLY = ("angle_deg", "signal_angle_deg")
+"""Measures that are kept before learning and after the first epoch as well."""
 COUNTS = ("train_samples", "validation_samples", "test_samples")
 
 
@@ -66,11 +72,13 @@ def record(run: Run, comparison: dict[str, Any], labels: dict[str, str]) -> Run:
         kept["overlap"] = run["test_samples"] / run["train_samples"]
     own = [row for row in comparison["rules"] if row["rule"] == run["rule"]]
     kept["learning_bytes_per_sample"] = own[0]["learning_bytes_per_sample"] if own else None
-    for measure, source in MEASURES:
+    for measure, source in MEASURES.items():
         rows = [row for row in comparison[source] if (row["rule"], row["seed"]) == (run["rule"], run["seed"])]
-        last = [row for row in rows if row["epoch"] == run["epochs"] and row["layer"] != "readout"]
-        if last and all(row.get(measure) is not None for row in last):
-            kept[measure] = [row[measure] for row in last]
+        epochs = {e: f"{measure}_epoch_{e}" for e in (0, 1) if measure in EARLY} | {run["epochs"]: measure}
+        for epoch, name in epochs.items():
+            values = [row.get(measure) for row in rows if row["epoch"] == epoch and row["layer"] != "readout"]
+            if values and None not in values:
+                kept[name] = values
     return kept
 
 

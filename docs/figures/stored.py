@@ -197,7 +197,7 @@ COLUMNS: dict[str, tuple[Callable[[Sequence[Run]], list[float]], Callable[[Seque
     "what the signal needs": (lambda runs: [], _needs),
     "angle to the gradient, layers 1, 2, 3": _column(_by_layer("angle_deg"), _shown(".0f", ", ", "°")),
     "angle to BPTT's update, layers 1, 2, 3": _column(_by_layer("signal_angle_deg"), _shown(".0f", ", ", "°")),
-    "angle after one epoch": _column(_by_layer("angle_deg_epoch_1"), _shown(".0f", ", ", "°")),
+    "angle to the gradient after one epoch": _column(_by_layer("angle_deg_epoch_1"), _shown(".0f", ", ", "°")),
     "length over BPTT's": _column(_by_layer("norm_ratio"), _share),
     "share of equal signs": _column(_by_layer("sign_agreement"), _share),
     "probe, %": (lambda runs: [100 * share for share in _by_layer("probe_accuracy")(runs)], _needs),

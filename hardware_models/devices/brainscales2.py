@@ -79,7 +79,7 @@ class Brainscales2(GridChip):
 
         Args:
             shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
+            seed: seed of the run, used unless `chip` is set.
 
         Returns:
             "<parameter>/gain" and "<parameter>/neuron" for each connection; "pattern", the seed of the read-out;
@@ -125,7 +125,7 @@ class Brainscales2(GridChip):
 
         Args:
             state: state of the chip.
-            place: whose they are, and from which step on.
+            place: the phase, the layer and the first step of these membranes.
             v: membranes before the reset, (T, B, *shape), in thresholds.
 
         Returns:

@@ -51,7 +51,7 @@ class Dynapse(Accountant):
 
         Args:
             shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
+            seed: seed of the run, used unless `chip` is set.
 
         Returns:
             "<parameter>/gain" and "<parameter>/neuron" for each connection.

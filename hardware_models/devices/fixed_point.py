@@ -67,7 +67,7 @@ class FixedPoint(Accountant):
 
         Args:
             shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
+            seed: seed of the run, used unless `chip` is set.
 
         Returns:
             "<parameter>/gain" for each connection (none with cv=0), and the state of the "generator" of rounding.

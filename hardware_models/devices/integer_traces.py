@@ -34,7 +34,7 @@ class IntegerTraces(Accountant):
     device joins others: `loihi+integer_traces` has the weights, neurons and traces of that chip.
 
     Args:
-        bits: of a register, without sign, 2..16. 7 are Loihi's: Lava (lava-nc 0.10.0), `lava.magma.core.learning`.
+        bits: bits of a register, without sign, 2..16. 7 are Loihi's: Lava (lava-nc 0.10.0), `lava.magma.core.learning`.
         rounding: of what remains after a step's decay: stochastic as on Loihi, or nearest, by which a small trace never
             decays, since it loses less than half of 1.
         chip: seed of rounding; None takes the seed of the run.
@@ -59,8 +59,8 @@ class IntegerTraces(Accountant):
         """Draw the chip's pattern, from which all rounding is drawn.
 
         Args:
-            shapes: of the connections' weights, which are not used.
-            seed: of the run, used unless `chip` is set.
+            shapes: shapes of the connections' weights, which are not used.
+            seed: seed of the run, used unless `chip` is set.
 
         Returns:
             "pattern", a seed, and "age" in steps.
@@ -115,8 +115,8 @@ class IntegerTraces(Accountant):
 
         Args:
             state: state of the chip.
-            place: of the layer whose texts read it, and the window's first step.
-            trace: as the rule declares it.
+            place: the layer whose texts read the trace, and the first step of the window.
+            trace: the trace as the rule declares it.
             key: what tells it from the layer's others.
             increment: spikes, 0 or 1, (T, B, *shape).
             start: its value before the window, (B, *shape).
@@ -156,7 +156,7 @@ class IntegerTraces(Accountant):
         """Refuse a rule with traces that no register holds.
 
         Args:
-            rule: as a user names it.
+            rule: the rule, before any device has changed it.
 
         Raises:
             UserError: a trace of something else than spikes, or one that does not decay.
@@ -177,7 +177,7 @@ class IntegerTraces(Accountant):
         """The number that a spike adds to the register of a trace.
 
         Args:
-            trace: as the rule declares it.
+            trace: the trace as the rule declares it.
 
         Returns:
             A whole number, 1..top.

@@ -50,10 +50,10 @@ class Loihi(LearningEngine, RoundingChip):
     """stored = grain * code * 2^exponent / units; a layer's threshold is `units`, its neurons are `loihi.cuba_lif`.
 
     Args:
-        bits: of a weight beside its sign, 1..8. Weights of both signs lose the lowest bit: with 8 they are even.
+        bits: bits of a weight beside its sign, 1..8. Weights of both signs lose the lowest bit: with 8 they are even.
         signs: which signs weights may have: mixed, excitatory or inhibitory.
-        exponent: of the first connection of each layer, -8..7; larger ones make currents finer and the highest membrane
-            lower, which is 2^23 / (64 units). Further connections of a layer get the exponent that holds their range.
+        exponent: exponent of the first connection of each layer, -8..7; larger ones make currents finer and the highest
+            membrane, 2^23 / (64 units), lower. Further connections of a layer get the exponent that holds their range.
         range: the largest weight of the first connection of each layer, > 0; None takes it from those programmed.
         headroom: without a range, the largest weight in units of the largest one that is programmed, > 0.
         rounding: how updates are rounded; programming always takes the nearest code.
@@ -145,7 +145,7 @@ class Loihi(LearningEngine, RoundingChip):
         Args:
             state: state of the chip.
             layer: name of the layer.
-            neuron: as the network has it.
+            neuron: the neuron that the network has.
 
         Returns:
             The integer neuron; the network's own with neurons=float.

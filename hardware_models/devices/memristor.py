@@ -20,7 +20,7 @@ from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, r
 SEED_OFFSET = 5_000_011
 """Added to the seed, so that what a chip draws is independent of the initial weights, which have the same seed."""
 OWN = ("rise", "fall", "high", "low", "bend_up", "bend_down")
-"""What each synapse has, by the names of `Synapses`."""
+"""The numbers of each synapse, by the names of `Synapses`."""
 
 
 @ranged("device 'memristor'")
@@ -38,15 +38,15 @@ class Memristor(Accountant):
         pulse: mean size of a step at 0, over the range, > 0; None for the fit's, like those that follow.
         bend: `linear`: by what share steps at the bound are smaller than at 0; `power`: the exponent;
             `curve`: NeuroSim's A over Pmax.
-        device_spread: of steps and bounds between devices, over their means, >= 0.
-        cycle_spread: of a step from pulse to pulse, over its mean, >= 0.
-        asymmetry: by what share steps down are smaller than those up (up, where negative).
-        write_noise: of what is read, drawn at each write, in steps, >= 0.
+        device_spread: standard deviation of steps and bounds between devices, over their means, >= 0.
+        cycle_spread: standard deviation of a step from pulse to pulse, over its mean, >= 0.
+        asymmetry: the share by which steps down are smaller than steps up; where negative, steps up are smaller.
+        write_noise: standard deviation of the error of a reading, drawn at each write, in steps, >= 0.
         dead: probability of a device that no pulse moves. 0.1348 was measured in arrays of OxRAM (aihwkit 1.1.0, preset
             ReRamArrayOM).
         dead_range: a dead one has a value between minus and plus this.
         accumulate: whether changes are added up digitally until a pulse is due (mixed precision).
-        rounding: of pulses, where nothing is added up.
+        rounding: rounding of the number of pulses, where nothing is added up.
         headroom: the range 1, in units of the largest weight that is programmed, > 0.
         chip: seed of all draws; None takes the seed of the run.
 
@@ -92,7 +92,7 @@ class Memristor(Accountant):
 
         Args:
             shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
+            seed: seed of the run, used unless `chip` is set.
 
         Returns:
             "<parameter>/rise" and so on for each number of `Synapses`, "<parameter>/owed", pulses that are due later,
@@ -131,8 +131,8 @@ class Memristor(Accountant):
         """Choose the scale of a connection, "<parameter>/scale", and program its devices within their bounds.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: weights at full precision.
 
         Returns:
@@ -148,8 +148,8 @@ class Memristor(Accountant):
         """Read the stored weights, with the noise that was drawn when they were written.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: stored weights.
 
         Returns:
@@ -165,8 +165,8 @@ class Memristor(Accountant):
         """Give each device the pulses that a change asks for.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: stored weights.
             dw: the change that is asked for.
 

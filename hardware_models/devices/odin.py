@@ -94,7 +94,7 @@ class Odin(LearningEngine, GridChip):
         Args:
             state: state of the chip.
             layer: name of the layer.
-            neuron: as the network has it.
+            neuron: the neuron that the network has.
 
         Returns:
             The integer neuron; the network's own with neurons=float.

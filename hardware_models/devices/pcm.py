@@ -1,34 +1,24 @@
-"""Pairs of phase-change memory cells: noise of programming, drift over time, and noise of reading."""
+"""Pairs of phase-change memory cells, written by targets or by pulses, with noise of writing and reading, and drift."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from hardware_models.account import Accountant
 from hardware_models.chip import generator_in, generator_of, room_of
-from hardware_models.pcm import LARGEST_uS, Programmed, program, read
+from hardware_models.pcm import LARGEST_uS
+from hardware_models.pcm_pairs import Pair, pair_in, programmed, pulsed_pairs, read_pairs
+from hardware_models.rounding import stochastic
+from neurorules.language.errors import UserError
 from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, ranged
 
 SEED_OFFSET = 6_000_011
 """Added to the seed, so that what a chip draws is independent of the initial weights, which have the same seed."""
-
-
-class Pair(NamedTuple):
-    """The two cells of every weight, and when each pair was programmed.
-
-    Args:
-        plus, minus: the cells.
-        born: seconds of the chip's clock.
-    """
-
-    plus: Programmed
-    minus: Programmed
-    born: Tensor
 
 
 @ranged("device 'pcm'")
@@ -36,27 +26,33 @@ class Pair(NamedTuple):
 class PhaseChangeMemory(Accountant):
     """stored = (G+ - G-) / scale as programmed;  read = the same behind drift and the noise of a reading.
 
-    A weight w is asked for as G+ = max(w, 0) scale and G- = max(-w, 0) scale, and each cell is programmed and verified.
-    A change is added up digitally, and the pair is programmed anew when it is due (mixed precision); without
-    `accumulate` at every change. A cell has at most g_max, so what programming adds beyond that is clipped here.
+    Initial weights are programmed: a weight w is asked for as G+ = max(w, 0) scale and G- = max(-w, 0) scale, and each
+    cell is programmed and verified. A change is added up digitally until it is due (mixed precision). With
+    writes=target the pair is then programmed to the new weight. With writes=pulses it gets one pulse for each `due` of
+    the range that is due, G+ for a rise and G- for a fall, and nothing is verified: what a pulse does depends on the
+    conductance that it meets (`hardware_models.pcm_pulses`). Without `accumulate` pairs are programmed at every change,
+    or the number of pulses is rounded at random. A cell has at most g_max; what programming adds beyond is clipped.
 
     Args:
-        programming: by what the noise of programming is multiplied, >= 0.
-        drift: by what the exponents of drift are multiplied, >= 0.
-        reading: by what the noise of a reading is multiplied, >= 0; it is drawn anew at every change
+        writes: target, by which a pair is programmed to a weight and verified, or pulses.
+        programming: factor of the noise of programming and of pulses, >= 0.
+        drift: factor of the exponents of drift, >= 0.
+        reading: factor of the noise of a reading, >= 0; the noise is drawn anew at every change
             and in every trial.
-        age_s: seconds between programming and reading beside those that the clock counts, >= 0; 86400 is a day.
+        age_s: seconds between writing and reading beside those that the clock counts, >= 0; 86400 is a day.
         step_s: seconds of a time step of a sample, >= 0. Estimated: a millisecond, the step of many simulations.
         accumulate: whether changes are added up until they are due.
-        due: the smallest change that programs a pair anew, over the range, in [0, 1]. Estimated: 0.04 is 1 uS of 25,
-            about what the noise of programming is.
+        due: the smallest change that writes a pair, over the range, in [0, 1]; above 0 for pulses, of which it is
+            the nominal size. Estimated: 0.04 is 1 uS of 25, about what the noise of programming is, and what a pulse
+            adds on average on its way through half the range.
         headroom: the largest weight, in units of the largest one that is programmed first, > 0.
         chip: seed of all draws; None takes the seed of the run.
 
     Raises:
-        UserError: a value outside its range.
+        UserError: a value outside its range, or pulses of no size.
     """
 
+    writes: Literal["target", "pulses"] = "target"
     programming: NonNegative = 1.0
     drift: NonNegative = 1.0
     reading: NonNegative = 1.0
@@ -72,12 +68,16 @@ class PhaseChangeMemory(Accountant):
     }  # fmt: skip
     unpublished: ClassVar[str] = "the data behind the model have no energy of a pulse or a reading"
 
+    def __post_init__(self) -> None:
+        if self.writes == "pulses" and self.due == 0:
+            raise UserError("device 'pcm': due is 0 with writes=pulses, which is the size of a pulse. Give it above 0")
+
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
         """A chip that nobody has programmed.
 
         Args:
             shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
+            seed: seed of the run, used unless `chip` is set.
 
         Returns:
             "<parameter>/owed", changes that are due later; the "clock" in seconds; the state of the "generator".
@@ -91,8 +91,8 @@ class PhaseChangeMemory(Accountant):
         """Choose the scale of a connection, "<parameter>/scale" in uS, and program its cells.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: weights at full precision.
 
         Returns:
@@ -102,62 +102,75 @@ class PhaseChangeMemory(Accountant):
         scale = torch.tensor(LARGEST_uS / largest, dtype=torch.float64, device=w.device)
         state = {**state, f"{name}/scale": scale, f"{name}/owed": state[f"{name}/owed"].to(w.device)}
         generator = generator_in(state)
-        pair = self._programmed(w.double() * scale, state["clock"], generator)
-        state |= {**self._pair_tensors(name, pair), f"{name}/reading": _drawn(generator)}
+        pair = programmed(w.double() * scale, state["clock"], generator, self.programming, self.drift)
+        state |= {**pair.tensors(name), f"{name}/reading": _drawn(generator)}
         return self._weights(pair, scale, w), {**state, "generator": generator.get_state()}
 
     def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
         """Read every pair, as old as it is.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: weights as programmed.
 
         Returns:
             What the network computes with.
         """
-        pair, scale = self._pair(state, name), state[f"{name}/scale"]
-        age = state["clock"].to(w.device) - pair.born + self.age_s
+        pair, scale = pair_in(state, name), state[f"{name}/scale"]
         generator = torch.Generator().manual_seed(int(state[f"{name}/reading"]))
-        plus, minus = (read(one, age, generator, self.reading) for one in (pair.plus, pair.minus))
+        change = read_pairs(pair, state["clock"], self.age_s, generator, self.reading) - pair.difference
         # What another device of a chain has made of the weight stays.
-        change = (plus - minus) - (pair.plus.g - pair.minus.g)
         return (w.double() + change / scale).to(w.dtype)
 
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Add up the changes, and program those pairs anew whose change is due.
+        """Add up the changes, and write those pairs whose change is due.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter.
             w: weights as programmed.
             dw: the change that is asked for.
 
         Returns:
             The weights as programmed afterwards, and the state with the generator moved on.
         """
-        scale = state[f"{name}/scale"]
+        scale, generator, old = state[f"{name}/scale"], generator_in(state), pair_in(state, name)
         owed = state[f"{name}/owed"].double() + dw.double()
-        target = ((w.double() + owed) * scale).clamp(-LARGEST_uS, LARGEST_uS)
-        change = (target - w.double() * scale).abs()
-        now = (dw != 0) & (change > 0) & (change >= (self.due * LARGEST_uS if self.accumulate else 0.0))
-        generator = generator_in(state)
-        old, new = self._pair(state, name), self._programmed(target, state["clock"], generator)
-        plus, minus = _chosen(now, new.plus, old.plus), _chosen(now, new.minus, old.minus)
-        pair = Pair(plus, minus, torch.where(now, new.born, old.born))
+        if self.writes == "pulses":
+            counts = self._pulses(owed * scale, dw, generator)
+            now = counts != 0
+            pair = pulsed_pairs(old, counts, state["clock"], generator, self.programming, self.drift)
+            owed = owed - counts * self._size / scale
+        else:
+            target = ((w.double() + owed) * scale).clamp(-LARGEST_uS, LARGEST_uS)
+            change = (target - w.double() * scale).abs()
+            now = (dw != 0) & (change > 0) & (change >= (self._size if self.accumulate else 0.0))
+            new = programmed(target, state["clock"], generator, self.programming, self.drift)
+            pair, owed = new.chosen(now, old), torch.where(now, torch.zeros_like(owed), owed)
         limit = LARGEST_uS / scale
-        rest = torch.where(now, torch.zeros_like(owed), owed.clamp(-limit, limit)) if self.accumulate else owed * 0
-        state = {**state, **self._pair_tensors(name, pair), f"{name}/owed": rest.to(torch.float32)}
+        rest = owed.clamp(-limit, limit) if self.accumulate else owed * 0
+        state = {**state, **pair.tensors(name), f"{name}/owed": rest.to(torch.float32)}
         state |= {f"{name}/reading": _drawn(generator), "generator": generator.get_state()}
         return torch.where(now, self._weights(pair, scale, w), w), state
+
+    @property
+    def _size(self) -> float:
+        """The change that is due, in uS."""
+        return self.due * LARGEST_uS
+
+    def _pulses(self, owed: Tensor, dw: Tensor, generator: torch.Generator) -> Tensor:
+        """Whole pulses of a change in uS; a weight that no change reaches has none."""
+        wanted = owed / self._size
+        counts = torch.trunc(wanted) if self.accumulate else stochastic(wanted, generator)
+        return torch.where(dw != 0, counts, torch.zeros_like(counts))
 
     def on_time(self, state: dict[str, Any], steps: int) -> dict[str, Any]:
         """Let the clock go on, and draw the noise of readings anew.
 
         Args:
-            state: of the chip.
-            steps: of the samples of a trial, one after the other.
+            state: state of the chip.
+            steps: time steps of the samples of a trial, one after the other.
 
         Returns:
             The state afterwards.
@@ -167,40 +180,13 @@ class PhaseChangeMemory(Accountant):
         readings = {key: _drawn(generator) for key in state if key.endswith("/reading")}
         return {**state, **readings, "clock": clock, "generator": generator.get_state()}
 
-    def _programmed(self, conductance: Tensor, clock: Tensor, generator: torch.Generator) -> Pair:
-        """Cells of which differences are asked for, in uS."""
-        cells = []
-        for sign in (1, -1):
-            target = (sign * conductance).clamp(0, LARGEST_uS)
-            g, nu = program(target, generator, self.programming, self.drift)
-            cells.append(Programmed(g.clamp(max=LARGEST_uS), nu))
-        plus, minus = cells
-        return Pair(plus, minus, clock.to(conductance.device).expand(conductance.shape).clone())
-
     def _weights(self, pair: Pair, scale: Tensor, like: Tensor) -> Tensor:
-        return ((pair.plus.g - pair.minus.g) / scale).to(like.dtype)
-
-    def _pair_tensors(self, name: str, pair: Pair) -> dict[str, Tensor]:
-        """The tensors of a pair, by their names in the state."""
-        plus = {f"{name}/plus/{part}": value for part, value in pair.plus._asdict().items()}
-        minus = {f"{name}/minus/{part}": value for part, value in pair.minus._asdict().items()}
-        return {**plus, **minus, f"{name}/born": pair.born}
-
-    def _pair(self, state: dict[str, Any], name: str) -> Pair:
-        plus, minus = (
-            Programmed(state[f"{name}/{which}/g"], state[f"{name}/{which}/nu"]) for which in ("plus", "minus")
-        )
-        return Pair(plus, minus, state[f"{name}/born"])
+        return (pair.difference / scale).to(like.dtype)
 
 
 def _drawn(generator: torch.Generator) -> Tensor:
     """The seed of the readings of a connection until its next change, or the next trial."""
     return torch.randint(2**31, (), generator=generator)
-
-
-def _chosen(now: Tensor, new: Programmed, old: Programmed) -> Programmed:
-    """New cells where they were programmed, else the old ones."""
-    return Programmed(torch.where(now, new.g, old.g), torch.where(now, new.nu, old.nu))
 
 
 ENTRY = PhaseChangeMemory

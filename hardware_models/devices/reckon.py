@@ -31,7 +31,7 @@ CUTS = (-1.0, -1 / 3, 1 / 3, 1.0)
 """Where the five segments of the table meet, in widths from the threshold. The chip has four such registers of 16 bits;
 their values here are ours."""
 SHOWN = (-1.0, -2 / 3, 0.0, 2 / 3, 1.0)
-"""What stands for each segment: the middle of an inner one, and the inner end of the two that are open."""
+"""The membrane that stands for each segment: the middle of an inner one, and the inner end of the two open ones."""
 
 
 @ranged("device 'reckon'")
@@ -47,8 +47,8 @@ class Reckon(LearningEngine, GridChip):
     random, are left out.
 
     Args:
-        width: of the table, from the threshold to where the outer segments begin, in thresholds, > 0.
-        threshold: of the network's neurons, about which the table lies, > 0.
+        width: width of the table, from the threshold to where the outer segments begin, in thresholds, > 0.
+        threshold: threshold of the network's neurons, about which the table lies, > 0.
         range: the largest weight of all connections, > 0; None takes it from the weights that are programmed.
         headroom: without a range, the largest weight in units of the largest one that is programmed, > 0.
         rules: any, computed beside the chip where its engine cannot say them; engine refuses those.
@@ -92,7 +92,7 @@ class Reckon(LearningEngine, GridChip):
 
         Args:
             state: state of the chip.
-            place: whose they are.
+            place: the phase, the layer and the first step of these membranes.
             v: membranes before the reset, (T, B, *shape), in thresholds.
 
         Returns:

@@ -74,8 +74,8 @@ class CubaLif:
         du: decay of the current per step, in units of 1/4096, 0..4095.
         dv: decay of the membrane per step, in units of 1/4096, 0..4095.
         threshold: mantissa of the threshold, 0..131071; the threshold is 64 times as large.
-        bias_mantissa: of the bias, -4096..4095.
-        bias_exponent: of the bias, 0..7.
+        bias_mantissa: mantissa of the bias, -4096..4095.
+        bias_exponent: exponent of the bias, 0..7.
 
     Raises:
         UserError: a number that the chip's register cannot hold.

@@ -136,8 +136,8 @@ def nearest_text(rule: Rule, text: Plasticity) -> str | None:
     """The nearest text that fits: low-passes of spikes, x1 and y1, stand for what the engine cannot read.
 
     Args:
-        rule: whose text it is.
-        text: of the weights.
+        rule: the rule that the text belongs to.
+        text: the text of the weights.
 
     Returns:
         The text, in which x1 and y1 are traces of S; None where nothing of it is left, or what is left cancels.

@@ -63,7 +63,7 @@ def run(
     """Run a population through time.
 
     Args:
-        numbers: of the population.
+        numbers: numbers of the population.
         arriving: whole numbers (T, B, *shape) on a CPU.
         u0: the current after the step before the first, int32, (B, *shape).
         v0: the membrane after its reset, int32, (B, *shape).

@@ -9,6 +9,10 @@ with the traces V as they are at the time of that spike, the impulse of the same
 epoch has a time; each earlier one adds its impulse to the trace at once. In whole numbers, products are summed in 16
 bits with 7 bits behind the point, and the sum is rounded at random to a weight of 9 bits.
 
+A product whose parts have more than 15 bits together loses its lowest bits and is smaller by as many powers of two. Two
+traces and their spike have 15 bits and the mantissa 4, so that 4 bits are lost and the product counts a sixteenth. The
+exponent has to make up for that, on the chip as here.
+
 Source: Lava (lava-nc 0.10.0), `lava.magma.core.learning`, `LearningConnectionModelFloat` and `-BitApproximate`; Davies
 et al. 2018, IEEE Micro 38(1). There one random number serves all synapses of a step; here each has its own, so that
 roundings are independent. A decay is a float on both sides; the chip has a table.
@@ -127,7 +131,7 @@ class LearningEngine:
     """A rule of Loihi on a matrix of synapses.
 
     Args:
-        products: of the rule, in their order.
+        products: products of the rule, in their order.
         traces: by name, such as {"x1": TraceRegister(tau=10), "y1": TraceRegister(tau=10)}.
         epoch: T, 1..63.
         integer: whole numbers, as the chip has them; else plain floats, without bounds.
@@ -234,8 +238,7 @@ class LearningEngine:
         if not self.integer:
             return value * 2.0**product.exponent
         lost = max(0, bits + MANTISSA_BITS - 15)
-        shift = FRACTION_BITS + product.exponent
-        value = torch.floor(value / 2**lost) * 2.0 ** (lost + shift)
+        value = torch.floor(value / 2**lost) * 2.0 ** (FRACTION_BITS + product.exponent)
         return torch.floor(value).clamp(-ACCUMULATOR_TOP, ACCUMULATOR_TOP - 1)
 
     def _read(
@@ -266,7 +269,7 @@ def pair_stdp(potentiation: int = 1, depression: int = -1, exponent: int = 0) ->
     Args:
         potentiation: mantissa of the change at postsynaptic spikes.
         depression: mantissa of the change at presynaptic spikes.
-        exponent: of both.
+        exponent: exponent of both products.
 
     Returns:
         The two products, in the order in which Lava adds them.

@@ -28,8 +28,8 @@ class LoihiState(NamedTuple):
     """The state after a step, (B, *shape) each.
 
     Args:
-        membrane, current: of the chip, int32.
-        spikes: of the step, bool.
+        membrane, current: registers of the chip, int32.
+        spikes: whether each neuron fired in the step, bool.
     """
 
     membrane: Tensor
@@ -44,7 +44,7 @@ class LoihiNeuron(Neuron[LoihiState]):
     Args:
         network: the neuron that it stands for: psi and the graded output are its own.
         chip: the neuron of the chip.
-        units: what a current of 1 is in whole numbers, >= 1.
+        units: the whole number that stands for a current of 1, >= 1.
     """
 
     network: Neuron[Any]
@@ -109,7 +109,7 @@ def on_loihi(layer: str, neuron: Neuron[Any], units: int) -> LoihiNeuron:
     Args:
         layer: for messages.
         neuron: `lif`, `if`, `cuba_lif` or `leaky_readout`.
-        units: what a current of 1 is in whole numbers, >= 1.
+        units: the whole number that stands for a current of 1, >= 1.
 
     Returns:
         The neuron, with decays rounded to 1/4096. A read-out that never spikes has the highest threshold, and no memory

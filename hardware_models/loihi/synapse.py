@@ -36,8 +36,8 @@ class Synapse:
     """The format in which a population of Loihi's synapses stores weights and sums them up; the module says how.
 
     Args:
-        bits: of a weight beside its sign, 1..8.
-        exponent: of the sum, -8..7.
+        bits: bits of a weight beside its sign, 1..8.
+        exponent: exponent of the sum, -8..7.
         signs: which signs the weights may have.
 
     Raises:
@@ -93,7 +93,7 @@ class Synapse:
         of whole numbers.
 
         Args:
-            weights: as they are stored, (O, I), at most 9 bits with the sign.
+            weights: stored weights, (O, I), at most 9 bits with the sign.
             spikes: 0 or 1, (..., I).
 
         Returns:

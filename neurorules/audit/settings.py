@@ -38,4 +38,6 @@ def settings_of(run: Mapping[str, Any]) -> Settings:
     settings = {name: run[name] for name in names if run.get(name) is not None}
     if SIGN in str(run.get("net")):  # with the rule's usual small weights, the user's own neurons may be silent
         settings["init"] = "he"
+        if settings.get("scores") == "population":  # the small net has one read-out neuron for each class
+            settings["scores"] = "count"
     return Settings(run.get("plain_rule", run["rule"]), **settings)

@@ -36,6 +36,7 @@ def compare(
     batch_first: bool | None = None,
     sensor_size: SensorSize = None,
     task: Task | None = None,
+    keys: Sequence[str] | None = None,
     data_dir: str | Path | None = None,
     force: bool = False,
     resume: bool = False,
@@ -45,8 +46,7 @@ def compare(
     """Train every rule with every seed on the same net, data order and initial weights.
 
     Args:
-        rules: a list, or comma-separated, with options and settings of their own, such as
-            "sigprop:form=voltage,bptt@lr=0.001".
+        rules: a list, or comma-separated, with their own options and settings: "sigprop:form=voltage,bptt@lr=0.001".
         out: folder for the runs, `compare.json` and its CSV files.
         seeds: number of seeds of each rule.
         folds: number of folds of a cross-validation instead of seeds, if the data set comes in folds.
@@ -54,7 +54,7 @@ def compare(
         dask: the address of a Dask scheduler that distributes the runs.
         hardware: comma-separated device models, or none.
         controls: comma-separated controls, shallow and shuffled, or none.
-        data, batch_first, sensor_size, task, data_dir, force, resume, quiet: as in `train`.
+        data, batch_first, sensor_size, task, keys, data_dir, force, resume, quiet: as in `train`.
         settings: as in `train`, for all runs. A net of modules begins with new random weights for each seed, like any
             other; with init="given" every run begins with the module's own weights.
 
@@ -67,7 +67,7 @@ def compare(
     for rule in [rules] if isinstance(rules, str) else rules:
         check_text(rule, "a row of rules", "rule")
     rules = rules if isinstance(rules, str) else ",".join(rules)
-    source = given_data(data, batch_first, sensor_size, data_dir, task)
+    source = given_data(data, batch_first, sensor_size, data_dir, task, keys)
     settings, net = without_module(with_own_parts(settings))
     config = config_from({**settings, **source.settings}, "compare(...)")
     complete, place = with_data(config, source.place)

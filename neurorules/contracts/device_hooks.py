@@ -6,7 +6,7 @@ change one.
 
 Noise that differs between trials is drawn from the state, which `on_time` advances, and from the place of the
 observation (phase, layer, step). Therefore the same state gives the same bits, a resumed run ends with the same bits,
-and all windows
+and windows of any length see the same noise.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ class Folded(NamedTuple):
     The bias of a map differs between positions only where a centred input meets a border of zeros.
 
     Args:
-        weights: by input, each shaped like the connection's own.
+        weights: weights by the name of the input, each shaped like the connection's own.
         bias: (N,) or (C, H, W).
     """
 

@@ -31,7 +31,7 @@ class Nodes:
     """A population of neurons, which are all of one type.
 
     Args:
-        name: of the population.
+        name: name of the population.
         size: number of neurons N.
         template: their model, such as "neurorules:lif"; None for inputs, which have no dynamics.
         dynamics: numbers of each neuron by name, (N,) each.
@@ -48,7 +48,7 @@ class Edges:
     """Synapses from one population to another, which are all of one type.
 
     Args:
-        name: of the population of edges.
+        name: name of the population of edges.
         source, target: names of the populations at the two ends.
         pre, post: index of the neuron at each end, (E,) each.
         weights: (E,), in thresholds.

@@ -20,8 +20,9 @@ Targets = Literal["own", "shuffled"]
 """The targets of hidden layers: the sample's own label and error, or those of its neighbour in the batch."""
 Task = Literal["classes", "multilabel", "regression", "classes_per_step", "regression_per_step"]
 """The kind of targets: one class, several labels, values, or a class or values for each step."""
-Scores = Literal["membrane", "count"]
-"""The source of class scores: the mean of the read-out's membrane over time, or the number of its spikes."""
+Scores = Literal["membrane", "count", "population"]
+"""The source of class scores: the mean of the read-out's membrane over time, the number of its spikes, or the number of
+spikes of several read-out neurons for each class."""
 PathName = Literal["torch", "continuous"]
 """The machine that runs a network: torch in discrete time steps, or differential equations in continuous time."""
 
@@ -94,7 +95,8 @@ class NetSettings:
     scores: Annotated[
         Scores,
         Help(
-            "Class scores: membrane, the read-out's mean over time; or count, the spikes of a read-out that spikes.",
+            "Class scores: membrane, the read-out's mean over time; count, the spikes of a read-out that spikes; or "
+            "population, those of several read-out neurons for each class of a module.",
             33,
         ),
     ] = "membrane"

@@ -23,6 +23,7 @@ from neurorules.network.serving import (
     check_efficacies,
     check_numbers,
     check_phases,
+    check_population,
     check_task,
     counting,
     why_not_shuffled,
@@ -63,7 +64,8 @@ class Model:
         signal: makes the third factor; None for a rule without one.
         texts: the texts of the rule, checked and grouped into products.
         targets: whether hidden layers are taught by their own sample's targets, or by those of the sample before.
-        scores: the source of class scores: the mean of the read-out's membrane over time, or the number of its spikes.
+        scores: the source of class scores: the mean of the read-out's membrane over time, or the number of its spikes,
+            or of those of several read-out neurons for each class.
         unbound: for a network that is bound to parameters, the original network without them; otherwise None.
         task: the kind of targets.
         last_steps: number of last steps that are scored and contribute to the error; None for all.
@@ -129,18 +131,29 @@ class Model:
             )
         return values.roll(1, samples_at)
 
+    @property
+    def counts(self) -> bool:
+        """Whether class scores are numbers of spikes."""
+        return self.scores != "membrane"
+
+    @property
+    def per_class(self) -> int:
+        """The number of read-out neurons of each class: those of class c are neurons k c .. k (c + 1) - 1."""
+        return self.network.readout.shape[0] // self.network.classes if self.scores == "population" else 1
+
     def score(self, total: Tensor, steps: int) -> Tensor:
-        """Convert a sum over time into class scores; by the same map, a sum of derivatives into the derivative by
-        score.
+        """Convert a sum over time into class scores.
 
         Args:
-            total: the sum of the read-out's membrane or spikes over time, (B, C).
+            total: the sum of the read-out's membrane or spikes over time, (B, O).
             steps: T, >= 1.
 
         Returns:
-            The scores (B, C): the sum for spikes, the mean for a membrane.
+            The scores (B, C): the sum for spikes, over all neurons of a class, and the mean for a membrane.
         """
-        return total if self.scores == "count" else per_step(total, steps)
+        if self.scores == "population":
+            return total.unflatten(1, (self.network.classes, self.per_class)).sum(2)
+        return total if self.counts else per_step(total, steps)
 
     def bound(self, parameters: Parameters) -> Model:
         """Return the model with the neurons' learned parameters inserted into the neurons."""
@@ -225,7 +238,8 @@ def build_model(
         signal: a learning signal with options that replaces the rule's own; None for the rule's own.
         dw: a text that replaces that of the hidden weights in the phase "input"; None for the rule's own.
         targets: the targets of hidden layers: "own", or "shuffled" for those of the previous sample in the batch.
-        scores: "membrane", or "count" for a read-out that spikes; its texts then include the derivative of the spike.
+        scores: "membrane", or "count" or "population" for a read-out that spikes; its texts then include the derivative
+            of the spike.
         task: the kind of targets.
         last_steps: number of last steps that are scored and contribute to the error; None for all.
 
@@ -249,13 +263,14 @@ def build_model(
         check_phases(rule, learning_signal, str(chosen))
         learning_signal.check(shape_of(network, task))
         check_efficacies(network, rule, learning_signal)
-    rule = rule if scores == "membrane" else counting(network, rule, learning_signal)
+    check_population(network, scores, task)
+    rule = rule if scores == "membrane" else counting(network, rule, learning_signal, scores)
     texts = compile_rule(rule)
     check_numbers(network, rule, texts)
     model = Model(network, rule, learning_signal, texts, targets, scores, task=task, last_steps=last_steps)
-    if scores == "count" and model.steps_apart:
+    if model.counts and model.steps_apart:
         raise UserError(
-            "scores=count counts the spikes of a whole trial, and here steps count one by one. Use scores=membrane"
+            f"scores={scores} counts the spikes of a whole trial, and here steps count one by one. Use scores=membrane"
         )
     check_task(rule, learning_signal, task, last_steps)
     if model.steps_apart and learning_signal is not None:

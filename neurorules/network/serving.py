@@ -8,7 +8,7 @@ from neurorules.contracts.signal import Signal
 from neurorules.contracts.target import PER_STEP
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
-from neurorules.language.settings import Task
+from neurorules.language.settings import Scores, Task
 from neurorules.network.network import Network
 from neurorules.network.texts import Text
 from neurorules.neurons._learned_numbers import LearnedNumbers
@@ -137,13 +137,41 @@ def check_numbers(network: Network, rule: Rule, texts: tuple[Text, ...]) -> None
         )
 
 
-def counting(network: Network, rule: Rule, signal: Signal | None) -> Rule:
+def check_population(network: Network, scores: Scores, task: Task) -> None:
+    """Refuse scores by populations where the read-out has none, and populations where scores read single neurons.
+
+    Args:
+        network: the network.
+        scores: the source of class scores.
+        task: the kind of targets.
+
+    Raises:
+        UserError: they do not fit each other.
+    """
+    neurons = network.readout.shape[0]
+    if scores != "population":
+        if neurons != network.classes:
+            raise UserError(
+                f"the read-out has {neurons} neurons for {network.classes} classes, and scores={scores} reads one for "
+                f"each class. Use scores=population"
+            )
+    elif task != "classes":
+        raise UserError(f"scores=population counts spikes of classes, and the task is {task}. Use scores=membrane")
+    elif neurons == network.classes:
+        raise UserError(
+            "scores=population counts the spikes of several read-out neurons for each class, and this net has one for "
+            "each class. Use scores=count, or a module whose last Linear has more outputs"
+        )
+
+
+def counting(network: Network, rule: Rule, signal: Signal | None, scores: Scores) -> Rule:
     """Adapt a rule to a read-out that is scored by its spike count: its texts then include the derivative of the spike.
 
     Args:
         network: a network whose read-out spikes.
         rule: a rule whose read-out learns by the delta rule.
         signal: the learning signal of the rule, or its replacement.
+        scores: what is counted, for messages.
 
     Returns:
         The rule with other texts for the read-out.
@@ -153,8 +181,8 @@ def counting(network: Network, rule: Rule, signal: Signal | None) -> Rule:
     """
     if not network.readout.neuron.spiking:
         raise UserError(
-            "scores=count counts the spikes of the read-out, and its neuron sends none. End the net with a neuron that "
-            "spikes: snntorch.Leaky in a module, readout_neuron=lif beside a text"
+            f"scores={scores} counts the spikes of the read-out, and its neuron sends none. End the net with a neuron "
+            f"that spikes: snntorch.Leaky in a module, readout_neuron=lif beside a text"
         )
     own = {p.text for p in rule.plasticity if p.role == "readout"}
     linear = any(phase.linear for phase in rule.phases)

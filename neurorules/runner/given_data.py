@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,10 @@ SensorSize = tuple[int, int, int] | None
 """Columns, rows and polarities of the sensor of events, in the order of tonic's `sensor_size`."""
 
 
-EXAMPLES = {"batch_first": "batch_first=true", "sensor_size": "sensor_size=34x34x2", "task": "task=regression"}
+EXAMPLES = {
+    "batch_first": "npz:own.npz:batch_first=true", "sensor_size": "mymodule:make_data:sensor_size=34x34x2",
+    "task": "npz:own.npz:task=regression", "keys": "mymodule:make_data:keys=pixels+digit",
+}  # fmt: skip
 """How each argument is said in the text of data that are read."""
 
 
@@ -30,8 +34,9 @@ class GivenData(NamedTuple):
 
 
 def given_data(
-    data: Any, batch_first: bool | None, sensor_size: SensorSize, data_dir: str | Path | None, task: Task | None = None
-) -> GivenData:
+    data: Any, batch_first: bool | None, sensor_size: SensorSize, data_dir: str | Path | None, task: Task | None = None,
+    keys: Sequence[str] | None = None,
+) -> GivenData:  # fmt: skip
     """Read data that lie in memory; a name or a path is left for later.
 
     Args:
@@ -41,6 +46,7 @@ def given_data(
         sensor_size: of events that lie in memory, where their data set does not say it.
         data_dir: folder of the data sets.
         task: what the targets of data in memory are; None to find it.
+        keys: of samples in memory that are dicts, the names of the sample and of its label; None knows the usual names.
 
     Returns:
         The setting and the place.
@@ -54,12 +60,13 @@ def given_data(
 
         if place is not None:
             raise UserError(f"data_dir is {place}, and the data are handed over themselves. Leave data_dir out")
-        read = own_data(data, batch_first, sensor_size, task=task)
+        read = own_data(data, batch_first, sensor_size, task=task, keys=keys)
         return GivenData({"data": read.name}, read)
-    for name, value in {"batch_first": batch_first, "sensor_size": sensor_size, "task": task}.items():
+    own = {"batch_first": batch_first, "sensor_size": sensor_size, "task": task, "keys": keys}
+    for name, value in own.items():
         if value is not None:
             raise UserError(
                 f"{name} is for data that are handed over, (train, test), and the data are {data or 'the usual ones'}. "
-                f"Say it in the text of the data, such as npz:own.npz:{EXAMPLES[name]}"
+                f"Say it in the text of the data, such as {EXAMPLES[name]}"
             )
     return GivenData({} if data is None else {"data": str(data)}, place)

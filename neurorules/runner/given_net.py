@@ -20,6 +20,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.settings import Init
 from neurorules.language.user_module import call, current_folder, function_of, parsed
 from neurorules.rules import RULES
+from neurorules.torch_path.training.given_net import same_outputs
 from neurorules.torch_path.training.stored_net import SIGN, named
 
 MODULE = re.compile(r"\s*[^\W\d][\w.]*:")
@@ -184,14 +185,15 @@ def _read(net: Any, config: TrainConfig, place: DataPlace) -> Imported:
         from neurorules.torch_path.snntorch.from_module import from_module
 
         steps = config.steps or RULES.make(config.rule).defaults.steps
-        own = from_module(net, source.shape, steps, config.scores, flat=True)
+        own = from_module(net, source.shape, steps, config.scores, source.classes, flat=True)
     else:
         from neurorules.exchange.nir.read import net_of_graph
 
         own = net_of_graph(net, None, source.shape)
     if own.network.classes != source.classes:
         raise UserError(
-            f"the net has {own.network.classes} outputs, and the data have {source.classes} classes. Make them the same"
+            f"the net has {own.network.classes} outputs, and the data have {source.classes} classes. "
+            f"{same_outputs(own.network.classes, source.classes)}"
         )
     return own
 

@@ -201,10 +201,7 @@ class TraceWriter:
 
     @contextmanager
     def _writing(self, size: int) -> Iterator[None]:
-        """Reserve the space for some bytes and their description before they are written.
-
-        If there is none, the file is closed, or removed if no flushed sample can be read.
-        """
+        """Reserve space for some bytes; without it the file is closed, or removed if no sample in it can be read."""
         try:
             with hdf5_writing(self._name):
                 need = self._file.id.get_filesize() + size + MARGIN

@@ -50,7 +50,8 @@ def run(graph: Any, drive: np.ndarray, dt: float = 1e-4) -> dict[str, np.ndarray
 def order(graph: Any, before: dict[str, list[str]]) -> list[str]:
     """Neurons first in a circle, so that what they feed back is that of the step before."""
     spiking = [name for name, node in graph.nodes.items() if theta(node) is not None]
-    return [*spiking, *(name for name in before if name not in spiking)]
+    others = [name for name, node in graph.nodes.items() if hasattr(node, "r") and name not in spiking]
+    return [*spiking, *others, *(name for name in before if name not in (*spiking, *others))]
 
 
 def theta(node: Any) -> Any:
@@ -67,13 +68,17 @@ def step(node: Any, x: Any, s: dict[str, Any], dt: float) -> Any:
         return node.scale * x
     if kind == "Flatten":
         return np.reshape(x, -1)
+    if kind == "Conv1d":
+        return convolved(node, x.reshape(x.shape[-2], 1, -1))[:, 0]
     if kind == "Conv2d":
         return convolved(node, x)
     if kind in ("AvgPool2d", "SumPool2d"):
-        k = int(np.ravel(node.kernel_size)[0])
-        c, h, w = x.shape
-        cut = x[:, : h // k * k, : w // k * k].reshape(c, h // k, k, w // k, k)
-        return cut.mean((2, 4)) if kind == "AvgPool2d" else cut.sum((2, 4))
+        return pooled(node, x, kind == "AvgPool2d")
+    if kind == "Delay":
+        late = np.broadcast_to(np.round(np.asarray(node.delay) / dt).astype(int), x.shape)
+        s.setdefault("past", []).append(x)
+        past = s["past"]
+        return np.array([past[-1 - k][at] if k < len(past) else 0.0 for at, k in np.ndenumerate(late)]).reshape(x.shape)
     if kind == "Threshold":
         return (x > node.threshold).astype(float)
     if kind == "Output":
@@ -95,15 +100,45 @@ def step(node: Any, x: Any, s: dict[str, Any], dt: float) -> Any:
     return z.astype(float)
 
 
+def pair(value: Any, of_height: int, lines: bool) -> tuple[int, int]:
+    """Numbers along the height and the width."""
+    flat = np.ravel(value)
+    return (of_height, int(flat[0])) if lines else (int(flat[0]), int(flat[-1]))
+
+
 def convolved(node: Any, x: np.ndarray) -> np.ndarray:
-    """A convolution, position by position."""
-    k, stride, around = node.weight.shape[2], int(np.ravel(node.stride)[0]), node.padding
-    p = {"same": k // 2, "valid": 0}[around] if isinstance(around, str) else int(np.ravel(around)[0])
-    x = np.pad(x, ((0, 0), (p, p), (p, p)))
-    high, wide = (x.shape[1] - k) // stride + 1, (x.shape[2] - k) // stride + 1
-    out = np.zeros((len(node.weight), high, wide))
-    for row in range(high):
-        for column in range(wide):
-            cut = x[:, row * stride : row * stride + k, column * stride : column * stride + k]
-            out[:, row, column] = np.tensordot(node.weight, cut, 3) + node.bias
+    """A convolution, position by position, weight by weight."""
+    lines = type(node).__name__ == "Conv1d"
+    w = np.asarray(node.weight, np.float64)
+    w = w[:, :, None] if lines else w
+    (down, right), (dy, dx) = pair(node.stride, 1, lines), pair(node.dilation, 1, lines)
+    around, sides = node.padding, w.shape[2:]
+    if isinstance(around, str):
+        full = tuple(d * (k - 1) // 2 for d, k in zip((dy, dx), sides, strict=True))
+        top, left = full if around == "same" else (0, 0)
+    else:
+        top, left = pair(around, 0, lines)
+    x = np.pad(x, ((0, 0), (top, top), (left, left)))
+    high = (x.shape[1] - dy * (sides[0] - 1) - 1) // down + 1
+    wide = (x.shape[2] - dx * (sides[1] - 1) - 1) // right + 1
+    out = np.zeros((len(w), high, wide))
+    of_group, per = w.shape[1], len(w) // int(np.ravel(node.groups)[0])
+    for o, row, column in np.ndindex(*out.shape):
+        first = o // per * of_group
+        rows, columns = row * down + dy * np.arange(sides[0]), column * right + dx * np.arange(sides[1])
+        cut = x[first : first + of_group][:, rows][:, :, columns]
+        out[o, row, column] = (w[o] * cut).sum() + node.bias[o]
+    return out
+
+
+def pooled(node: Any, x: np.ndarray, average: bool) -> np.ndarray:
+    """A pool, window by window; zeros around a map count."""
+    (kh, kw), (down, right), (top, left) = (
+        pair(one, 0, False) for one in (node.kernel_size, node.stride, node.padding)
+    )
+    x = np.pad(x, ((0, 0), (top, top), (left, left)))
+    out = np.zeros((len(x), (x.shape[1] - kh) // down + 1, (x.shape[2] - kw) // right + 1))
+    for c, row, column in np.ndindex(*out.shape):
+        cut = x[c, row * down : row * down + kh, column * right : column * right + kw]
+        out[c, row, column] = cut.mean() if average else cut.sum()
     return out

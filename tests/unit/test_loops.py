@@ -152,6 +152,19 @@ def test_grey_pictures_of_a_loader_get_the_axis_of_their_channel_as_those_of_a_p
     assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
 
 
+def test_fields_of_batches_may_have_any_name_that_is_said() -> None:
+    one, other = learner(), learner()
+    images, labels = samples(8)
+    one.fit([(images, labels)])
+    other.fit([{"label": 0, "pixels": images, "kind": labels}], keys=("pixels", "kind"))
+    assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
+    rows = [{"pixels": image, "kind": int(label)} for image, label in zip(images, labels, strict=True)]
+    loader = DataLoader(rows, batch_size=8)  # type: ignore[arg-type]
+    assert other.evaluate(loader, keys=("pixels", "kind")) == one.evaluate((images, labels))
+    with pytest.raises(UserError, match="no two of its names"):
+        one.evaluate(loader)
+
+
 def test_a_second_batch_of_another_shape_is_refused_and_what_was_learned_stays() -> None:
     one, other = learner(), learner()
     images, labels = samples(8)

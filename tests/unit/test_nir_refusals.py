@@ -9,6 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import snntorch
+from torch import nn
 
 from neurorules import Learner
 from neurorules.exchange.nir.file import write_graph
@@ -41,9 +43,9 @@ def loop(*more: tuple[str, str]) -> list[tuple[str, str]]:
 
 SQUARE = nir.Linear(np.ones((3, 3)))
 GRAPHS: dict[str, tuple[Any, list[str]]] = {
-    "a convolution behind a map": (
+    "a convolution of neurons that are no maps": (
         graph({"c": nir.Conv2d((3, 1), np.ones((1, 1, 1, 1)), 1, 0, 1, 1, np.zeros(1)), "lif": lif()}),
-        ["'c' (Conv2d)", "'fc'", "no neuron between"],
+        ["'c' (Conv2d)", "(1, height, width)", "(3,)"],
     ),
     "a circle of maps": (
         graph({"a": lif(), "x": SQUARE, "y": SQUARE}, loop(("fc", "x"), ("x", "y"), ("y", "x"), ("y", "a"))),
@@ -52,18 +54,59 @@ GRAPHS: dict[str, tuple[Any, list[str]]] = {
     "feedback between layers": (
         graph({"a": lif(), "up": SQUARE, "b": lif(), "down": SQUARE},
               [("in", "fc"), ("fc", "a"), ("a", "up"), ("up", "b"), ("b", "down"), ("down", "a"), ("b", "out")]),
-        ["a, b", "without delay"],
+        ["a, b", "leads from a later population back"],
     ),
-    "a delay": (graph({"late": nir.Delay(2e-4 * ONES), "lif": lif()}), ["'late' (Delay)", "2 steps"]),
+    "feedback between layers with a delay": (
+        graph({"a": lif(), "up": SQUARE, "b": lif(), "down": nir.Delay(2e-4 * ONES)},
+              [("in", "fc"), ("fc", "a"), ("a", "up"), ("up", "b"), ("b", "down"), ("down", "a"), ("b", "out")]),
+        ["a, b", "leads from a later population back"],
+    ),
+    "a loop with a delay of two steps": (
+        graph({"a": lif(), "late": nir.Delay(2e-4 * ONES)}, loop(("a", "late"), ("late", "a"))),
+        ["'late' (Delay)", "2 steps", "one step later"],
+    ),
+    "a loop that no connection holds": (
+        nir.NIRGraph(
+            {"in": nir.Input(np.array([1, 5, 5])), "a": nir.IF(np.full((1, 5, 5), 1e4), np.ones((1, 5, 5))),
+             "r": nir.Conv2d((5, 5), np.ones((1, 1, 3, 3)), 1, 1, 1, 1, np.zeros(1)),
+             "q": nir.Conv2d((5, 5), np.ones((1, 1, 3, 3)), 1, 1, 1, 1, np.zeros(1)),
+             "out": nir.Output(np.array([1, 5, 5]))},
+            [("in", "a"), ("a", "r"), ("r", "q"), ("q", "a"), ("a", "out")], type_check=False,
+        ),
+        ["'a'", "feeds itself through 'r'"],
+    ),
+    "a loop with a stride": (
+        nir.NIRGraph(
+            {"in": nir.Input(np.array([1, 5, 5])), "a": nir.IF(np.full((1, 5, 5), 1e4), np.ones((1, 5, 5))),
+             "r": nir.Conv2d((5, 5), np.ones((1, 1, 3, 3)), 2, 1, 1, 1, np.zeros(1)),
+             "out": nir.Output(np.array([1, 5, 5]))},
+            [("in", "a"), ("a", "r"), ("r", "a"), ("a", "out")], type_check=False,
+        ),
+        ["'r' (Conv2d)", "stride 1"],
+    ),
+    **{
+        name: (graph({"late": nir.Delay(delay), "lif": lif()}), ["'late' (Delay)", words])
+        for name, delay, words in (
+            ("a delay of half a step", 1.5e-4 * ONES, "1.5 steps"),
+            ("a delay that is no time", np.nan * ONES, "no time"),
+            ("a delay before its cause", -1e-4 * ONES, "no time"), ("a delay without end", 5.0 * ONES, "50000 steps"),
+            ("delays of another shape", 1e-4 * np.ones(4), "(4,)"),
+        )
+    },
+    "a pool of a row": (
+        graph({"p": nir.AvgPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])), "lif": lif()}),
+        ["'p' (AvgPool2d)", "(3,)"],
+    ),
+    "a window of nothing": (
+        graph({"p": nir.SumPool2d(np.array([0, 2]), np.array([2, 2]), np.array([0, 0])), "lif": lif()}),
+        ["'p' (SumPool2d)", "(0, 2)"],
+    ),
     "a convolution in time": (
         graph({"c": nir.Conv1d(3, np.ones((1, 1, 1)), 1, 0, 1, 1, np.zeros(1)), "lif": lif()}), ["'c' (Conv1d)"]
     ),
     "an edge to nowhere": (graph({"lif": lif()}, [("in", "fc"), ("fc", "lif"), ("lif", "oot")]), ["'oot'"]),
     "an edge twice": (graph({"a": lif()}, loop(("fc", "a"))), ["fc -> a twice"]),
     "no way to the output": (graph({"lif": lif()}, [("in", "fc"), ("fc", "lif")]), ["Output 'out'"]),
-    "two ways to the output": (
-        graph({"a": lif(), "b": lif()}, loop(("fc", "b"), ("b", "out"))), ["2 paths", "'out'"]
-    ),
     "a neuron that nothing reads": (graph({"a": lif(), "b": lif()}, loop(("fc", "b"))), ["'b'"]),
     "a neuron that nothing drives": (graph({"a": lif(), "b": lif()}, loop(("b", "fc"))), ["'b'"]),
     "a neuron that drives itself alone": (
@@ -187,6 +230,7 @@ def test_an_option_that_there_is_not_is_refused(text: str, words: list[str], tmp
         assert word in str(refused.value), str(refused.value)
 
 
+PLAIN: dict[str, Any] = {"init_hidden": True, "reset_mechanism": "zero", "reset_delay": False}
 SMALL: dict[str, Any] = {"input_shape": (8,), "classes": 3, "steps": 4, "norm": "none"}
 
 
@@ -198,13 +242,34 @@ SMALL: dict[str, Any] = {"input_shape": (8,), "classes": 3, "steps": 4, "norm": 
     ("9", {"neuron": "cuba_lif:alpha=1:reset=zero"}, ["hidden1", "alpha=1"]),
     ("9", {"readout_neuron": "lif"}, ["readout", "subtract"]),
     ("9", {"connection": "dynamic", "rule": "sigprop"}, ["hidden1", "Dynamic"]),
-    ("9-8", {"readout": "all"}, ["readout", "2 layers"]),
     ("c3k3-p2", {"input_shape": (1, 8, 8)}, ["readout", "maximum"]),
 ])  # fmt: skip
 def test_a_net_that_nir_cannot_say_is_refused_by_its_layer(
     net: str, settings: dict[str, Any], words: list[str]
 ) -> None:
     learner = Learner(net, **{"rule": "bptt", **SMALL, **settings})
+    with pytest.raises(UserError) as refused:
+        learner.to_nir()
+    for word in words:
+        assert word in str(refused.value), str(refused.value)
+
+
+@pytest.mark.parametrize(("modules", "shape", "words"), [
+    ((nn.Conv1d(2, 4, 3), snntorch.Leaky(0.9, **PLAIN), nn.MaxPool1d(2), nn.Flatten(), nn.Linear(8, 3)), (2, 7),
+     ["readout", "maximum"]),
+    ((nn.Conv1d(2, 4, 3), snntorch.Leaky(0.9, **PLAIN), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(8, 3)), (2, 7),
+     ["readout", "average along lines"]),
+    ((nn.Conv1d(2, 4, 3), nn.AvgPool1d(2), snntorch.Leaky(0.9, **PLAIN), nn.Flatten(), nn.Linear(8, 3)), (2, 7),
+     ["hidden1", "average along lines"]),
+    ((nn.Conv2d(2, 4, (3, 1)), nn.MaxPool2d(2), snntorch.Leaky(0.9, **PLAIN), nn.Flatten(), nn.Linear(8, 3)), (2, 5, 4),
+     ["hidden1", "maximum"]),
+    ((nn.Linear(8, 4), snntorch.Alpha(0.9, 0.8, init_hidden=True, reset_mechanism="zero"), nn.Linear(4, 3)), (8,),
+     ["hidden1", "Alpha"]),
+])  # fmt: skip
+def test_a_module_that_nir_cannot_say_is_refused_by_its_layer(
+    modules: tuple[nn.Module, ...], shape: tuple[int, ...], words: list[str]
+) -> None:
+    learner = Learner(nn.Sequential(*modules), "bptt", input_shape=shape, steps=4)
     with pytest.raises(UserError) as refused:
         learner.to_nir()
     for word in words:

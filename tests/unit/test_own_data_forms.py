@@ -108,9 +108,52 @@ def test_fields_that_do_not_say_what_they_are_end_in_one_line(fields: tuple[str,
     rows = [dict.fromkeys(fields, 1.0)] * 3
     if fields[:2] == ("image", "picture"):
         rows = [{**row, "y": 0} for row in rows]
-    with pytest.raises(UserError, match=r"is a dict of .*, and no two of its names say.*Give pairs") as told:
+    with pytest.raises(UserError, match=r"is a dict of .*, and no two of its names say.*Say it: keys=") as told:
         own_data((rows, rows))
     assert "\n" not in str(told.value)
+
+
+NAMED: dict[str, Any] = {
+    "rows": [{"pixels": x, "digit": int(y), "image": 0, "label": 9} for x, y in SET],
+    "a loader of rows": DataLoader([{"id": 0, "pixels": x, "digit": y} for x, y in SET], batch_size=7),  # type: ignore[arg-type]
+    "batches": [{"digit": Y[n : n + 7], "pixels": X[n : n + 7], "id": 0} for n in range(0, COUNT, 7)],
+    "a stream of rows": iter([{"pixels": x, "digit": y, "id": 0} for x, y in SET]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", NAMED)
+def test_fields_that_a_user_names_are_read_whatever_others_are_called(form: str) -> None:
+    rows = [{"pixels": x, "digit": y} for x, y in zip(*TEST, strict=True)]
+    read = own_data((NAMED[form], rows), keys=("pixels", "digit"))
+    assert read.checksum == own_data(((X, Y), TEST)).checksum
+
+
+def test_names_of_classes_are_those_of_the_field_that_a_user_names() -> None:
+    class Fine(Rows):
+        features = Rows.features | {"fine": type("Names", (), {"names": ("a", "b", "c")})()}
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            return {**super().__getitem__(index), "fine": index % 3}
+
+    assert own_data((Fine(), Fine()), keys=("image", "fine")).class_names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (("pixels", "class"), "the first thing is a dict of pixels, digit, and none of them is 'class'"),
+        (("pixels", "pixels"), "keys is .*Give two names"),
+        ("pixels", "keys is 'pixels'. Give two names"),
+        (("pixels",), "keys is .*Give two names"),
+    ],
+)
+def test_keys_that_name_no_two_fields_are_refused_in_one_line(keys: Any, words: str) -> None:
+    rows = [{"pixels": x, "digit": int(y)} for x, y in SET]
+    with pytest.raises(UserError, match=words) as told:
+        own_data((rows, rows), keys=keys)
+    assert "\n" not in str(told.value)
+    with pytest.raises(UserError, match="keys=.* name fields of dicts, and the training data, sample 0 is a tuple"):
+        own_data((SET, SET), keys=["pixels", "digit"])
 
 
 def test_a_generator_is_gone_through_once_and_the_users_generator_is_not_drawn_from() -> None:

@@ -92,6 +92,21 @@ def test_a_comparison_calls_the_function_once(module: Path, capsys: pytest.Captu
     assert json.loads(lines[-1])["steps"] == 5
 
 
+def test_a_function_may_return_rows_whose_fields_are_named_behind_it(module: Path) -> None:
+    Path("hub.py").write_text(
+        "import numpy as np\n"
+        "def rows(count: int = 12):\n"
+        "    return [{'pixels': np.full(4, n % 3, np.float32), 'kind': n % 3} for n in range(count)]\n"
+        "def make():\n    return rows(), rows(6)\n"
+    )
+    read = open_dataset("hub:make:keys=pixels+kind")
+    assert read.classes == 3 and read.train_labels.tolist() == [0, 1, 2] * 4
+    assert "Give two names" in refusal("hub:make:keys=pixels")
+    assert "no two of its names say" in refusal("hub:make")
+    with pytest.raises(UserError, match=r"such as mymodule:make_data:keys=pixels\+digit"):
+        neurorules.train("dfa", data="hub:make", keys=("pixels", "digit"))
+
+
 def test_what_is_no_such_function_is_refused(module: Path) -> None:
     assert "has no function 'missing'" in refusal(f"{module}:missing")
     assert "has no function 'nothing'" in refusal(f"{module}:nothing")

@@ -90,6 +90,7 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
     "of Net loops over its input": (loop_over_its_length, {}),
     "layer a (Linear) runs more than once": (loop_of_neurons_with_state, {}),
     "cannot be followed in line": (depends_on_values, {}),
+    "takes len() of what runs through it in line": (lambda net, x: net.b(net.one(net.a(x)).view(len(x), -1)), {}),
     "sets the membrane of layer one (Leaky) anew in each step": (resets, {}),
     "draws spikes by snntorch.spikegen in line": (draws, {}),
     "calls a layer that is not among its modules in line": (from_a_list, {}),

@@ -13,6 +13,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = {
     "choosing-a-rule.md": 2, "reading-a-report.md": 2, "reproducing-a-paper.md": 1, "on-a-cluster.md": 2,
     "on-a-gpu.md": 1, "benchmark.md": 1, "exchanging-nets.md": 6, "reference/grammar.md": 2, "reference/files.md": 4,
+    "your-net.md": 3,
 }  # fmt: skip
 """How many commands and blocks of Python each page has at least."""
 

@@ -14,6 +14,7 @@ from neurorules.neurons.rate import Rate
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
 from neurorules.signals._features import feature_count, from_features, to_features
+from neurorules.torch_path.forward import run_layer
 from neurorules.torch_path.recording.recorder import Recorder
 from neurorules.torch_path.training.learner import Learner
 from neurorules.traces.header import TraceHeader
@@ -69,8 +70,13 @@ def test_fresh_kernels_have_the_deviation_of_what_they_read(kernel: int, channel
     assert float(w.abs().max()) <= (3 / fan_in) ** 0.5
 
 
-def test_a_recurrent_current_comes_a_step_late_and_shares_the_gain() -> None:
+@pytest.mark.parametrize("scanned", [True, False])
+def test_a_recurrent_current_comes_a_step_late_and_shares_the_gain(
+    scanned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps, rows = 6, 4
+    if not scanned:
+        monkeypatch.setattr(run_layer, "run_fused", lambda *call: None)
     learner = Learner("r5", "dfa", input_shape=(7,), classes=3, neuron="if", norm="streaming", precision="float64")
     drive = torch.rand(steps, rows, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 6
     for _ in range(4):

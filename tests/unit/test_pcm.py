@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hardware_models.devices.pcm import PhaseChangeMemory
 from hardware_models.pcm import Programmed, drift_exponents, drifted, program, programming_spread, read
+from hardware_models.pcm_pulses import pulsed
 from neurorules.language.errors import UserError
 
 N = 200_000
@@ -117,7 +118,9 @@ def test_only_pairs_whose_change_is_due_are_programmed_anew() -> None:
     moved, after = device.on_update(device.on_time(state, 1000), NAME, stored, dw)
     assert float((moved - stored)[:, :100].mean()) == pytest.approx(0.2, abs=0.02)
     assert torch.equal(moved[:, 100:], stored[:, 100:])
-    assert bool((after[f"{NAME}/born"][:, :100] == 1).all()) and bool((after[f"{NAME}/born"][:, 100:] == 0).all())
+    assert bool((after[f"{NAME}/plus/born"][:, :100] == 1).all()) and bool(
+        (after[f"{NAME}/plus/born"][:, 100:] == 0).all()
+    )
     torch.testing.assert_close(after[f"{NAME}/owed"][:, 100:200], torch.full((300, 100), 0.04))
     assert not after[f"{NAME}/owed"][:, :100].any()
     for _ in range(2):
@@ -138,3 +141,80 @@ def test_options_are_checked() -> None:
     for wrong in ({"due": 2.0}, {"age_s": -1.0}, {"headroom": 0.0}):
         with pytest.raises(UserError, match=next(iter(wrong))):
             PhaseChangeMemory(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_pulse_adds_what_was_measured_and_spreads_as_measured() -> None:
+    for x in (0.1, 0.4, 0.7):
+        before = Programmed(torch.full((N,), 25 * x, dtype=torch.float64), torch.zeros(N, dtype=torch.float64))
+        after = pulsed(before, torch.ones(N), torch.Generator().manual_seed(3))
+        w = 2 * x
+        step = 0.01 * (1 + 27.235 * math.exp(-2.5 * w))
+        spread = 0.6 * (step + 0.042 + 0.108 * w)
+        if x < 0.5:  # where no cell comes to the end of the range
+            inside = (after.g > 0) & (after.g < 25)
+            assert float((~inside).double().mean()) < 1e-2
+        moved = (after.g - before.g)[(after.g > 0) & (after.g < 25)] / 12.5
+        near(float(moved.mean()), step, spread / N**0.5 + 2e-3 * (x < 0.2))
+        near(float(moved.std()), spread, spread / (2 * N) ** 0.5 + 4e-3 * (x < 0.2))
+        mean, deviation = (one.mean() for one in drift_exponents(after.g))
+        near(float(after.nu.mean()), float(mean), float(deviation) / N**0.5 + 1e-4)
+
+
+def test_trains_without_noise_are_their_pulses_one_by_one() -> None:
+    counts = torch.tensor([0, 1, 2, 7, 40])
+    start = Programmed(torch.tensor([3.0, 0.0, 5.0, 0.0, 0.0], dtype=torch.float64), torch.full((5,), 0.07).double())
+    after = pulsed(start, counts, torch.Generator(), noise=0.0)
+    for g, n, end, nu in zip(start.g.tolist(), counts.tolist(), after.g.tolist(), after.nu.tolist(), strict=True):
+        w = g / 12.5
+        for _ in range(n):
+            w = min(w + 0.01 * (1 + 27.235 * math.exp(-2.5 * w)), 2.0)
+        assert end == pytest.approx(w * 12.5, rel=1e-12)
+        assert (nu == 0.07) == (n == 0) or n == 0
+    assert float(after.nu[0]) == pytest.approx(0.07) and bool((after.nu[1:] != start.nu[1:]).all())
+
+
+def test_learning_by_pulses_moves_one_cell_of_a_pair_and_starts_its_drift_anew() -> None:
+    device, stored, state = chip(writes="pulses", due=0.04, reading=0.0)
+    later = device.on_time(state, 5000)
+    dw = torch.zeros_like(stored)
+    dw[:, :100], dw[:, 100:200], dw[:, 200:] = 0.121, -0.121, 0.03  # three pulses up, three down, less than one
+    moved, after = device.on_update(later, NAME, stored, dw)
+    g = {side: (state[f"{NAME}/{side}/g"], after[f"{NAME}/{side}/g"]) for side in ("plus", "minus")}
+    born = {side: after[f"{NAME}/{side}/born"] for side in ("plus", "minus")}
+    assert torch.equal(*(one[:, 100:] for one in g["plus"])) and torch.equal(*(one[:, 200:] for one in g["minus"]))
+    assert torch.equal(*(one[:, :100] for one in g["minus"])) and not torch.equal(*(one[:, :100] for one in g["plus"]))
+    assert bool((born["plus"][:, :100] == 5).all()) and bool((born["plus"][:, 100:] == 0).all())
+    assert bool((born["minus"][:, 100:200] == 5).all()) and bool((born["minus"][:, :100] == 0).all())
+    assert torch.equal(moved[:, 200:], stored[:, 200:])
+    torch.testing.assert_close(after[f"{NAME}/owed"][:, 200:], torch.full((300, 100), 0.03))
+    torch.testing.assert_close(after[f"{NAME}/owed"][:, :100], torch.full((300, 100), 0.001), atol=1e-6, rtol=0)
+    change = moved - stored
+    assert float(change[:, :100].mean()) > 0 > float(change[:, 100:200].mean())
+    # a cell without conductance (the minus cell of the upper half) moves farther than one at 12.5 uS
+    assert float(change[:150, 100:200].mean()) < 2 * float(-change[:150, :100].mean())
+    quiet = PhaseChangeMemory(headroom=2.0, reading=0.0, writes="pulses", drift=0.0)
+    day = PhaseChangeMemory(headroom=2.0, reading=0.0, writes="pulses", age_s=86400.0)
+    kept, aged = (one.on_read(after, NAME, moved)[150:, 100:200] for one in (quiet, day))
+    assert float(aged.abs().mean()) < 0.8 * float(kept.abs().mean())
+
+
+def test_a_pair_that_is_used_up_is_written_anew_with_its_difference() -> None:
+    device, stored, state = chip(40, writes="pulses", due=0.04, programming=0.0)
+    for _ in range(12):
+        for sign in (1.0, -1.0):
+            stored, state = device.on_update(state, NAME, stored, torch.full_like(stored, sign * 0.4))
+    low = torch.minimum(state[f"{NAME}/plus/g"], state[f"{NAME}/minus/g"])
+    high = torch.maximum(state[f"{NAME}/plus/g"], state[f"{NAME}/minus/g"])
+    assert not bool(((low > 0.25 * 25) & (high > 0.75 * 25)).any())
+    difference = (state[f"{NAME}/plus/g"] - state[f"{NAME}/minus/g"]) / 25
+    torch.testing.assert_close(stored, difference.float())
+
+
+def test_pulses_are_rounded_at_random_where_nothing_is_added_up() -> None:
+    device, stored, state = chip(writes="pulses", due=0.04, accumulate=False)
+    moved, after = device.on_update(state, NAME, stored, torch.full_like(stored, 0.01))
+    share = float((moved != stored).double().mean())
+    near(share, 0.25, math.sqrt(0.25 * 0.75 / stored.numel()))
+    assert not after[f"{NAME}/owed"].any()
+    with pytest.raises(UserError, match="due is 0"):
+        PhaseChangeMemory(writes="pulses", due=0.0)

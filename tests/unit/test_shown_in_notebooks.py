@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import snntorch
 import torch
 
 import neurorules
@@ -59,6 +60,7 @@ def test_a_notebook_shows_tables_pictures_and_the_progress(tmp_path: Path) -> No
     shown = ["".join(str(one.get("data", {}).get("text/html", "")) for one in cell["outputs"]) for cell in cells]
     said = ["".join(str(one.get("data", {}).get("text/plain", "")) for one in cell["outputs"]) for cell in cells]
     assert "<table>" in shown[0] and "dfa on digits" in shown[0] and "data:image/png;base64," in shown[0]
+    assert shown[1].startswith("<table>") and "hidden1" in shown[1]
     assert said[0].startswith("<Result rule='dfa'") and said[1].endswith("on cpu>")
     assert any("learning <progress value='6' max='6'></progress> 6/6 epoch 2" in line for line in updates)
     assert "<td style='text-align:left'>hidden1</td>" in shown[2] and "data:image/png;base64," in shown[2]
@@ -105,6 +107,19 @@ def test_a_trace_shows_its_layers_and_the_spikes_of_its_first_sample(tmp_path: P
         assert repr(reader) == f"<TraceReader {path}: dfa, 2 samples of 6 steps; input 4, hidden1 5, readout 2>"
         shown = reader._repr_html_()
         assert shown.count("<tr>") == 4 and "S, v" in shown and "spikes of the first sample" in shown
+
+
+def test_a_learner_shows_a_row_for_each_layer_and_what_of_it_is_fixed() -> None:
+    net = torch.nn.Sequential(
+        torch.nn.Linear(4, 5), snntorch.Leaky(0.5, init_hidden=True), torch.nn.Linear(5, 2).requires_grad_(False)
+    )
+    learner = neurorules.Learner(net, "dfa", steps=6, device="cpu")
+    shown = re.sub("<[^>]*>", " ", learner._repr_html_())
+    words = " ".join(shown.split())
+    assert words.startswith(
+        "dfa: input 4, 6 steps, on cpu layer neurons neuron reads parameters hidden1 5 lif:beta=0.5"
+    )
+    assert "input 25 readout 2 leaky_readout" in words and words.endswith("hidden1 12, 12 of them fixed")
 
 
 def test_pictures_show_what_they_are_given() -> None:

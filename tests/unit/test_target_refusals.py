@@ -185,10 +185,13 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("arrays", "how", "words"), WRONG)
-def test_targets_that_cannot_be_read_are_refused_in_one_line(arrays: Any, how: dict[str, Any], words: str) -> None:
-    with pytest.raises(UserError, match=words) as caught:
+def test_targets_that_cannot_be_read_are_refused_in_one_line(
+    arrays: Any, how: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"), pytest.raises(UserError, match=words) as caught:
         targets_of(arrays, WHERE, **how)
     assert "\n" not in str(caught.value)
+    assert not caplog.messages or "training labels" not in words  # before, what they were taken for
 
 
 def test_data_of_values_say_what_cannot_use_them(tmp_path: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from neurorules.contracts.data_set import DataSet, Recordings
 from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets._arrays import MOST_CHANNELS, Channels, image_set, sequence_set
 from neurorules.datasets._own.events import on_sensor
+from neurorules.datasets._own.fields import checked_keys
 from neurorules.datasets._own.gather import PartSamples, class_names_of, described, part_samples, sensor_of
 from neurorules.datasets._targets import targets_of
 from neurorules.language.errors import UserError
@@ -37,7 +38,7 @@ SensorSize = tuple[int, int, int] | None
 
 def own_data(
     data: Any, batch_first: bool | None = None, sensor_size: SensorSize = None, name: str | None = None,
-    task: Task | None = None,
+    task: Task | None = None, keys: Sequence[str] | None = None,
 ) -> DataSet:  # fmt: skip
     """Read what a user has.
 
@@ -51,6 +52,7 @@ def own_data(
             the smallest sensor that holds all events.
         name: of the data set; None for `memory:HASH`, of the content's hash.
         task: what the targets are; None finds it from their type and shape, which a line says.
+        keys: of samples that are dicts, the names of the sample and of its label; None knows the usual names.
 
     Returns:
         Images, sequences or events with class numbers from 0, or the targets of another task.
@@ -58,8 +60,9 @@ def own_data(
     Raises:
         UserError: something in it cannot be read, or does not fit the rest.
     """
+    named = checked_keys(keys)
     parts = dict(zip(PARTS, _two_parts(data), strict=True))
-    samples_of = {part: part_samples(one, PARTS[part], batch_first) for part, one in parts.items()}
+    samples_of = {part: part_samples(one, PARTS[part], batch_first, named) for part, one in parts.items()}
     names, samples_of = _numbered(samples_of)
     if isinstance(samples_of["train"].samples, Recordings) != isinstance(samples_of["test"].samples, Recordings):
         raise UserError("the training data or the test data are events, and the others are not. Make them alike")
@@ -71,7 +74,7 @@ def own_data(
         if sensor_size is not None:
             raise UserError("sensor_size is given, and the samples are no events. Leave it out")
         read = _array_set(samples_of, task)
-    names = () if read.task in OF_VALUES else names or class_names_of(parts["train"])
+    names = () if read.task in OF_VALUES else names or class_names_of(parts["train"], named)
     origin = "; ".join(f"{PARTS[part]}: {described(one)}" for part, one in parts.items())
     return replace(
         read,

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset
 
 from neurorules.datasets._arrays import time_hint
-from neurorules.datasets._own.fields import without_names
+from neurorules.datasets._own.fields import Keys, without_names
+from neurorules.datasets._own.from_user_code import guarded, read_one
 from neurorules.datasets._own.loaders import in_own_order
 from neurorules.datasets._own.values import as_array, as_label_array, is_events, is_many, is_scalar, is_single
 from neurorules.language.errors import UserError
@@ -59,7 +60,7 @@ class Indexed(NamedTuple):
     fetch: Callable[[Sequence[int] | np.ndarray], Batch]
 
 
-def indexed(part: Any, where: str, batch_first: bool | None) -> Indexed | None:
+def indexed(part: Any, where: str, batch_first: bool | None, keys: Keys = None) -> Indexed | None:
     """The samples of a pair or of a map-style data set; None for what can only be gone through.
 
     Args:
@@ -67,6 +68,7 @@ def indexed(part: Any, where: str, batch_first: bool | None) -> Indexed | None:
         where: how an error names it, such as "the training data".
         batch_first: whether samples with a time axis are (N, T, ...) or (T, N, ...); None for images and events, and
             where it can be told.
+        keys: the fields of samples that are dicts, where the user names them.
 
     Raises:
         UserError: samples and labels of a pair do not fit each other, or there is none.
@@ -88,7 +90,8 @@ def indexed(part: Any, where: str, batch_first: bool | None) -> Indexed | None:
         raise UserError(f"{where} hold no sample: the {type(part).__name__} is empty")
 
     def read(places: Sequence[int] | np.ndarray) -> Batch:
-        return collated([_read(part, int(place), where) for place in places], int(places[0]), where, batch_first)
+        samples = [read_one(part, int(place), where) for place in places]
+        return collated(samples, int(places[0]), where, batch_first, keys)
 
     return Indexed(count, read)
 
@@ -113,19 +116,19 @@ def is_map_style(part: Any) -> bool:
     return isinstance(part, MapStyle) and not isinstance(part, plain)
 
 
-def batches_of(part: Any, where: str, batch_first: bool | None = None) -> Iterator[Batch]:
+def batches_of(part: Any, where: str, batch_first: bool | None = None, keys: Keys = None) -> Iterator[Batch]:
     """All samples of one part in the order in which they stand there.
 
     Args:
         part: as `FORMS` says.
         where: how an error names it.
-        batch_first: as in `indexed`.
+        batch_first, keys: as in `indexed`.
 
     Raises:
         UserError: it is nothing of that kind, or something in it is not.
     """
     part = in_own_order(part, where) if isinstance(part, DataLoader) else part
-    places = indexed(part, where, batch_first)
+    places = indexed(part, where, batch_first, keys)
     if places is not None:
         if is_pair(part):
             yield places.fetch(range(places.length))
@@ -135,33 +138,33 @@ def batches_of(part: Any, where: str, batch_first: bool | None = None) -> Iterat
     elif isinstance(part, Tensor | np.ndarray | str | bytes | dict) or not isinstance(part, Iterable):
         raise UserError(f"{where} are a {type(part).__name__} alone. {FORMS}")
     else:
-        yield from _of_iterable(part, where, batch_first)
+        yield from _of_iterable(part, where, batch_first, keys)
 
 
-def _of_iterable(part: Iterable[Any], where: str, batch_first: bool | None) -> Iterator[Batch]:
+def _of_iterable(part: Iterable[Any], where: str, batch_first: bool | None, keys: Keys) -> Iterator[Batch]:
     """Single samples or whole batches, whichever the first thing is."""
     whole = isinstance(part, DataLoader) and part.batch_size is not None
-    things = _guarded(iter(part), where)
+    things = guarded(iter(part), where)
     first = next(things, None)
     if first is None:
         return
-    whole = whole or not is_single(*_two(first, f"{where}: the first thing"))
+    whole = whole or not is_single(*_two(first, f"{where}: the first thing", keys))
     single: list[Any] = []
     for number, thing in enumerate(chain([first], things)):
         if whole:
             name = f"{where}, batch {number}"
-            x, y = _two(thing, name)
+            x, y = _two(thing, name, keys)
             yield _of_pair(x, y, name, batch_first)
             continue
         single.append(thing)
         if len(single) == AT_ONCE:
-            yield collated(single, number + 1 - AT_ONCE, where, batch_first)
+            yield collated(single, number + 1 - AT_ONCE, where, batch_first, keys)
             single = []
     if single:
-        yield collated(single, number + 1 - len(single), where, batch_first)
+        yield collated(single, number + 1 - len(single), where, batch_first, keys)
 
 
-def collated(things: Sequence[Any], first: int, where: str, batch_first: bool | None) -> Batch:
+def collated(things: Sequence[Any], first: int, where: str, batch_first: bool | None, keys: Keys) -> Batch:
     """A batch of single samples.
 
     Args:
@@ -169,11 +172,12 @@ def collated(things: Sequence[Any], first: int, where: str, batch_first: bool | 
         first: the place of the first of them, for errors.
         where: how an error names the part.
         batch_first: not None says that the first axis of a sample is time.
+        keys: as in `indexed`.
 
     Raises:
         UserError: one is no (sample, label), or samples differ in shape.
     """
-    pairs = [_two(thing, f"{where}, sample {first + n}") for n, thing in enumerate(things)]
+    pairs = [_two(thing, f"{where}, sample {first + n}", keys) for n, thing in enumerate(things)]
     labels = as_label_array([label for _, label in pairs], f"{where}, the labels")
     arrays = [as_array(sample, f"{where}, sample {first + n}") for n, (sample, _) in enumerate(pairs)]
     return _stacked(arrays, labels, first, where, batch_first)
@@ -261,39 +265,9 @@ def _not_empty(count: int, where: str) -> None:
         raise UserError(f"{where} hold no sample. Give at least one")
 
 
-def _two(thing: Any, where: str) -> tuple[Any, Any]:
-    thing = without_names(thing, where)
+def _two(thing: Any, where: str, keys: Keys) -> tuple[Any, Any]:
+    thing = without_names(thing, where, keys)
     if not isinstance(thing, list | tuple) or len(thing) != 2:
         what = f"{len(thing)} things" if isinstance(thing, list | tuple) else f"a {type(thing).__name__}"
         raise UserError(f"{where} is {what}. Let it be (sample, label)")
     return thing[0], thing[1]
-
-
-def _read(part: Dataset[Any] | MapStyle, place: int, where: str) -> Any:
-    try:
-        return part[place]
-    except UserError:
-        raise
-    except Exception as error:
-        raise _failed(f"{where}, sample {place}", error) from error
-
-
-def _guarded(things: Iterator[Any], where: str) -> Iterator[Any]:
-    """Yield these things; an error of the user's own code becomes one line, with its cause behind it."""
-    number = 0
-    while True:
-        try:
-            thing = next(things)
-        except StopIteration:
-            return
-        except UserError:
-            raise
-        except Exception as error:
-            raise _failed(f"{where}, thing {number}", error) from error
-        yield thing
-        number += 1
-
-
-def _failed(what: str, error: Exception) -> UserError:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return UserError(f"{what} cannot be read ({reason:.200}). The data set itself raises this: try it alone")

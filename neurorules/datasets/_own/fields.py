@@ -16,19 +16,45 @@ LABELS = ("label", "labels", "target", "targets", "y", "class", "digit", "fine_l
 """Names of fields that hold its label."""
 
 
-def without_names(thing: Any, where: str) -> Any:
+Keys = tuple[str, str] | None
+"""The fields of the sample and of its label, as a user names them; None to know them by their names."""
+
+
+def checked_keys(keys: Any) -> Keys:
+    """The two fields that a user names.
+
+    Args:
+        keys: what the user gives.
+
+    Returns:
+        Both as a pair, or None where none are named.
+
+    Raises:
+        UserError: these are not two names.
+    """
+    if keys is None:
+        return None
+    if not isinstance(keys, list | tuple) or len(set(keys)) != len(keys) or [type(one) for one in keys] != [str, str]:
+        raise UserError(f"keys is {keys!r:.60}. Give two names: keys=('pixels', 'digit'), the sample's and the label's")
+    return keys[0], keys[1]
+
+
+def without_names(thing: Any, where: str, keys: Keys = None) -> Any:
     """Sample and label of a dict; anything else as it is.
 
     Args:
         thing: one sample, or a batch of them.
         where: how an error names it.
+        keys: the fields, where the user names them.
 
     Returns:
         (sample, label) of a dict whose fields say which is which; of two fields one that is known is enough.
 
     Raises:
-        UserError: the names of the fields do not say it.
+        UserError: the names of the fields do not say it, or `keys` are not among them.
     """
+    if keys is not None:
+        return _by_keys(thing, where, keys)
     if not isinstance(thing, Mapping):
         return thing
     names = list(thing)
@@ -38,8 +64,22 @@ def without_names(thing: Any, where: str) -> Any:
         samples, labels = samples or rest, labels or rest
     if len(samples) == len(labels) == 1:
         return thing[samples[0]], thing[labels[0]]
-    listed = ", ".join(map(str, names[:6])) or "nothing"
     raise UserError(
-        f"{where} is a dict of {listed}, and no two of its names say which is the sample and which the label, as image "
-        "and label do. Give pairs: [(one['image'], one['label']) for one in data], with its own names"
+        f"{where} is a dict of {_listed(names)}, and no two of its names say which is the sample and which the label, "
+        f"as image and label do. Say it: keys=('{names[0] if names else 'image'}', '{names[-1] if names else 'label'}')"
     )
+
+
+def _by_keys(thing: Any, where: str, keys: tuple[str, str]) -> tuple[Any, Any]:
+    if not isinstance(thing, Mapping):
+        raise UserError(f"keys={keys} name fields of dicts, and {where} is a {type(thing).__name__}. Leave keys out")
+    absent = [key for key in keys if key not in thing]
+    if absent:
+        raise UserError(
+            f"{where} is a dict of {_listed(list(thing))}, and none of them is '{absent[0]}'. Name two of them by keys="
+        )
+    return thing[keys[0]], thing[keys[1]]
+
+
+def _listed(names: list[Any]) -> str:
+    return ", ".join(map(str, names[:6])) or "nothing"

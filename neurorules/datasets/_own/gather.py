@@ -11,7 +11,7 @@ from torch import Tensor
 from neurorules.contracts.data_set import Recordings
 from neurorules.datasets._own.batches import FORMS, Batch, batches_of, is_pair
 from neurorules.datasets._own.events import Gathering
-from neurorules.datasets._own.fields import LABELS
+from neurorules.datasets._own.fields import LABELS, Keys
 from neurorules.datasets._own.growing import Growing
 from neurorules.language.errors import UserError
 
@@ -61,20 +61,21 @@ class Wraps(Protocol):
     dataset: Any
 
 
-def part_samples(part: Any, where: str, batch_first: bool | None) -> PartSamples:
+def part_samples(part: Any, where: str, batch_first: bool | None, keys: Keys = None) -> PartSamples:
     """Read all samples of a part, in the order in which they stand there.
 
     Args:
         part: a pair of arrays, a data set, a loader, or anything that yields samples or batches.
         where: how an error names it, such as "the training data".
         batch_first: whether samples with a time axis are (N, T, ...) or (T, N, ...).
+        keys: the fields of samples that are dicts, where the user names them.
 
     Raises:
         UserError: it holds nothing, something that is no sample, or samples that differ in shape.
     """
     arrays, events, labels = Growing(), Gathering(), []
     first: Batch | None = None
-    for number, batch in enumerate(batches_of(part, where, batch_first)):
+    for number, batch in enumerate(batches_of(part, where, batch_first, keys)):
         first = first or batch
         _check_alike(batch, first, number, where)
         labels.append(batch.labels)
@@ -138,13 +139,22 @@ def sensor_of(part: Any) -> tuple[int, int, int] | None:
     return None
 
 
-def class_names_of(part: Any) -> tuple[str, ...]:
-    """The names of classes that a data set, or one inside it, says it has; empty where none does."""
+def class_names_of(part: Any, keys: Keys = None) -> tuple[str, ...]:
+    """The names of classes that a data set, or one inside it, says it has; empty where none does.
+
+    Args:
+        part: what the user gave.
+        keys: the fields of samples that are dicts, where the user names them.
+
+    Returns:
+        The names, in the order of the classes.
+    """
+    labels = LABELS if keys is None else (keys[1].lower(),)
     for layer in _layers(part):
         if isinstance(layer, HasClasses) and isinstance(layer.classes, list | tuple | np.ndarray):
             return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in layer.classes)
         if isinstance(layer, HasFeatures) and isinstance(layer.features, Mapping):
-            fields = [one for name, one in layer.features.items() if str(name).lower() in LABELS]
+            fields = [one for name, one in layer.features.items() if str(name).lower() in labels]
             names = getattr(fields[0], "names", None) if len(fields) == 1 else None
             return tuple(map(str, names)) if isinstance(names, list | tuple) else ()
     return ()

@@ -22,7 +22,8 @@ class ModuleData:
 
     Args:
         text: `module:function` with options, as the user wrote it. `batch_first=true` and `sensor_size=34x34x2` are
-            those of `neurorules.train`, and so is `task=regression`; all others are arguments of the function.
+            those of `neurorules.train`, and so are `task=regression` and `keys=pixels+digit`; all others are arguments
+            of the function.
         module: dotted path of the module.
         function: name of the function in it.
         options: texts by name.
@@ -60,7 +61,7 @@ class ModuleData:
 
         options = dict(self.options)
         first, size = options.pop("batch_first", None), options.pop("sensor_size", None)
-        task = options.pop("task", None)
+        task, keys = options.pop("task", None), options.pop("keys", None)
         where = f"data '{self.text}'"
         with current_folder():
             value = call(where, self.function, self._function(where), options)
@@ -70,6 +71,7 @@ class ModuleData:
                 sensor_size=None if size is None else _sensor_size(size, where),
                 name=self.text,
                 task=None if task is None else convert(f"{where}, option 'task'", Task, task),
+                keys=None if keys is None else keys.split("+"),
             )
 
     def _function(self, where: str) -> Callable[..., Any]:

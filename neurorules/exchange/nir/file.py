@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurorules.language.errors import MissingExtra, UserError
+from neurorules.exchange.nir.kinds import INTEGRATORS, SPIKING
+from neurorules.language.errors import MissingExtra, UserError, nearest
 from neurorules.runs.outputs import output
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 GRAPH = "NIRGraph"
 STATED = ("type", "metadata")
-"""What a node's group may hold beside its parameters."""
+"""Entries that a node's group may hold beside its parameters."""
 
 
 def package() -> Any:
@@ -44,7 +45,7 @@ def read_graph(path: Path) -> Any:
     """Read a file of NIR.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Returns:
         Its `nir.NIRGraph`, whose types are not checked.
@@ -64,7 +65,7 @@ def write_graph(path: Path, graph: Any) -> None:
     """Write a file of NIR, whole or not at all.
 
     Args:
-        path: of the file.
+        path: path of the file.
         graph: a `nir.NIRGraph`.
 
     Raises:
@@ -104,6 +105,9 @@ def _mapping(group: h5py.Group) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
+    """A number or text of a file; a text may stand in an array of one element."""
+    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "SO":
+        value = value.reshape(-1)[0]
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
@@ -136,19 +140,47 @@ def _node(nir: Any, content: Any, name: str, where: str) -> Any:
     kind = content.get("type") if isinstance(content, Mapping) else None
     legal = list(kinds(nir))
     if kind not in legal:
-        raise UserError(f"{at} is of the type '{kind}', which NIR {nir.version} has not. Known: {', '.join(legal)}")
+        close = nearest(str(kind), legal)
+        hint = f"Did you mean {close}? " if close else ""
+        raise UserError(
+            f"{at} is of the type '{kind}', which NIR {nir.version} does not have. {hint}Known: {', '.join(legal)}"
+        )
     if kind == GRAPH:
         return _graph(nir, content, at)
-    arguments = {key: value for key, value in content.items() if key not in STATED}
-    arguments |= {"metadata": dict(content.get("metadata", {}))}
-    if kind.startswith("Conv"):
-        arguments.setdefault("input_shape", None)  # files of older versions do not say it
     try:
-        return nir.dict2NIRNode({"type": kind, **arguments})
+        return nir.dict2NIRNode({"type": kind, **_arguments(kind, content)})
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError, IndexError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         needs = [field for field in inspect.signature(getattr(nir, kind).__init__).parameters if field != "self"]
         raise UserError(f"{at} ({kind}) is damaged ({reason:.120}). It holds {', '.join(needs)}") from None
+
+
+def _arguments(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a node of a type; files of older versions leave some of them out, or have more."""
+    numbers = {key: value for key, value in content.items() if key not in STATED}
+    ends = {"Input": "input", "Output": "output"}
+    if kind in ends:
+        stated = numbers.get("shape", numbers.get(f"{ends[kind]}_type"))
+        stated = stated.get(ends[kind]) if isinstance(stated, Mapping) else stated
+        numbers = {"shape": None if stated is None else np.atleast_1d(stated)}
+    if kind != "Flatten":
+        numbers = {key: value for key, value in numbers.items() if key not in ("input_type", "output_type")}
+    if kind.startswith("Conv"):
+        numbers.setdefault("input_shape", None)
+    if kind in (*INTEGRATORS, *SPIKING):
+        numbers = _one_shape(numbers)
+    return {**numbers, "metadata": dict(content.get("metadata", {}))}
+
+
+def _one_shape(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Numbers of neurons in one shape, as nir wants them: one number counts for all neurons."""
+    sizes = [value.shape for value in numbers.values() if isinstance(value, np.ndarray) and value.size > 1]
+    if len(set(sizes)) != 1:
+        return numbers
+    alone = {key for key, value in numbers.items() if isinstance(value, np.ndarray | np.number) and value.size == 1}
+    return {
+        key: np.full(sizes[0], np.asarray(value).item()) if key in alone else value for key, value in numbers.items()
+    }
 
 
 def kinds(nir: Any) -> Iterator[str]:
@@ -163,7 +195,7 @@ def metadata_of(node: Any) -> dict[str, Any]:
     """The metadata of a node, with numbers of one element as plain ones.
 
     Args:
-        node: of NIR.
+        node: a node of NIR.
 
     Returns:
         By name.

@@ -1,4 +1,4 @@
-"""The content of a file of NIR, for a reader: its nodes, how its time runs, and the net that it is here."""
+"""A summary of a NIR file for its user: the nodes, the time step, and the network that neurorules makes of it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 
 from neurorules.contracts.neuron import Neuron
 from neurorules.exchange.nir.file import metadata_of, read_graph
+from neurorules.exchange.nir.kinds import kind_of
 from neurorules.exchange.nir.options import DT, UNIT, clock_of, parsed, unit_of
 from neurorules.exchange.nir.read import net_of_graph
-from neurorules.exchange.nir.wiring import kind_of
 from neurorules.network.description import line_of, text_of_neuron
 from neurorules.neurons._resting import RestingIntegrator
 
 NOT_NUMBERS = ("input_type", "output_type", "metadata", "nodes", "edges")
-"""What a node has beside its numbers."""
+"""Fields of a node that are no numbers."""
 
 
 def info_of(text: str) -> dict[str, Any]:
-    """Read a file of NIR, and say what is in it.
+    """Read a file of NIR and summarise it.
 
     Args:
         text: name of the file, with options such as "net.nir:unit=ms".

@@ -1,4 +1,4 @@
-"""Nodes with a state as neurons: their equations by Euler's method, or exactly, for steps of one length."""
+"""Neurons from the nodes of NIR that have a state: their equations in steps, by Euler's method or exactly."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from torch import Tensor
 from neurorules.contracts.neuron import Neuron, Reset
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.exchange.nir.file import metadata_of
+from neurorules.exchange.nir.kinds import INTEGRATORS, kind_of
+from neurorules.exchange.nir.numbers import like_population
 from neurorules.exchange.nir.options import UNITS, Clock, NirOptions, unit_of
-from neurorules.exchange.nir.wiring import INTEGRATORS, Cell, kind_of
+from neurorules.exchange.nir.wiring import Cell
 from neurorules.language.errors import UserError
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._resting import RestingIntegrator
@@ -26,15 +28,15 @@ Shape = tuple[int, ...]
 RESET, DELAY, BETA, ALPHA, SURROGATE = "reset", "reset_delay", "beta", "alpha", "surrogate"
 """Names in a node's metadata: what NIR cannot say, and decays to the last bit."""
 CLOSE = 1e-12
-"""How near a decay in the metadata must be to that of the time constant, to stand for it."""
+"""The largest difference from the decay of the time constant at which the decay in the metadata is used."""
 
 
 class Population(NamedTuple):
-    """The population that a node of a NIR graph stands for.
+    """The neurons that a node of a NIR graph describes.
 
     Args:
-        neuron: with its numbers.
-        gain: by what its current is multiplied: one number, or one for each neuron (*shape).
+        neuron: the neuron model with its numbers.
+        gain: the factor of its current: one number, or one for each neuron (*shape).
     """
 
     neuron: Neuron[Any]
@@ -46,9 +48,9 @@ def population_of(cell: Cell, shape: Shape, clock: Clock, options: NirOptions, w
 
     Args:
         cell: its node.
-        shape: of the population.
+        shape: shape of the population.
         clock: how the graph's time runs.
-        options: of the user.
+        options: options of the user.
         where: names the graph in messages.
         last: whether it is read out.
 
@@ -65,7 +67,7 @@ def population_of(cell: Cell, shape: Shape, clock: Clock, options: NirOptions, w
 
 @dataclass
 class _Reading:
-    """One node, while it is read."""
+    """Reads the numbers of one node and chooses the neuron model for it."""
 
     cell: Cell
     shape: Shape
@@ -96,6 +98,9 @@ class _Reading:
         if graded and alpha is None and not leak.any() and np.unique(beta).size == 1:
             return Population(LeakyReadout(float(beta.reshape(-1)[0])), gain)
         theta = np.ones(()) if graded else self.numbers(*self._threshold())
+        if not graded and _differs_within_maps(gain) and np.all(gain > 0):
+            # neurons of a map share weights: their membranes are kept in units of their own gains
+            theta, leak, after, gain = theta / gain, leak / gain, after / gain, np.ones(())
         start = zero if self.clock.at_zero else leak
         self._check(graded or bool(np.all(theta > np.maximum(start, after))),
                     "a threshold that is not above v_reset and the membrane's start, so it never rests")  # fmt: skip
@@ -128,7 +133,7 @@ class _Reading:
             raise UserError(f"{self.at} has {fault}. Change it")
 
     def _membrane(self) -> tuple[np.ndarray, np.ndarray]:
-        """By what the membrane is multiplied in a step, and its current."""
+        """The decay of the membrane in a step, and the factor of its current."""
         if self.kind in ("IF", "I"):
             step = 1.0 if self.clock.charge else self.step
             return np.ones(()), self.numbers("r") * step
@@ -144,14 +149,14 @@ class _Reading:
         return 1.0 if unit == "steps" else self.clock.seconds / UNITS[unit]
 
     def decay(self, name: str, exact: str) -> tuple[np.ndarray, np.ndarray]:
-        """The decay of a step, and by what its drive is multiplied.
+        """The decay of a step, and the factor of its drive.
 
         It is computed in the precision in which the time constant is written. The metadata may hold it to the last
         bit, where it is that of the time constant.
 
         Args:
-            name: of the time constant.
-            exact: of the decay in the metadata.
+            name: name of the time constant.
+            exact: name of the decay in the metadata.
         """
         tau = self.numbers(name)
         self._check(bool(np.all(tau > 0)), f"a {name} that is not positive")
@@ -183,12 +188,13 @@ class _Reading:
         value = value if np.issubdtype(value.dtype, np.floating) else value.astype(np.float64)
         if value.size == 1:
             return value.reshape(())
-        if value.shape != self.shape:
+        own = like_population(value, self.shape)
+        if own is None:
             raise UserError(
                 f"{self.at} has {name} of shape {value.shape}, and what drives it has shape {self.shape}. Make them "
                 f"the same"
             )
-        return value
+        return own
 
     def near_one(self, gain: np.ndarray) -> np.ndarray:
         """The gain, 1 where it differs from 1 by no more than the rounding of the numbers that it is made of."""
@@ -228,3 +234,8 @@ class _Reading:
         """The derivative of spikes, for learning."""
         stated = self.metadata.get(SURROGATE)
         return make_surrogate(self.options.surrogate or (stated if isinstance(stated, str) else "fast_sigmoid"))
+
+
+def _differs_within_maps(gain: np.ndarray) -> bool:
+    """Whether the neurons of a map have several gains."""
+    return gain.ndim == 3 and not bool(np.all(gain == gain[:, :1, :1]))

@@ -1,4 +1,4 @@
-"""The way from a graph's equations to steps: what NIR leaves open, and users may say behind a file's name."""
+"""The step, the units and the other choices that a NIR graph leaves open, and that users give behind a file's name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from neurorules.language.errors import UserError
 from neurorules.language.options import Named, convert_options, parse_named
 from neurorules.language.ranges import Positive, ranged
 
 SUFFIX = ".nir"
-"""How the name of a file ends that holds a graph."""
+"""The ending of the names of files that hold a graph."""
 STEP_SECONDS = 1e-4
 """Length of a step where neither the user nor the graph says it. Source: snnTorch 1.0.0, import_nir.py and
 export_nir.py, which assume it."""
@@ -31,7 +33,7 @@ class NirOptions:
 
     Args:
         dt: seconds of a step, > 0; by default that of the graph's metadata, else 0.0001.
-        unit: of the time constants: s, ms, us or steps; by default that of the metadata, else s.
+        unit: unit of the time constants: s, ms, us or steps; by default that of the metadata, else s.
         method: euler, decay 1 - dt/tau; or exact, decay exp(-dt/tau) for a current that is constant over a step.
         start: where the membrane begins, which NIR leaves open: at v_leak (leak), or at 0 (zero). By default what the
             metadata say, else leak.
@@ -86,7 +88,7 @@ class Clock:
         exact: whether decays are exponentials.
         charge: whether inputs of IF and I nodes are charges.
         at_zero: whether membranes begin at 0, and not where they leak to.
-        seconds: of a step; None where the graph counts in steps and says nothing.
+        seconds: length of a step in seconds; None where the graph counts in steps and says nothing.
     """
 
     step: float
@@ -100,8 +102,8 @@ def clock_of(metadata: Mapping[str, Any], options: NirOptions, where: str) -> Cl
     """The clock of a graph.
 
     Args:
-        metadata: of the graph.
-        options: of the user, which come first.
+        metadata: metadata of the graph.
+        options: options of the user, which come before the metadata.
         where: names the file in messages.
 
     Returns:
@@ -122,11 +124,38 @@ def clock_of(metadata: Mapping[str, Any], options: NirOptions, where: str) -> Cl
     return Clock(step, method == "exact", charge, at_zero, seconds)
 
 
+def steps_of(node: Any, clock: Clock, at: str) -> np.ndarray:
+    """The delays of a Delay in whole steps.
+
+    Args:
+        node: a node of NIR.
+        clock: how the graph's time runs.
+        at: names the node in messages.
+
+    Returns:
+        Whole numbers, () or one for each neuron.
+
+    Raises:
+        UserError: a delay that is no time, or no whole number of steps.
+    """
+    delays = np.asarray(node.delay, dtype=np.float64)
+    steps = delays / clock.step
+    if not np.all(np.isfinite(steps)) or steps.min() < 0:
+        raise UserError(f"{at} has a delay that is no time. Give it one of at least 0")
+    whole = np.round(steps)
+    if np.any(np.abs(steps - whole) > 1e-6 * np.maximum(whole, 1)):
+        raise UserError(
+            f"{at} has a delay of {steps.reshape(-1)[np.argmax(np.abs(steps - whole))]:.6g} steps. Give it whole "
+            f"steps, or the graph steps that divide its delays, net.nir:dt=0.0001"
+        )
+    return whole.astype(np.int64)
+
+
 def unit_of(metadata: Mapping[str, Any], where: str) -> str | None:
     """The unit of time that metadata name; None where they name none.
 
     Args:
-        metadata: of a graph or a node.
+        metadata: metadata of a graph or a node.
         where: names it in messages.
 
     Raises:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neurorules.exchange.nir.file import check_edge
+from neurorules.exchange.nir.kinds import CONVOLUTIONS, DELAY, INTEGRATORS, SPIKING, kind_of
+from neurorules.exchange.nir.segments import cut_of
 from neurorules.language.errors import UserError
 
-INTEGRATORS = ("I", "LI", "CubaLI")
-"""Nodes with a state that send their membrane, and spike where a Threshold follows."""
-SPIKING = ("IF", "LIF", "CubaLIF")
 BATCHED = (2, 4)
-"""Numbers of axes of an Input's shape whose first axis of 1 is a batch: (1, N) or (1, C, H, W), as Norse 1.1 writes."""
+"""Numbers of axes of an Input's shape whose first axis of 1 is a batch: (1, N) or (1, C, H, W), as Norse 1.1 writes. A
+graph with a Conv1d reads lines, of which (1, L) has one channel."""
 INPUT = ""
 """Stands for the graph's input among the sources of a path."""
 
@@ -36,8 +36,9 @@ class Cell:
     """A population of neurons in a graph of NIR, with what drives it.
 
     Args:
-        name: of its node in the graph; of what ends in the graph's output without a population, that output's.
-        node: an IF, LIF, CubaLIF, I, LI or CubaLI; None for a Threshold alone, or for no population.
+        name: name of its node in the graph. What a node without a state gives may become a population that hands it on,
+            whose name is that node's; so may what reaches the graph's output.
+        node: an IF, LIF, CubaLIF, I, LI, CubaLI or Delay; None for a Threshold alone, or for neurons that hand on.
         threshold: a Threshold that makes spikes of its membrane; None where there is none.
         paths: what drives it.
     """
@@ -53,19 +54,14 @@ class Wiring:
     """A graph as populations in the order in which they run.
 
     Args:
-        input_shape: of one sample at one step.
+        input_shape: shape of one sample at one step.
         cells: the last one is the read-out.
-        metadata: of the graph.
+        metadata: metadata of the graph.
     """
 
     input_shape: tuple[int, ...]
     cells: tuple[Cell, ...]
     metadata: dict[str, Any]
-
-
-def kind_of(node: Any) -> str:
-    """The name of a node's type."""
-    return type(node).__name__
 
 
 def wiring_of(graph: Any, where: str) -> Wiring:
@@ -86,12 +82,14 @@ def wiring_of(graph: Any, where: str) -> Wiring:
 
 @dataclass
 class _Walk:
-    """The nodes and edges of a graph, with those of the graphs inside it joined to them."""
+    """Walks through the nodes and edges of a graph, with those of the graphs inside it joined to them."""
 
     graph: Any
     where: str
     nodes: dict[str, Any] = field(default_factory=dict)
     before: dict[str, list[str]] = field(default_factory=dict)
+    handing: set[str] = field(default_factory=set)
+    """Nodes whose values get neurons of their own, which hand them on."""
 
     def run(self) -> Wiring:
         """Join, then follow every population's drive back to where it comes from."""
@@ -102,16 +100,42 @@ class _Walk:
                 raise UserError(f"{self.where} has the edge {start} -> {end} twice. Leave one out")
             self.before[end].append(start)
         start, end = self._end("Input"), self._end("Output")
+        self.handing = {name for name, node in self.nodes.items() if kind_of(node) == DELAY and not self._loops(name)}
         merged = dict(self._merged())
+        while True:
+            cells, paths = self._cells(start, end, merged)
+            ways = [*paths, *(path for cell in cells.values() for path in cell.paths if path.source != cell.name)]
+            cuts = {cut_of(path.nodes, self.where) for path in ways}
+            if not cuts - {None} - self.handing:
+                break
+            self.handing |= {cut for cut in cuts if cut is not None}
+        return Wiring(self._shape(start), self._ordered(cells, end, paths), dict(getattr(self.graph, "metadata", {})))
+
+    def _cells(self, start: str, end: str, merged: dict[str, str]) -> tuple[dict[str, Cell], tuple[Path, ...]]:
+        """Every population with what drives it, and what reaches the output."""
         behind = {threshold: name for name, threshold in merged.items()}
-        names = [name for name in self.nodes if self._has_state(name) and name not in behind]
-        cells = {
-            name: Cell(name, self._integrator(name), self._threshold(name, merged),
-                       tuple(self._paths(name, start, behind, (name,))))
-            for name in names
-        }  # fmt: skip
-        paths = tuple(self._paths(end, start, behind, (end,)))
-        return Wiring(self._shape(start), self._ordered(cells, end, paths), dict(self.graph.metadata))
+        cells: dict[str, Cell] = {}
+        for name, node in self.nodes.items():
+            if name in behind or not (self._has_state(name) or name in self.handing):
+                continue
+            paths = tuple(self._paths(name, start, behind, (name,)))
+            if self._has_state(name):
+                cells[name] = Cell(name, self._integrator(name), self._threshold(name, merged), paths)
+            elif kind_of(node) == DELAY:
+                cells[name] = Cell(name, node, None, paths)
+            else:
+                cells[name] = Cell(name, None, None, tuple(replace(p, nodes=(*p.nodes, (name, node))) for p in paths))
+        return cells, tuple(self._paths(end, start, behind, ()))
+
+    def _loops(self, name: str) -> bool:
+        """Whether a node reaches itself."""
+        reached, left = set[str](), list(self.before[name])
+        while left:
+            one = left.pop()
+            if one not in reached:
+                reached.add(one)
+                left += self.before[one]
+        return name in reached
 
     def _joined(self, graph: Any, prefix: str, where: str) -> Iterator[tuple[str, str]]:
         """Collect the nodes, and yield the edges; those to a graph inside lead to its input, and from its output."""
@@ -149,7 +173,8 @@ class _Walk:
         if shape is None or not len(shape) or min(shape) < 1:
             raise UserError(f"{self.where}: the Input '{start}' has no shape. Give it one, such as (784,)")
         sides = tuple(int(side) for side in shape)
-        return sides[1:] if len(sides) in BATCHED and sides[0] == 1 else sides
+        lines = len(sides) == 2 and any(kind_of(node) == CONVOLUTIONS[0] for node in self.nodes.values())
+        return sides[1:] if len(sides) in BATCHED and sides[0] == 1 and not lines else sides
 
     def _has_state(self, name: str) -> bool:
         return kind_of(self.nodes[name]) in (*INTEGRATORS, *SPIKING, "Threshold")
@@ -177,7 +202,7 @@ class _Walk:
         for name in self.before[end]:
             if name == start:
                 yield Path(INPUT, ())
-            elif self._has_state(name):
+            elif self._has_state(name) or name in self.handing:
                 yield Path(behind.get(name, name), ())
             elif name in trail:
                 cycle = " -> ".join(reversed(trail[trail.index(name) :]))
@@ -194,8 +219,6 @@ class _Walk:
         """The populations, each behind those that drive it, and what is read out last."""
         if not paths:
             raise UserError(f"{self.where}: nothing reaches the Output '{end}'. Join it to the last node")
-        if len(paths) > 1:
-            raise UserError(f"{self.where}: {len(paths)} paths reach the Output '{end}', and one is read out. Keep one")
         ordered: list[Cell] = []
         left = dict(cells)
         while left:
@@ -203,19 +226,21 @@ class _Walk:
             ready = [cell for cell in left.values() if {p.source for p in cell.paths} <= done | {cell.name}]
             if not ready:
                 raise UserError(
-                    f"{self.where}: the cycle through {', '.join(self._cycle(left))} leads back to an earlier layer "
-                    f"without delay, and only a population that feeds itself runs here. Cut it"
+                    f"{self.where}: the cycle through {', '.join(self._cycle(left))} leads from a later population "
+                    f"back to an earlier one, and a population here feeds itself and later ones alone. Cut one edge, "
+                    f"or make one population of them"
                 )
             for cell in ready:
                 if not cell.paths:
                     raise UserError(f"{self.where}: nothing reaches the node '{cell.name}'. Join it, or leave it out")
                 ordered.append(left.pop(cell.name))
-        read = paths[0]
-        if read.nodes or read.source == INPUT:
+        read = {path.source for cell in ordered for path in cell.paths if path.source != cell.name}
+        sender = cells.get(paths[0].source)
+        alone = len(paths) == 1 and not paths[0].nodes and paths[0].source not in read
+        if alone and sender is not None and kind_of(sender.node) != DELAY:
+            ordered.sort(key=lambda cell: cell.name == paths[0].source)
+        else:  # what is read out is a sum, a map of spikes, or spikes that go on to other populations too
             ordered.append(Cell(end, None, None, paths))
-            read = Path(INPUT, ())
-        else:
-            ordered.sort(key=lambda cell: cell.name == read.source)
         self._check_read(ordered)
         return tuple(ordered)
 
@@ -228,12 +253,8 @@ class _Walk:
         return trail[trail.index(name) :]
 
     def _check_read(self, ordered: list[Cell]) -> None:
-        """Refuse populations that nothing reads, and a read-out that others read."""
+        """Refuse populations that nothing reads."""
         read = {path.source for cell in ordered for path in cell.paths if path.source != cell.name}
         for cell in ordered[:-1]:
             if cell.name not in read:
                 raise UserError(f"{self.where}: nothing reads the node '{cell.name}'. Join it, or leave it out")
-        last = ordered[-1].name
-        if last in read:
-            reader = next(c.name for c in ordered for p in c.paths if p.source == last and c.name != last)
-            raise UserError(f"{self.where}: '{reader}' reads '{last}', which is the output. Read out the last one")

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from neurorules.connections._convolution import SquareConvolution
-from neurorules.connections.conv2d import Conv2d
-from neurorules.connections.conv2d_pooled import Conv2dPooled
+from neurorules.connections._convolution import Convolution
 from neurorules.connections.dense import Dense
 from neurorules.connections.recurrent import Recurrent
+from neurorules.connections.recurrent_single import RecurrentSingle
 from neurorules.contracts.transform import Transform
 from neurorules.exchange.folding import Folded, fold
 from neurorules.exchange.nir.cells import Cells, Unsayable
@@ -29,6 +28,7 @@ from neurorules.network.network import Network
 from neurorules.neurons._resting import RestingIntegrator
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
+from neurorules.transforms.one_row import OneRow
 from neurorules.transforms.pool import Pool
 
 INPUT, OUTPUT = "input", "output"
@@ -60,12 +60,13 @@ def graph_of(
     """
     check_range("dt", dt, Positive)
     nir = package()
-    return _Graph(nir, Cells(nir, dt, reset), network, learned, frozen).graph(dt)
+    lines = any(isinstance(t, OneRow) for layer in network.layers for entry in layer.inputs for t in entry.transforms)
+    return _Graph(nir, Cells(nir, dt, reset, lines), network, learned, frozen).graph(dt)
 
 
 @dataclass
 class _Graph:
-    """A graph that is put together."""
+    """Builds the graph, node by node."""
 
     nir: Any
     cells: Cells
@@ -77,15 +78,22 @@ class _Graph:
     ends: dict[int, str] = field(default_factory=dict)
 
     def graph(self, dt: float) -> Any:
-        self.nodes[INPUT] = self.nir.Input({"input": np.array(self.network.input_shape)})
+        self.nodes[INPUT] = self.nir.Input({"input": np.array(self._input_shape())})
         self.ends[NETWORK_INPUT] = INPUT
         for index, layer in enumerate(self.network.bound(self.learned.parameters).layers):
             self._add(index, layer)
         last = len(self.network.layers) - 1
-        self.nodes[OUTPUT] = self.nir.Output({"output": np.array(self.network.layers[last].shape)})
-        self.edges.append((self.ends[last], OUTPUT))
+        self.nodes[OUTPUT] = self.nir.Output({"output": np.array(self.network.readout.shape)})
+        if last in self.ends:
+            self.edges.append((self.ends[last], OUTPUT))
         metadata = {DT: dt, UNIT: "s", METHOD: "euler", START: self._start(), "writer": f"neurorules {own_version()}"}
-        return self.nir.NIRGraph(self.nodes, self.edges, metadata=metadata)
+        return self.nir.NIRGraph(self.nodes, self.edges, metadata=metadata, type_check=self._checkable())
+
+    def _checkable(self) -> bool:
+        """Whether nir 1.0.8 computes the shapes right: it takes kernels for squares, and leaves groups out."""
+        of = [entry.connection for layer in self.network.layers for entry in layer.inputs]
+        convolutions = [one for one in of if isinstance(one, Convolution)]
+        return all(len(set(one.sides)) == 1 and one.groups == 1 for one in convolutions)
 
     def _start(self) -> str:
         """The value at which membranes begin, of neurons that leak to a value other than 0."""
@@ -103,17 +111,17 @@ class _Graph:
         arriving = [self._path(layer, entry, folded, first=entry is layer.inputs[0]) for entry in layer.inputs]
         if layer.name in self.nodes:
             self.edges += [(end, layer.name) for end in arriving]
-        else:  # a read-out without memory is the sum of what arrives
-            self._check_alone(layer)
+        elif len(arriving) == 1:
             self.ends[index] = arriving[0]
+        else:  # a read-out without memory is the sum of what arrives
+            self.edges += [(end, OUTPUT) for end in arriving]
 
-    def _check_alone(self, layer: Layer) -> None:
-        if len(layer.inputs) > 1:
-            raise UserError(
-                f"layer '{layer.name}' adds the currents of {len(layer.inputs)} layers without a neuron, and an "
-                f"output of NIR reads one node. Use a read-out with a memory, such "
-                f"as leaky_readout:beta=0.9, or --readout last"
-            )
+    def _input_shape(self) -> tuple[int, ...]:
+        """The shape of the Input: lines (C, L), also where samples hold them as pictures (1, C, L)."""
+        shape = self.network.input_shape
+        read = [entry for layer in self.network.layers for entry in layer.inputs if entry.source == NETWORK_INPUT]
+        lines = any(isinstance(entry.transforms[0], OneRow) for entry in read if entry.transforms)
+        return shape[-2:] if lines else shape
 
     def _path(self, layer: Layer, entry: Input, folded: Folded, *, first: bool) -> str:
         """Add the nodes between a source and a population, and name the last one."""
@@ -135,16 +143,12 @@ class _Graph:
 
     def _transform(self, layer: Layer, transform: Transform, shape: tuple[int, ...]) -> Any:
         if isinstance(transform, Flatten):
-            return self.nir.Flatten({"input": np.array(shape)}, 0, -1)
-        if isinstance(transform, Pool) and transform.kind == "average":
+            return self.nir.Flatten({"input": np.array(self.cells.shape_of(shape))}, 0, -1)
+        if isinstance(transform, Pool) and transform.kind == "average" and not transform.lines:
             return self._pool(transform.sides)
-        if isinstance(transform, Dropout):
-            return None  # nothing is dropped where nothing is learned
-        what = "a pool by the maximum" if isinstance(transform, Pool) else f"a {type(transform).__name__}"
-        raise UserError(
-            f"layer '{layer.name}' reads its source through {what}, which NIR does not have. Use an average (a2), or "
-            f"stride"
-        )
+        if isinstance(transform, Dropout | OneRow):
+            return None  # nothing is dropped where nothing is learned, and NIR's lines have no axis of a row
+        raise UserError(f"layer '{layer.name}' reads its source through {_pool_in_words(transform)}")
 
     def _pool(self, sides: tuple[int, int]) -> Any:
         return self.nir.AvgPool2d(np.array(sides), np.array(sides), np.array([0, 0]))
@@ -159,12 +163,15 @@ class _Graph:
         )
         w = weights.detach().cpu().numpy()
         b = None if bias is None else self._bias(layer, bias)
-        if isinstance(connection, Conv2d | Conv2dPooled):
+        if isinstance(connection, Convolution):
             yield "", self._convolution(connection, entry, w, b, metadata)
-            if isinstance(connection, Conv2dPooled):
-                if connection.kind != "average":
-                    self._transform(layer, Pool(connection.pool, connection.kind), entry.pre_shape)
+            if connection.pools != (1, 1):
+                if connection.kind != "average" or self._is_line(connection, entry):
+                    raise UserError(f"layer '{layer.name}' pools its current by {_pool_in_words(connection)}")
                 yield "_pool", self._pool(connection.pools)
+        elif isinstance(connection, RecurrentSingle):
+            scale = w.reshape(self.cells.shape_of(layer.shape))
+            yield "", self.nir.Scale(scale, metadata={FROZEN: "weight" if held[0] else ""})
         elif type(connection) in (Dense, Recurrent):
             if b is None or (held[1] and not b.any()):
                 yield "", self.nir.Linear(w, metadata=metadata)
@@ -176,17 +183,24 @@ class _Graph:
                 f"dense, recurrent or convolutional ones"
             )
 
+    def _is_line(self, connection: Convolution, entry: Input) -> bool:
+        """Whether a convolution moves along lines."""
+        flat = connection.sides[0] == connection.strides[0] == 1 and connection.borders[0] == 0
+        return flat and self.cells.lines and entry.pre_shape[1] == 1
+
     def _convolution(
-        self, connection: SquareConvolution, entry: Input, w: np.ndarray, b: np.ndarray | None, metadata: dict[str, Any]
+        self, connection: Convolution, entry: Input, w: np.ndarray, b: np.ndarray | None, metadata: dict[str, Any]
     ) -> Any:
-        around = connection.zeros_around
         bias = np.zeros(len(w), w.dtype) if b is None else b
-        return self.nir.Conv2d(
-            tuple(entry.pre_shape[1:]), w, connection.stride, (around, around), 1, 1, bias, metadata=metadata
-        )
+        of, groups = connection, connection.groups
+        if self._is_line(connection, entry):
+            numbers = (entry.pre_shape[2], w[:, :, 0], of.strides[1], of.borders[1], of.dilations[1], groups)
+            return self.nir.Conv1d(*numbers, bias, metadata=metadata)
+        sides = tuple(entry.pre_shape[1:])
+        return self.nir.Conv2d(sides, w, of.strides, of.borders, of.dilations, groups, bias, metadata=metadata)
 
     def _bias(self, layer: Layer, bias: Tensor) -> np.ndarray:
-        """One bias for each neuron of a flat population, or for each map."""
+        """The bias of each neuron of a flat population, or of each map."""
         values = bias.detach().cpu().numpy()
         if values.ndim == 1:
             return values
@@ -197,3 +211,12 @@ class _Graph:
                 f"or without border (c16k3v)"
             )
         return values[:, 0, 0]
+
+
+def _pool_in_words(part: Transform | Convolution) -> str:
+    """The end of a message: the kind of pool that NIR does not have, and a replacement."""
+    if isinstance(part, Pool | Convolution) and part.kind == "average":
+        return "an average along lines, and NIR pools maps alone. Use a stride of the Conv1d, or maps"
+    what = "the maximum" if isinstance(part, Convolution) else "a pool by the maximum"
+    what = what if isinstance(part, Pool | Convolution) else f"a {type(part).__name__}"
+    return f"{what}, which NIR does not have. Use an average (a2), or stride"

@@ -77,7 +77,8 @@ class Recorder:
         self.plan: RecordPlan = record_plan(learner.model, learner.learned.parameters, variables, layers)
         self.header = header or TraceHeader(
             learner.model.rule.name, {}, seed=learner.seed, versions=versions(),
-            recording={"variables": list(variables), "layers": None if layers is None else sorted(layers)},
+            recording={"variables": list(variables), "layers": None if layers is None else sorted(layers),
+                       "scores": learner.model.scores},
         )  # fmt: skip
         self.writer: TraceWriter | None = None
         self._recorded = 0

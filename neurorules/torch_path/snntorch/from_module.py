@@ -34,8 +34,9 @@ from neurorules.torch_path.snntorch.values import Arrival, Block, Placed
 
 
 def from_module(
-    net: object, input_shape: Shape | None, steps: int, scores: Scores = "membrane", *, flat: bool = False
-) -> Imported:
+    net: object, input_shape: Shape | None, steps: int, scores: Scores = "membrane", classes: int | None = None, *,
+    flat: bool = False,
+) -> Imported:  # fmt: skip
     """The network that a module describes, also one that is compiled or wrapped.
 
     Args:
@@ -45,6 +46,8 @@ def from_module(
         input_shape: of one sample at one step; may be None where a Linear comes first.
         steps: that the network is to run.
         scores: what gives class scores; spikes are counted of neurons that spike.
+        classes: number of classes, among which the read-out's neurons are shared out where scores are those of
+            populations; None where the module says it.
         flat: whether pictures are flattened before a Linear, which whoever runs the module itself does outside of it.
 
     Returns:
@@ -65,7 +68,7 @@ def from_module(
             f"the {type(module).__name__} has no hidden layer. Give it a Linear or Conv2d with a Leaky, then a Linear"
         )
     blocks = [_flattened(block) for block in blocks] if flat else blocks
-    network = _network(blocks, input_shape, scores)
+    network = _network(blocks, input_shape, scores, classes)
     _check_steps(blocks, steps)
     parameters: dict[str, Tensor] = {}
     statistics: dict[str, CurrentStatistics] = {}
@@ -101,7 +104,7 @@ def _check_steps(blocks: list[Block], steps: int) -> None:
             )
 
 
-def _network(blocks: list[Block], input_shape: Shape | None, scores: Scores) -> Network:
+def _network(blocks: list[Block], input_shape: Shape | None, scores: Scores, classes: int | None) -> Network:
     first = blocks[0].arrivals[0]
     if input_shape is None:
         if first.before or not isinstance(first.linear.module, nn.Linear):
@@ -115,7 +118,18 @@ def _network(blocks: list[Block], input_shape: Shape | None, scores: Scores) -> 
     if len(shape) != 1:
         at = blocks[-1].arrivals[0].linear.at
         raise UserError(f"{at} is the read-out, which must be a Linear. End with Flatten and Linear")
-    return Network(tuple(layers), input_shape, shape[0])
+    return Network(tuple(layers), input_shape, _shared_out(shape[0], classes) if scores == "population" else shape[0])
+
+
+def _shared_out(neurons: int, classes: int | None) -> int:
+    """The number of classes among which a read-out's neurons are shared out."""
+    if classes is None:
+        raise UserError("scores=population needs the number of classes. Give classes=10, for 20 neurons of each in 200")
+    if neurons % classes:
+        raise UserError(
+            f"{neurons} read-out neurons cannot be shared out among {classes} classes. Give as many to each class"
+        )
+    return classes
 
 
 def _layer(block: Block, index: int, before: list[Layer], input_shape: Shape, scores: Scores | None) -> Layer:

@@ -51,11 +51,11 @@ class PositionBias(nn.Module):
 
 
 class Lines(nn.Module):
-    """Lines (B, C, L) as maps of one row, (B, C, 1, L)."""
+    """Lines (B, C, L), or (B, 1, C, L) as data sets hold them, as maps of one row, (B, C, 1, L)."""
 
     def forward(self, lines: Tensor) -> Tensor:
-        """Lines (B, C, L) with an axis of one row, (B, C, 1, L)."""
-        return lines.unsqueeze(2)
+        """Lines (B, C, L) or (B, 1, C, L) with the axis of a row, (B, C, 1, L)."""
+        return lines.reshape(len(lines), lines.shape[-2], 1, lines.shape[-1])
 
 
 def to_connection(module: nn.Module, where: str, pooled: tuple[str, nn.Module] | None) -> tuple[Connection, int]:

@@ -199,7 +199,7 @@ def to_reader(module: nn.Module | None, where: str, shape: Shape, scores: Scores
         raise UserError(f"{where} stands behind the last Linear, whose output gives the class scores. Remove it")
     neuron = to_neuron(module, where, shape)
     assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator | AlphaIntegrator)
-    if scores == "count":
+    if scores != "membrane":
         return neuron
     if type(neuron) is LeakyIntegrator and neuron.reset == "none" and not isinstance(neuron.beta, Tensor):
         return LeakyReadout(neuron.beta)

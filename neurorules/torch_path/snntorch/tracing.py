@@ -90,6 +90,8 @@ def _why_not(module: nn.Module, error: Exception) -> str:
         return f"takes any number of states, *{several[0]}. Name each of them, as mem1=None, mem2=None"
     if "cannot be interpreted as an integer" in str(error) or "iterated" in str(error):
         return f"loops over its input{at}. {ONE_STEP}"
+    if "'len' is not supported" in str(error):
+        return f"takes len() of what runs through it{at}. Write x.size(0), which can be followed"
     why = str(error).strip().splitlines()[:1] or [type(error).__name__]
     return (
         f"cannot be followed{at} ({why[0].rstrip('.')}). Let it call its layers in an order that does not depend on "

@@ -35,6 +35,7 @@ class Reading(NamedTuple):
         seed: the seed of the encoder's draws.
         batch_first: whether batches with a time axis are (B, T, ...); None to infer it.
         batch_size: samples of a batch, if the data have no batches.
+        keys: the fields of samples that are dicts, if the user names them.
     """
 
     shape: tuple[int, ...]
@@ -43,6 +44,7 @@ class Reading(NamedTuple):
     seed: int
     batch_first: bool | None
     batch_size: int
+    keys: tuple[str, str] | None = None
 
 
 class Drives:
@@ -53,13 +55,13 @@ class Drives:
 
         self.data, self.reading, self.order = data, reading, order
         whole = is_pair(data) or is_map_style(data)
-        self.samples = indexed(data, "the data", reading.batch_first) if whole else None
+        self.samples = indexed(data, "the data", reading.batch_first, reading.keys) if whole else None
         self.length = _length(data) if self.samples is None else -(-self.samples.length // reading.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Series, Labels]]:
         draws = torch.Generator().manual_seed(self.reading.seed + ENCODING)
         if self.samples is None:
-            for samples, labels in _given_batches(self.data):
+            for samples, labels in _given_batches(self.data, self.reading.keys):
                 if isinstance(samples, Tensor | np.ndarray):
                     samples = _with_axes(samples, self.reading.shape, 1)
                 yield drive_of(samples, _count(labels), self.reading, draws), labels
@@ -187,7 +189,7 @@ def _from_events(samples: Any, reading: Reading, draws: torch.Generator) -> Seri
     return encoder.encode(frames, reading.steps, draws)
 
 
-def _given_batches(loader: Any) -> Iterator[tuple[Any, Labels]]:
+def _given_batches(loader: Any, keys: tuple[str, str] | None) -> Iterator[tuple[Any, Labels]]:
     if isinstance(loader, Tensor | np.ndarray) or not isinstance(loader, Iterable):
         raise UserError(
             f"the loader is a {type(loader).__name__}. Give something that yields batches (samples, labels), such as a "
@@ -196,7 +198,7 @@ def _given_batches(loader: Any) -> Iterator[tuple[Any, Labels]]:
     from neurorules.datasets._own.fields import without_names
 
     for number, thing in enumerate(_stacked(loader)):
-        batch = without_names(thing, f"batch {number} of the loader")
+        batch = without_names(thing, f"batch {number} of the loader", keys)
         if not isinstance(batch, list | tuple) or len(batch) != 2:
             what = f"{len(batch)} things" if isinstance(batch, list | tuple) else f"a {type(batch).__name__}"
             raise UserError(f"batch {number} of the loader is {what}. Let it yield (samples, labels)")

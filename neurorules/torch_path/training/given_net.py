@@ -32,10 +32,26 @@ def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
     brought = _brought(settings, own)
     outputs, name = brought.network.classes, "outputs" if settings.task in OF_VALUES else "classes"
     if settings.size is not None and settings.size != outputs:
-        raise UserError(f"the net has {outputs} outputs, and {name} is {settings.size}. Make them the same")
+        wanted = f"{name} is {settings.size}"
+        raise UserError(f"the net has {outputs} outputs, and {wanted}. {same_outputs(outputs, settings.size)}")
     if settings.init == "given" and not brought.parameters:
         raise UserError("init is given, for the weights of a module, and this net has none. Use torch or he")
     return brought.drawn_anew() if settings.init in ("torch", "he") else brought
+
+
+def same_outputs(outputs: int, wanted: int) -> str:
+    """Advice about a net with another number of outputs than there are classes.
+
+    Args:
+        outputs: of the net.
+        wanted: number of classes, labels or values.
+
+    Returns:
+        A sentence without its full stop.
+    """
+    several = outputs > wanted > 1 and outputs % wanted == 0
+    groups = f", or, where each class has {outputs // wanted} neurons that spike, scores='population'"
+    return f"Make them the same{groups if several else ''}"
 
 
 def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
@@ -71,4 +87,4 @@ def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
         return net_of_graph(net, None, settings.input_shape)
     from neurorules.torch_path.snntorch.from_module import from_module
 
-    return from_module(net, settings.input_shape, settings.steps or own.steps, settings.scores)
+    return from_module(net, settings.input_shape, settings.steps or own.steps, settings.scores, settings.size)

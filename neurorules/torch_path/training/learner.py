@@ -20,7 +20,6 @@ from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.rules import Rule
 from neurorules.network.initial import initialise
 from neurorules.network.model import Learned, build_model
-from neurorules.network.network import count_parameters
 from neurorules.rules import RULES
 from neurorules.runs.state_file import save_state
 from neurorules.runs.tensors import load_tensors
@@ -38,6 +37,7 @@ from neurorules.torch_path.training.on_ranks import check_ranks
 from neurorules.torch_path.training.one_step import take_step
 from neurorules.torch_path.training.piped import move_on, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
+from neurorules.torch_path.training.shown import as_html, as_line
 from neurorules.torch_path.training.store import Store
 from neurorules.torch_path.training.stored_state import state_of, take_over
 from neurorules.torch_path.training.whole_step import whole_step
@@ -190,11 +190,8 @@ class Learner:
     evaluate = evaluate_loader
     predict = predict
 
-    def __repr__(self) -> str:
-        network = self.model.network
-        layers = ", ".join(f"{a.name} {' x '.join(map(str, a.shape))}" for a in network.layers)
-        size = f"{count_parameters(self.learned.parameters)} parameters, {self.steps} steps, on {self.device}"
-        return f"<Learner {self.model.rule.name}: input {' x '.join(map(str, network.input_shape))}, {layers}; {size}>"
+    __repr__ = as_line
+    _repr_html_ = as_html
 
     def measures(self) -> dict[str, float]:
         """The measures that the signal reports of itself, such as the angle between its feedback and the weights."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -69,7 +69,7 @@ class Learns(Protocol):
 
 def fit(
     learner: Learns, loader: Loader, epochs: int = 1, *, lr_schedule: str = "cosine", batch_first: bool | None = None,
-    batch_size: int = BATCH_SIZE, callbacks: Callbacks = (), quiet: bool = True,
+    batch_size: int = BATCH_SIZE, callbacks: Callbacks = (), quiet: bool = True, keys: Sequence[str] | None = None,
 ) -> list[Row]:  # fmt: skip
     """Learn from all batches of a loader, or all samples of a data set or a pair, several times over.
 
@@ -86,6 +86,8 @@ def fit(
         callbacks: one or several, called after each epoch with its row; if one returns True, training ends after this
             epoch. `neurorules.CsvLog` and `neurorules.TensorBoardLog` are callbacks.
         quiet: show no progress bar. Otherwise there is one in a terminal, and below the cell of a notebook.
+        keys: the names of the sample and of its label in samples or batches that are dicts, such as ("pixels",
+            "digit"); None for the usual names.
 
     Returns:
         One row for each epoch that was learned: epoch (from 1), loss and accuracy (0..1), or figures of another task,
@@ -100,7 +102,7 @@ def fit(
     check_range("batch_size", batch_size, Count)
     watching = _checked(callbacks)
     fraction_at = rate_schedule(lr_schedule)
-    reading = reading_of(learner, batch_first, batch_size)
+    reading = reading_of(learner, batch_first, batch_size, keys)
     batches = drives(loader, reading).length
     names = figure_names(scoring_of(learner.model))
     rows: list[Row] = []
@@ -151,13 +153,15 @@ def _checked(callbacks: Callbacks) -> list[Callback]:
     return list(listed)
 
 
-def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None = None) -> Row:
+def evaluate_loader(
+    learner: Learns, loader: Loader, *, batch_first: bool | None = None, keys: Sequence[str] | None = None
+) -> Row:
     """Run all batches of a loader once, without learning.
 
     Args:
         learner: the learner to evaluate.
         loader: as in `fit`.
-        batch_first: as in `fit`.
+        batch_first, keys: as in `fit`.
 
     Returns:
         accuracy (0..1) and loss (cross-entropy of the class scores), means over the samples, or the figures of another
@@ -168,7 +172,7 @@ def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None
     """
     hidden = [index for index, layer in enumerate(learner.model.network.hidden) if layer.neuron.spiking]
     tally, spikes, samples = Tally(scoring_of(learner.model)), 0.0, 0
-    for drive, targets in drives(loader, reading_of(learner, batch_first, ROWS)):
+    for drive, targets in drives(loader, reading_of(learner, batch_first, ROWS, keys)):
         response = learner.respond(drive)
         scores, steps = response.scores, response.activity[-1].steps
         labels = check_targets(targets, drive, steps, learner.model, (scores.device, scores.dtype))
@@ -215,19 +219,24 @@ def predict(learner: Learns, samples: Any, *, batch_first: bool | None = None) -
     return torch.cat([predicted(scoring, learner.respond(drive).scores) for drive, _ in read])
 
 
-def reading_of(learner: Learns, batch_first: bool | None, batch_size: int) -> Reading:
+def reading_of(
+    learner: Learns, batch_first: bool | None, batch_size: int, keys: Sequence[str] | None = None
+) -> Reading:
     """The way in which samples are read for a learner.
 
     Args:
         learner: the learner that they are for.
         batch_first: as in `fit`.
         batch_size: as in `fit`.
+        keys: as in `fit`.
 
     Returns:
         The learner's shape, steps, encoder and seed, and the user's arguments about samples.
     """
+    from neurorules.datasets._own.fields import checked_keys
+
     shape = learner.model.network.input_shape
-    return Reading(shape, learner.steps, learner.encoder, learner.seed, batch_first, batch_size)
+    return Reading(shape, learner.steps, learner.encoder, learner.seed, batch_first, batch_size, checked_keys(keys))
 
 
 def _spent(epoch: int) -> str:

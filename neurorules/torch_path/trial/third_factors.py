@@ -119,8 +119,8 @@ class ThirdFactors:
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
             if self.output is None:
                 return None
-            if model.scores == "count":  # every spike of the trial counts as one
-                return Series(self.output.m, True)
+            if model.counts:  # every spike of the trial counts as one
+                return Series(self.output.of_neurons(model.per_class).m, True)
             return spread_in_time(self.output.m, layer.shape, self.trial.steps)
         if model.signal is None:
             return None

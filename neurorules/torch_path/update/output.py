@@ -30,6 +30,17 @@ class Output(NamedTuple):
     y: Tensor
     m: Tensor
 
+    def of_neurons(self, per_class: int) -> Output:
+        """Hand prediction and error of each class to all its read-out neurons.
+
+        Args:
+            per_class: number of read-out neurons of each class, >= 1.
+
+        Returns:
+            Values of (B, O * per_class).
+        """
+        return self if per_class == 1 else Output(*(value.repeat_interleave(per_class, -1) for value in self))
+
     def spread(self, steps: int, start: int, stop: int) -> Output:
         """Divide the output of a window's steps by the steps of a trial, over which the value of a text is summed.
 

@@ -126,7 +126,9 @@ def _draw_row(axis: Axes, reader: TraceReader, layer: str, neuron: int | None, s
     membranes, one = reader.dense(sample, layer, variable), header.scale.get("threshold_mV")
     if neuron is None:
         outcome = reader.samples[sample]
-        readout(axis, membranes, outcome.label, outcome.prediction, header.classes)
+        populations = "population" in (header.config.get("scores"), header.recording.get("scores"))
+        marked = () if populations else (outcome.label, outcome.prediction, header.classes)  # no neuron is one class
+        readout(axis, membranes, *marked)
         return
     if variable == IN_VOLT:
         membranes, one = membranes * 1000 / (one or 1.0), one or 1.0
