@@ -23,7 +23,7 @@ from neurorules.language.errors import UserError
 from neurorules.network.layer import Input, Layer
 from neurorules.neurons.rate import Rate
 from neurorules.signals._features import feature_count, from_features, to_features
-from neurorules.torch_path.process.precision import matrix_precision
+from neurorules.torch_path.process.session import matrix_precision
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.one_row import OneRow

@@ -17,8 +17,7 @@ import neurorules
 from neurorules.audit import fresh
 from neurorules.audit.apart import apart
 from neurorules.connections import _sparse
-from neurorules.connections._multiply import times_transposed
-from neurorules.connections._sparse import correlated, times_weights
+from neurorules.connections._products import correlated, times_transposed, times_weights
 from neurorules.native import events, scans
 from neurorules.native.events import native
 from neurorules.native.scans import build

@@ -8,7 +8,7 @@ from torch import Tensor
 
 import neurorules
 from neurorules.connections import _sparse
-from neurorules.connections._sparse import correlated, listing_once, times_weights
+from neurorules.connections._products import correlated, listing_once, times_weights
 from neurorules.native import events
 from neurorules.native.scans import build
 from neurorules.torch_path.training import one_step
