@@ -7,10 +7,9 @@ from typing import Any
 
 from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuron
-from neurorules.brian2_continuous.parts.from_texts import plan_from_texts
-from neurorules.brian2_continuous.parts.local_signals import plan_of_signal
 from neurorules.brian2_continuous.parts.neurons import NEURONS
 from neurorules.brian2_continuous.parts.plan import Plan
+from neurorules.brian2_continuous.parts.plans import plan_of_signal, plan_of_texts
 from neurorules.language.config import SETTINGS, TrainConfig
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
@@ -85,7 +84,7 @@ def plan_of(rule: Rule) -> Plan:
         assert isinstance(plan, Plan)
         return plan.of(rule)
     try:
-        return plan_from_texts(rule) if rule.signal is None else plan_of_signal(rule)
+        return plan_of_texts(rule) if rule.signal is None else plan_of_signal(rule)
     except UserError as error:
         raise UserError(
             f"{str(error).removesuffix('. Use --path torch')}. Rules that have a circuit of their own: "

@@ -27,8 +27,10 @@ from neurorules.brian2_continuous.watched import (
 )
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import SettledConfig, config_from
+from neurorules.language.own_files import standing_for
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.outputs import check_output
+from neurorules.runs.own_copies import files_of
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import to_arrays
 from neurorules.torch_path.process.session import own_session
@@ -74,11 +76,12 @@ def record_circuit(
     """
     check_output(out)
     folder = RunFolder.finished(run)
-    config = settle(config_from(folder.config(), str(run)))
-    data = load_data(config, data_dir)
-    chosen = part_of(data, part)
-    places = sample_places(samples, len(chosen), "--samples", part)
-    circuit = circuit_of(config, net_of(config, data, min(AT_ONCE, len(places))))
+    with standing_for(files_of(run)):
+        config = settle(config_from(folder.config(), str(run)))
+        data = load_data(config, data_dir)
+        chosen = part_of(data, part)
+        places = sample_places(samples, len(chosen), "--samples", part)
+        circuit = circuit_of(config, net_of(config, data, min(AT_ONCE, len(places))))
     recording = Recording(circuit, variables, layers, len(places))
     recording.stream.load(to_arrays(folder.load_weights()))
     options = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}

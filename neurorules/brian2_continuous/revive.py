@@ -13,7 +13,9 @@ from neurorules.brian2_continuous.training_run import CircuitRun
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import config_from
 from neurorules.language.errors import UserError
+from neurorules.language.own_files import standing_for
 from neurorules.runs.folder import RunFolder
+from neurorules.runs.own_copies import files_of
 from neurorules.runs.tensors import to_arrays
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import load_data
@@ -59,6 +61,12 @@ def revive(run: Path, data_dir: DataPlace = None, **changed: Any) -> Revived:
         UserError: the folder holds no finished run, its settings have no meaning in continuous time, or its weights do
             not fit them.
     """
+    with standing_for(files_of(run)):
+        return _revived(run, data_dir, changed)
+
+
+def _revived(run: Path, data_dir: DataPlace, changed: dict[str, Any]) -> Revived:
+    """`revive`, where every name stands for what it stood for in the run."""
     folder = RunFolder.finished(run)
     if "neuron" in changed:
         changed.setdefault("steps", None)  # A run's steps are those of its own neuron.

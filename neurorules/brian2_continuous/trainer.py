@@ -21,11 +21,13 @@ from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
+from neurorules.runs import own_copies
 from neurorules.runs.beginning import own_run
 from neurorules.runs.interrupt import polite_stop
 from neurorules.runs.logs import close_logs, logs_of_run
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import Data, TrainingData, load_data, settled_by_data
+from neurorules.torch_path.training.own_parts import own_files_of
 from neurorules.torch_path.training.training_run import GoesOn, to_the_end
 
 PRESENTATIONS = 500
@@ -109,7 +111,10 @@ def train(
             own = own_run(out, complete, resume, force, lambda stored: settled_by_data(settle(stored), source))
             run.folder = stack.enter_context(own)
             if resume:
+                own_copies.check_unchanged(out, own_files_of(complete))
                 run.restore(run.folder)
+            else:
+                own_copies.keep(out, own_files_of(complete))
             run.logs = logs_of_run(log, out, run.folder.read_metrics())
             stack.callback(close_logs, run.logs)
         with polite_stop() as stop:

@@ -12,6 +12,7 @@ from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Json
 from neurorules.language.config import path_of
 from neurorules.language.errors import UserError
+from neurorules.language.registry import own_part
 from neurorules.traces.window import Point
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def window(
     wanted = None if rates is None else _numbers("--rates", rates)
     if wanted is not None and min(wanted) <= 0:
         raise UserError(f"--rates holds {min(wanted):g}, and each must be above 0")
-    own, machine = RULES.make(rule), _machine(path)
+    own, machine = RULES.make(own_part(rule, "rule")), _machine(path)
     if clamp is None:
         points = measure(own, lags, wanted, pairs=pairs, weight=weight, m=m, step_ms=step_ms, machine=machine)
     else:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from neurorules.audit import audit_rules
 from neurorules.conformance.comparison import demand_close, normal, seeded
+from neurorules.conformance.in_brian2 import it_learns_in_continuous_time, it_learns_step_by_step_in_brian2_as_in_torch
 from neurorules.conformance.small_nets import (
     ROWS,
     build,
@@ -290,6 +291,8 @@ SUITE = Suite(
         by_layer_equals_by_step,
         what_it_declares_is_what_perturbation_shows,
         m_is_available_when_its_signal_says,
+        it_learns_step_by_step_in_brian2_as_in_torch,
+        it_learns_in_continuous_time,
         it_learns_real_digits_better_than_its_frozen_control,
     ),
 )

@@ -180,11 +180,17 @@ def calls_in(expression: Expression) -> Iterator[Call]:
                 yield from calls_in(argument)
 
 
+def show_number(value: float) -> str:
+    """Write a number as short as a reader takes it, and with all its digits where the short form is another number."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
 def show(expression: Expression) -> str:
-    """Write the expression as a text that `parse` can read."""
+    """Write the expression as a text from which `parse` reads the same expression."""
     match expression:
         case Number(value):
-            return f"{value:g}" if value >= 0 else f"({value:g})"
+            return show_number(value) if value >= 0 else f"({show_number(value)})"
         case Name(text):
             return text
         case Call(function, arguments):

@@ -16,6 +16,7 @@ from neurorules.brian2_steps.script import Change, script_of_network, script_of_
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import TrainConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
+from neurorules.language.own_files import standing_for
 from neurorules.language.version import own_version
 from neurorules.rules import RULES
 from neurorules.runner.catalogue import citation, paths_of
@@ -23,6 +24,7 @@ from neurorules.runner.side_by_side import Update
 from neurorules.runner.simulate_learning import simulate_learning
 from neurorules.runner.trained_case import trained_case
 from neurorules.runs.folder import RunFolder
+from neurorules.runs.own_copies import files_of
 from neurorules.torch_path.training.batches import load_data
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore
@@ -101,12 +103,15 @@ def script_of_run(
             raise UserError(
                 "--scale is for runs step by step, and this one has its neuron's threshold_mV. Leave it out"
             )
-        config = config_from(stored, str(run))
-        return _saved(_continuous(config, data_dir, config.rule), path, force, config.rule)
     units = Units(step_ms or STEP_MS, scale_from(scale))
-    if learn is not None:
-        return _saved(_updates(run, learn, samples, data_dir, watch, units), path, force, stored["rule"])
-    return _saved(_network(run, samples, data_dir, units, ordinary), path, force, stored["rule"])
+    with standing_for(files_of(run)):
+        if stored.get("path") == "continuous":
+            script = _continuous(config_from(stored, str(run)), data_dir, stored["rule"])
+        elif learn is not None:
+            script = _updates(run, learn, samples, data_dir, watch, units)
+        else:
+            script = _network(run, samples, data_dir, units, ordinary)
+    return _saved(script, path, force, stored["rule"])
 
 
 class Units(NamedTuple):

@@ -11,8 +11,10 @@ import torch
 
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.errors import UserError
+from neurorules.language.own_files import standing_for
 from neurorules.language.ranges import Count, check_range
 from neurorules.runner.side_by_side import Listen, Update, check_can_learn, compare_updates
+from neurorules.runs.own_copies import files_of
 from neurorules.runs.plain_json import plain
 from neurorules.torch_path.training.restore import restore
 from neurorules.torch_path.training.trainer import make_learner
@@ -42,23 +44,24 @@ def simulate_learning(
     """
     check_range("--learn", updates, Count)
     check_range("--samples", samples, Count)
-    restored = restore(run, data_dir, precision="float64", device="cpu", schedule="by_layer")
-    train = restored.data.train
-    if updates * samples > len(train):
-        raise UserError(
-            f"--learn {updates} with --samples {samples} learns {updates * samples} samples, and the run has "
-            f"{len(train)} to train on. Ask for fewer"
-        )
-    here, there = restored.learner, make_learner(restored.config, restored.data, restored.net)
-    there.load(here.state(), weights_only=True)
-    check_can_learn(here, samples)
-    generator = torch.Generator().manual_seed(restored.config.seed)
-    batches = (train.batch(np.arange(k * samples, (k + 1) * samples), generator) for k in range(updates))
-    compared = []
-    for update in compare_updates(here, there, batches, listen):
-        compared.append(update)
-        if watch is not None:
-            watch(update)
+    with standing_for(files_of(run)):
+        restored = restore(run, data_dir, precision="float64", device="cpu", schedule="by_layer")
+        train = restored.data.train
+        if updates * samples > len(train):
+            raise UserError(
+                f"--learn {updates} with --samples {samples} learns {updates * samples} samples, and the run has "
+                f"{len(train)} to train on. Ask for fewer"
+            )
+        here, there = restored.learner, make_learner(restored.config, restored.data, restored.net)
+        there.load(here.state(), weights_only=True)
+        check_can_learn(here, samples)
+        generator = torch.Generator().manual_seed(restored.config.seed)
+        batches = (train.batch(np.arange(k * samples, (k + 1) * samples), generator) for k in range(updates))
+        compared = []
+        for update in compare_updates(here, there, batches, listen):
+            compared.append(update)
+            if watch is not None:
+                watch(update)
     first = {"first_difference": None}
     return {
         "rule": restored.config.rule,

@@ -91,7 +91,7 @@ class Patterns(Signal):
     def check(self, net: NetShape) -> None:
         for layer in net.hidden:
             count = feature_count(layer.shape)
-            rows = self.rows(net.classes, count, torch.zeros((), dtype=torch.float64))
+            rows = self.rows(net.classes, count)
             different = len(torch.unique(rows, dim=0)) == len(rows) and bool(rows.any(1).all())
             if not different:
                 raise UserError(
@@ -108,13 +108,13 @@ class Patterns(Signal):
             for layer in net.hidden
         }
 
-    def rows(self, classes: int, count: int, like: Float[Tensor, "..."]) -> Float[Tensor, "C N"]:
+    def rows(self, classes: int, count: int, like: Float[Tensor, "..."] | None = None) -> Float[Tensor, "C N"]:
         """B, the patterns of all classes.
 
         Args:
             classes: number of classes C.
             count: number of features N.
-            like: a tensor on the device and of the precision that B shall have.
+            like: a tensor on the device and of the precision that B shall have; None for float64 on the CPU.
 
         Returns:
             A row for each class; divided by N if lengths is "mean".
@@ -122,7 +122,8 @@ class Patterns(Signal):
         frequency = torch.linspace(LOWEST, HIGHEST, classes, dtype=torch.float64)
         rows = torch.sin(frequency[:, None] * torch.arange(1, count + 1, dtype=torch.float64))
         rows = rows.sign() if self.waves == "square" else rows
-        return (rows / count if self.lengths == "mean" else rows).to(like)
+        rows = rows / count if self.lengths == "mean" else rows
+        return rows if like is None else rows.to(like)
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         classes, name = view.net.classes, f"{view.layer.name}.gain"

@@ -23,7 +23,7 @@ NO_MAPS = "takes no convolution"
 NOT_SPIKING = "brings rings for neurons, and this test has spiking ones"
 NO_SIGNAL = "has no learning signal"
 SIGNALLED = "has a signal; where a circuit is made of its texts, oracle/test_circuits_of_signals.py holds it"
-NOT_HERE = "is about neurons that have no circuit; that it is refused is tested beside this"
+NOT_HERE = "says more than what happens at spikes; tested in oracle/test_circuits_in_steps.py"
 NO_PAPER = "is a control of ours, and no paper's"
 FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
@@ -55,8 +55,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_circuits_of_signals.py::test_a_weight_and_a_bias_move_as_step_by_step": {
         NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp",
         "learns where a presentation ends": "dfa drtp bsp pepita sigprop",
-        "is refused by name in continuous time": "bptt espp fa forward_forward lls local_readout sign_symmetry "
-        "weight_mirroring spela spiking_bsp stsf tess traces_propagation urbanczik_senn",
+        "is refused by name in continuous time": "bptt espp fa forward_forward lls sign_symmetry weight_mirroring "
+        "spela spiking_bsp traces_propagation urbanczik_senn",
     },
     "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
     "test_circuits.py::test_it_is_a_rule_of_the_same_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
@@ -162,6 +162,16 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
         FROZEN: "shallow",
         UNSUPERVISED: "stdp bcm sdsp clopath oja triplet_stdp weight_dependent_stdp",
         SCALAR: "reward_stdp",
+    },
+    ("rule", "it_learns_step_by_step_in_brian2_as_in_torch"): {
+        CARRIED: "bptt fa sign_symmetry weight_mirroring spiking_bsp",
+        ONE_STEP: "bsp",
+        "its second pass meets weights that all samples have changed": "pepita:form=time_local",
+    },
+    ("rule", "it_learns_in_continuous_time"): {
+        CARRIED: "bptt fa sign_symmetry weight_mirroring spiking_bsp",
+        "is refused by name in continuous time": "espp forward_forward lls spela traces_propagation urbanczik_senn",
+        "has a form that keeps nothing between its passes, pepita:form=contrastive": "pepita",
     },
     ("rule", "changes_add_up_over_the_samples_of_a_batch"): {
         WITH_CODES: "sigprop sigprop:form=voltage",

@@ -102,7 +102,7 @@ def test_a_rate_of_change_is_told_for_each_millisecond() -> None:
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ("clopath", "its texts are about neurons of kind 'adex'"),
+        ("bptt", "its signal 'bptt' goes back through all steps"),
         ("fa", "its signal 'fa' goes back through all steps"),
     ],
 )

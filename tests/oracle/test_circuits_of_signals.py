@@ -28,7 +28,7 @@ from neurorules.rules import RULES
 STEPS = 60
 IN_STEPS = [
     "eprop", "eprop:adaptation=0.2", "eprop:c_reg=0.5", "erbp", "superspike", "etlp:adaptation=0.2", "osttp",
-    "osttp:resets=zero", "ostl", "ottt", "otpe", "s_tller", "reward_stdp",
+    "osttp:resets=zero", "ostl", "ottt", "otpe", "s_tller", "reward_stdp", "stsf", "local_readout:errors=step", "tess",
 ]  # fmt: skip
 
 
@@ -95,13 +95,13 @@ def test_a_step_of_a_text_is_a_millisecond_whatever_the_step_of_the_integration(
 CLASSES, PERIOD, LABELS = 3, 20, [2, 0, 1]
 
 
-def running(text: str, strength: float = 4.0) -> tuple[Circuit, Interpreted]:
-    """A circuit of three presentations, whose read-out has weights and does not learn."""
+def running(text: str, strength: float = 4.0, lr_readout: float = 0.0) -> tuple[Circuit, Interpreted]:
+    """A circuit of three presentations, whose read-out has weights and does not learn where nobody asks for it."""
     rule, neuron = RULES.make(text), neuron_of(f"lif:period_ms={PERIOD}:gain=5")
     plan = plan_of(rule)
     net = Net(4, (5,), CLASSES, neuron, len(LABELS))
-    circuit = plan.make(net, rule, plan.numbers(0.1, 0.0), np.random.default_rng(0))
-    watch = {"hidden1": ("m", "a", "v_seen"), "readout": ("score",)}
+    circuit = plan.make(net, rule, plan.numbers(0.1, lr_readout), np.random.default_rng(0))
+    watch = {"hidden1": ("m", "a", "v_seen"), "readout": ("score",), "own1": ("score", "m")}
     units = tuple(replace(one, watch=watch.get(one.name, ())) for one in circuit.units)
     circuit = replace(circuit, units=units)
     stream = Stream(Interpreted(circuit), circuit, dict(circuit.settings))
@@ -174,17 +174,80 @@ def test_dfa_is_told_the_error_of_a_presentation_where_it_ends() -> None:
     assert np.count_nonzero(change) and np.abs(after["hidden2.b"]).max() > 0
 
 
+@pytest.mark.parametrize("text", ["stsf", "local_readout:errors=step", "tess"])
+def test_the_error_of_a_layers_own_readout_reaches_its_units_at_each_millisecond(text: str) -> None:
+    circuit, machine = running(text, lr_readout=2.0)
+    steps = PERIOD * len(LABELS)
+    names = (("hidden1", "m"), ("hidden1", "a"), ("own1", "score"), ("own1", "m"))
+    m, a, score, error = (machine.watched(*one)[:steps] for one in names)
+    wires = {one.name: one for one in circuit.wires}
+    y = np.eye(CLASSES)[np.repeat(LABELS, PERIOD)]
+    np.testing.assert_allclose(error.sum(1), 0, atol=1e-12)
+    assert np.abs(a).max() > 0.1 and np.abs(m).max() > 1e-3
+    if text == "tess":
+        rows = np.sign(np.sin(np.linspace(50, 512, CLASSES)[:, None] * np.arange(1, 6))) / 5
+        np.testing.assert_allclose(score, a @ rows.T, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(error, softmax(score) - y, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(m, error @ rows / PERIOD, rtol=1e-9, atol=1e-14)
+        return
+    w, b, rate = np.zeros((CLASSES, 5)), np.zeros(CLASSES), circuit.settings["lr_readout"] / PERIOD
+    sparse = np.asarray(wires["own1_back"].start["w"]).T if text == "stsf" else None
+    if sparse is not None:
+        assert (np.count_nonzero(sparse, axis=0) == 1).all() and np.abs(sparse).max() <= (CLASSES / 5) ** 0.5
+    for step in range(steps):  # the wires begin at 0, and learn from the error of each step
+        np.testing.assert_allclose(score[step], w @ a[step], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(error[step], softmax(score[step] + b) - y[step], rtol=1e-9, atol=1e-12)
+        back = w if sparse is None else sparse
+        np.testing.assert_allclose(m[step], error[step] @ back / PERIOD, rtol=1e-9, atol=1e-12)
+        w, b = w - rate * np.outer(error[step], a[step]), b - rate * error[step]
+    assert np.abs(w).max() > 1e-3
+
+
+@pytest.mark.parametrize("readouts", ["fixed", "learned"])
+def test_a_layers_own_readout_learns_and_teaches_where_a_presentation_ends(readouts: str) -> None:
+    rule, neuron = RULES.make(f"local_readout:readouts={readouts}"), neuron_of("rate")
+    plan = plan_of(rule)
+    circuit = plan.make(Net(4, (5,), CLASSES, neuron, 1), rule, plan.numbers(0.1, 0.02), np.random.default_rng(0))
+    stream = Stream(Interpreted(circuit), circuit, dict(circuit.settings))
+    x = np.random.default_rng(2).normal(size=(1, 4))
+    before = stream.parameters()
+    list(stream.learn(samples_only(np.array([1]), CLASSES), lambda k: x[k], np.ones(1)))
+    after = stream.parameters()
+    v = (before["hidden1.ff.w"] @ x[0]) * (1 - np.exp(-10 / 2))
+    a, g = np.clip(v, 0, 2), before["own1.ff.w"]
+    error = softmax(g @ a) - np.eye(CLASSES)[1]
+    change = -0.1 * (g.T @ error) * ((v > 0) & (v < 2))
+    np.testing.assert_allclose(after["hidden1.b"], change, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(
+        after["own1.ff.w"] - g, -0.02 * np.outer(error, a) * (readouts == "learned"), rtol=1e-9, atol=1e-15
+    )
+    assert (np.count_nonzero(change) > 0) == (readouts == "fixed") and np.abs(a).max() > 0
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("fa", "'fa' goes back through all steps of a sample, from the last to the first, and so it cannot be causal"),
-        ("spela", "its signal 'class_vectors' is not made of what is there at each moment"),
+        ("spela", "its signal 'class_vectors' compares directions"),
         ("eprop:feedback=adaptive", "no form with feedback=adaptive there"),
         ("urbanczik_senn", "its texts are about membranes without a reset"),
         ("espp", "its signal 'echo'"),
     ],
 )
 def test_a_signal_that_is_not_local_in_time_is_refused_with_the_reason(text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        plan_of(RULES.make(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lls", "would need the length of a layer's whole activity"),
+        ("forward_forward", "shows each sample twice"),
+        ("traces_propagation", "beside the sample"),
+    ],
+)
+def test_a_signal_that_needs_more_than_a_moment_has_is_refused_with_what_it_does(text: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         plan_of(RULES.make(text))
 

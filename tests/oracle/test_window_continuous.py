@@ -49,6 +49,15 @@ def test_both_machines_draw_the_same_window(text: str) -> None:
     np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-12, atol=1e-14)
 
 
+def test_a_rule_of_voltages_has_the_same_window_on_both_machines() -> None:
+    rule = RULES.make("clopath")
+    in_torch, in_brian2 = (
+        [p.dw for p in window(rule, LAGS, (20.0,), pairs=3, machine=machine)] for machine in (None, changes)
+    )
+    assert min(in_torch) < -1e-3 and len({round(dw, 9) for dw in in_torch}) > 2
+    np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-12, atol=1e-14)
+
+
 def test_single_pairs_follow_the_exponentials_of_the_paper() -> None:
     rule = RULES.make("stdp:a_plus=0.005:a_minus=0.00525:decay=0.95")
     tau_ms = -1 / math.log(0.95)
@@ -87,23 +96,33 @@ def test_quadruplets_move_a_weight_by_the_same_on_both_machines(repays: int, mon
     assert (np.abs(expected - pairs) > 1e-6).all()
 
 
-def of_voltages() -> Rule:
+def of_voltages(text: str = "x_pre * slow_post - 0.001 * v_post") -> Rule:
     """A rule that changes a weight while a presynaptic trace lasts, by the postsynaptic membrane and its low-pass."""
     base = RULES.make("stdp")
     return replace(
         base,
         name="of_voltages",
-        plasticity=(Plasticity("w", "x_pre * slow_post - 0.001 * v_post"), *base.plasticity[1:]),
+        plasticity=(Plasticity("w", text), *base.plasticity[1:]),
         traces=(Trace("x", 0.8, "S"), Trace("slow", 0.9, "v")),
         trace_decay=None,
         defaults=replace(base.defaults, neuron="adex"),
     )
 
 
-def test_a_membrane_is_held_on_both_machines() -> None:
+@pytest.mark.parametrize(
+    "rule",
+    [
+        of_voltages(),
+        of_voltages("S_pre * slow_post - x_pre * psi(v_post) * S_pre"),
+        RULES.make("clopath"),
+        RULES.make("clopath:homeostasis=60"),
+    ],
+    ids=["traces", "at spikes, with psi", "clopath", "clopath with a trace that lasts"],
+)
+def test_a_membrane_is_held_on_both_machines(rule: Rule) -> None:
     held = (-70.0, -55.0, -30.0)
     in_torch, in_brian2 = (
-        [p.dw for p in clamped(of_voltages(), held, (20.0,), pulses=3, machine=machine)] for machine in (None, changes)
+        [p.dw for p in clamped(rule, held, (20.0,), pulses=3, machine=machine)] for machine in (None, changes)
     )
     assert len({round(dw, 6) for dw in in_torch}) == 3
     np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-12)
@@ -126,9 +145,7 @@ def test_the_command_tells_the_same_form(capsys: pytest.CaptureFixture[str]) -> 
     [
         (["dfa"], "third factor"),
         (["stdp", "--m", "1"], "third factor"),
-        (["clopath"], "rule 'clopath' has no equations in continuous time"),
-        (["clopath", "--clamp", "-70"], "Use --path torch"),
-        (["stdp", "--clamp", "-70"], "has no equations in continuous time: use --path torch"),
+        (["stdp", "--clamp", "-70"], "such as clopath"),
     ],
 )
 def test_what_has_no_equations_is_refused_in_one_line(

@@ -6,11 +6,12 @@ import re
 from typing import NamedTuple
 
 from neurorules.brian2_continuous.parts.learning import refuse_eligibilities
-from neurorules.brian2_continuous.parts.traces import UnitTrace, reads
+from neurorules.brian2_continuous.parts.traces import UnitTrace, reads, unit_traces
 from neurorules.brian2_steps.expression_texts import Place
 from neurorules.brian2_steps.lowering import lower_synaptic
 from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.language.errors import UserError
+from neurorules.language.neuron_trace import MEMBRANE, SPIKES
 from neurorules.language.rules import Rule
 
 WITHOUT_FORM = {
@@ -37,6 +38,23 @@ class AtSpikes(NamedTuple):
     late_pre: tuple[str, ...] = ()
     late_post: tuple[str, ...] = ()
     every_step: tuple[str, ...] = ()
+
+
+def happens_at_spikes(rule: Rule, dt_ms: float = STEP_MS) -> bool:
+    """Find whether all that a rule's texts say happens at spikes, or is a rate of change between them.
+
+    Args:
+        rule: the rule, which has no signal.
+        dt_ms: integration step in ms, > 0.
+
+    Returns:
+        Whether `lower_events` writes it.
+    """
+    try:
+        lower_events(rule, "1", unit_traces(rule, dt_ms), dt_ms)
+    except UserError:
+        return False
+    return True
 
 
 def lower_events(rule: Rule, gate: str, traces: tuple[UnitTrace, ...], dt_ms: float) -> AtSpikes:
@@ -73,13 +91,15 @@ def lower_events(rule: Rule, gate: str, traces: tuple[UnitTrace, ...], dt_ms: fl
                 value, rest = _before(line, traces)
                 late = any(reads(rest, one.variable) for one in traces)
                 lasting = any(reads(line, one.variable) for one in traces if not one.at_spikes)
-                if f"S_{other}" in value or (late and value != line) or lasting:
+                behind_reset = late and reads(line, MEMBRANE)
+                if f"S_{other}" in value or (late and value != line) or lasting or behind_reset:
                     raise _not_at_spikes(rule, plasticity.text)
                 lines[f"{'late' if late else 'on'}_{end}"].append(_at_spike(value, f"S_{end}", gate))
         rates = []
         for line in lowered.every_step:
             value = _before(line, traces)[0]
-            if re.search(r"\bS_(?:pre|post)\b", value) or any(_early(line, one) for one in traces if one.at_spikes):
+            lasts = not (reads(value, SPIKES) or reads(value, MEMBRANE))
+            if not lasts or any(_early(line, one) for one in traces if one.at_spikes):
                 raise _not_at_spikes(rule, plasticity.text)
             rates.append(value.removeprefix("w_change += "))
         if rates:  # One statement: all of them read the weight as it was before the step.
@@ -115,7 +135,7 @@ def _not_at_spikes(rule: Rule, text: str) -> UserError:
     return UserError(
         f"{rule.name}: '{text}' does not happen at single spikes. Each of its products needs S_pre, or S_post, and not "
         f"both, with traces of spikes that are all read by before() or all without; or neither, and no before() of a "
-        f"trace of spikes. Use --path torch"
+        f"trace of spikes; and no trace beside the membrane, which a reset has moved by then. Use --path torch"
     )
 
 

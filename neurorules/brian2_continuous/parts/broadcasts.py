@@ -4,7 +4,7 @@ from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net, hidden_n
 from neurorules.brian2_continuous.parts.step_texts import ERROR, TOTAL
 from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.contracts.running_mean import PRIOR, RATE, REFERENCE
-from neurorules.contracts.signal import Signal
 from neurorules.language.errors import UserError
 from neurorules.signals.dfa import DirectFeedback
 from neurorules.signals.drtp import TargetProjection
@@ -31,11 +30,22 @@ class Moment:
         when: slot, order and interval of the sums that compute it.
         label: name of the class that is shown then, in equations.
         share: factor of an error, which is that of a whole presentation or of one step of it.
+        before: orders, in the slot of `when`, of what a third factor is made from: scores, the sum of their softmax,
+            and errors.
+        learn: when a read-out learns from its error.
+        rate: factor of what it learns, as an expression.
     """
 
     when: When
     label: str
     share: float
+    before: tuple[int, int, int]
+    learn: When
+    rate: str
+
+    def at(self, order: int) -> When:
+        """Another place in the slot."""
+        return self.when[0], order, self.when[2]
 
 
 @dataclass(frozen=True)
@@ -62,22 +72,48 @@ class Broadcast:
 Make = Callable[[Any, Net, Moment, np.random.Generator], Broadcast]
 
 
-def _target(signal: TargetProjection, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
-    """m = -B y*: minus the projection of the label."""
+def from_label(signal: TargetProjection, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
+    """m = -B y*: minus the projection of the label.
+
+    Args:
+        signal: the signal with its options.
+        net, moment, random: sizes of the layers, when the third factor is made, and the generator of fixed weights.
+
+    Returns:
+        The parts that bring it.
+    """
     classes = Units("classes", net.classes, (f"a = int(i == {moment.label}) : 1",), streams=("label",))
     return Broadcast((classes,), _feedback(net, "classes", f"-w*a_pre*{moment.share!r}", moment, random))
 
 
-def _error(signal: DirectFeedback, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
-    """m = B e, or W^T e if the read-out's wires carry the error back."""
+def from_error(signal: DirectFeedback, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
+    """m = B e, or W^T e where the read-out's wires carry the error back.
+
+    Args:
+        signal: the signal with its options.
+        net, moment, random: sizes of the layers, when the third factor is made, and the generator of fixed weights.
+
+    Returns:
+        The parts that bring it.
+    """
     error = "sign(m_{end})" if signal.error == "sign" else "m_{end}"
     if signal.feedback == "random":
         return Broadcast((), _feedback(net, "readout", f"w*{error.format(end='pre')}*{moment.share!r}", moment, random))
     return _backwards(net, error.format(end="post"), moment)
 
 
-def _spatial(signal: SpatialBackpropagation, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
-    """m = W^T e of the step, for a net with one hidden layer."""
+def from_layer_above(
+    signal: SpatialBackpropagation, net: Net, moment: Moment, random: np.random.Generator
+) -> Broadcast:
+    """m = W^T e of the step, where one hidden layer lies below the read-out.
+
+    Args:
+        signal: the signal with its options.
+        net, moment, random: sizes of the layers, when the third factor is made, and the generator of fixed weights.
+
+    Returns:
+        The parts that bring it.
+    """
     return _backwards(net, "m_post", moment)
 
 
@@ -90,8 +126,16 @@ def _backwards(net: Net, error: str, moment: Moment) -> Broadcast:
     return Broadcast(backwards=f"m_pre = w*{error}*{moment.share!r} : 1 (summed)")
 
 
-def _reward(signal: Reward, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
-    """m = -d, where d decays, and rises by the reward of a step minus the average reward of its class."""
+def from_reward(signal: Reward, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
+    """m = -d: d rises with what the answer of a step earns above what its class earns on average, and decays.
+
+    Args:
+        signal: the signal with its options.
+        net, moment, random: sizes of the layers, when the third factor is made, and the generator of fixed weights.
+
+    Returns:
+        The parts that bring it.
+    """
     slot, _, every = moment.when
     if every != "millisecond" or signal.baseline == "all":
         raise UserError(
@@ -131,15 +175,6 @@ def _reward(signal: Reward, net: Net, moment: Moment, random: np.random.Generato
         acts=(Act(("won += reward",), slot, ERROR + 3, every), Act(moved, TELL)),
         keeps=("earns", "count"),
     )  # fmt: skip
-
-
-LOCAL: Mapping[type[Signal], Make] = {
-    TargetProjection: _target,
-    DirectFeedback: _error,
-    SpatialBackpropagation: _spatial,
-    Reward: _reward,
-}
-"""Functions that build the parts of a third factor, by the class of its signal. These signals are local in time."""
 
 
 def _feedback(net: Net, source: str, sent: str, moment: Moment, random: np.random.Generator) -> tuple[Wires, ...]:

@@ -9,11 +9,9 @@ import numpy as np
 from neurorules.brian2_continuous.parts.at_spikes import AtSpikes, lower_events
 from neurorules.brian2_continuous.parts.circuit import Act, Circuit, Units, Wires
 from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net, Teaching, make_circuit
-from neurorules.brian2_continuous.parts.neurons import LIF_LR, NEURONS
-from neurorules.brian2_continuous.parts.plan import Plan, Settings, samples_only
+from neurorules.brian2_continuous.parts.plan import Settings
 from neurorules.brian2_continuous.parts.traces import UnitTrace, unit_traces
 from neurorules.language.errors import UserError
-from neurorules.language.options import parse_named
 from neurorules.language.rules import Rule
 
 GATE = f"lr_hidden*eta*int(phase == {INPUT_PHASE})"
@@ -59,20 +57,21 @@ def with_traces(units: Units, traces: tuple[UnitTrace, ...], membrane: bool = Tr
 
     Args:
         units: the units.
-        traces: the traces of a rule.
-        membrane: whether the units have a membrane. Inputs have none, and need neither traces of it nor those that live
-            across trials, which texts read only at the postsynaptic end.
+        traces: of a rule.
+        membrane: whether the units have a membrane. Inputs have none, and need no traces that live across trials, which
+            texts read at the postsynaptic end alone.
 
     Returns:
         Units with further equations, resets and acts.
     """
-    own = [one for one in traces if membrane or not (one.membrane or one.persistent)]
+    own = [one for one in traces if membrane or not one.persistent]
     lines = tuple(one.every_step for one in own if one.every_step)
     return replace(
         units,
         equations=(*units.equations, *(one.equation for one in own)),
         reset=(*units.reset, *(one.reset for one in own if one.reset)),
         acts=(*units.acts, *((Act(lines, "record", 0, "step"),) if lines else ())),
+        start={**units.start, **{one.variable: 0.0 for one in own if one.persistent}},
         keeps=(*units.keeps, *(one.variable for one in own if one.persistent)),
     )
 
@@ -119,27 +118,3 @@ def spiking_input(net: Net, traces: tuple[UnitTrace, ...], random: np.random.Gen
     )
     traced = with_traces(plain, traces, membrane=False)
     return replace(traced, equations=(*traced.equations, "spikes : 1"), reset=(*traced.reset, "spikes += 1"))
-
-
-def plan_from_texts(rule: Rule) -> Plan:
-    """The plan of a rule that has neither a signal nor a circuit of its own.
-
-    Args:
-        rule: with its options.
-
-    Returns:
-        A plan that presents each sample once, to `lif` units.
-
-    Raises:
-        UserError: it has neurons or texts that have no form in continuous time.
-    """
-    neuron = parse_named(rule.defaults.neuron)[0]
-    if neuron not in ("if", *NEURONS):
-        raise UserError(
-            f"rule '{rule.name}' has no equations in continuous time: its texts are about neurons of kind '{neuron}', "
-            f"which has no circuit"
-        )
-    if len(rule.phases) > 1:
-        raise UserError(f"rule '{rule.name}' has no equations in continuous time: it has phases beside its input")
-    lower_events(rule, GATE, unit_traces(rule, 1.0), 1.0)
-    return Plan(from_texts, samples_only, neuron="lif", lr=rule.defaults.lr / LIF_LR)

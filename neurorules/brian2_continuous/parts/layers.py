@@ -198,7 +198,7 @@ def _hidden(net: Net, rule: Rule, name: str, size: int, addition: Teaching, loop
         threshold=neuron.threshold,
         reset=(*neuron.reset, *(("spikes += 1",) if counted else ())),
         refractory_ms=neuron.refractory_ms,
-        acts=(*((Act(changes, LEARN),) if changes else ()), *addition.acts),
+        acts=(*((Act(changes, LEARN),) if changes else ()), *neuron.acts, *addition.acts),
         streams=("label", "phase", "eta"),
         start={"b": 0.0, **addition.start},
         keeps=("b", *addition.keeps),

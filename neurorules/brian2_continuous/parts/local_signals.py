@@ -1,4 +1,5 @@
-"""Circuits of rules whose signal is local in time: the third factor is computed from values of the same moment.
+"""Circuits of rules that are local in time: the third factor of a moment, if there is one, is made of what is there at
+it.
 
 A label or an error reaches every hidden layer through wires of its own, or through those of the read-out in the
 backward direction, and a reward reaches all units. Rules whose texts read single steps run at each step of the texts,
@@ -11,12 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurorules.brian2_continuous.parts.broadcasts import LOCAL, Broadcast, Moment
-from neurorules.brian2_continuous.parts.circuit import JUDGE, Act, Circuit, Units, When, Wires
+from neurorules.brian2_continuous.parts.broadcasts import Broadcast, Moment
+from neurorules.brian2_continuous.parts.circuit import JUDGE, LEARN, Act, Circuit, Units, When, Wires
 from neurorules.brian2_continuous.parts.from_texts import spiking_input
-from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net, Teaching, make_circuit
-from neurorules.brian2_continuous.parts.neurons import LIF_LR
-from neurorules.brian2_continuous.parts.plan import Plan, Settings, samples_only
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net, Teaching, gate, make_circuit
+from neurorules.brian2_continuous.parts.plan import Settings
 from neurorules.brian2_continuous.parts.step_texts import (
     BROADCAST,
     ERROR,
@@ -24,20 +24,12 @@ from neurorules.brian2_continuous.parts.step_texts import (
     SCORES,
     TOTAL,
     lower_steps,
-    refused,
 )
+from neurorules.brian2_continuous.parts.third_factors import LOCAL
 from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
-from neurorules.signals.dfa import DirectFeedback
-from neurorules.signals.drtp import TargetProjection
-from neurorules.signals.spatial import SpatialBackpropagation
 
-PRESENTATION_LR, STEP_LR, SMALL_STEP_LR = 0.01, 0.04, 0.005
-"""Default learning rates for rate units, for rules that learn at the end of a presentation, and for those that learn at
-each step. The smallest one is for rules that filter psi in an eligibility, or that use labels. Source: 300 validation
-samples of the digits, seed 0, two epochs, rates from 0.003 to 0.3 of `dfa`, `eprop`, `erbp`, `ottt`, `ostl`, `otpe`,
-`s_tller`, `superspike`, `etlp`."""
 GATE = f"eta*int(phase == {INPUT_PHASE})"
 
 
@@ -56,7 +48,8 @@ def by_presentation(net: Net, rule: Rule, settings: Settings, random: np.random.
     Raises:
         UserError: a text, or the form of the signal, has no equations in continuous time.
     """
-    moment = Moment((JUDGE, 3, "presentation"), "done_label", 1.0)
+    rate = gate(INPUT_PHASE, "lr_readout")
+    moment = Moment((JUDGE, 3, "presentation"), "done_label", 1.0, (0, 1, 2), (LEARN, 0, "presentation"), rate)
     brought = _broadcast(net, rule, moment, random)
     teaching = (Teaching(equations=("m : 1",)),) * len(net.hidden)
     circuit = make_circuit(net, rule, teaching, settings, random, shared=brought.units)
@@ -67,7 +60,8 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
     """Make the circuit of a rule that learns at each step of its texts, by the error of that step.
 
     Args:
-        net, rule, settings, random: as for `by_presentation`.
+        net, settings, random: as for `by_presentation`.
+        rule: the rule with its options, whose signal is one of `LOCAL`, or which has none.
 
     Returns:
         The circuit, in which inputs spike too.
@@ -84,10 +78,15 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
             f"that divides {STEP_MS:g}"
         )
     share = STEP_MS / neuron.period_ms
-    moment = Moment(("record", BROADCAST, "millisecond"), "label", share)
+    moment = Moment(
+        ("record", BROADCAST, "millisecond"), "label", share, (SCORES, TOTAL, ERROR),
+        ("record", READ_OUT, "millisecond"), f"lr_readout*{share!r}*{GATE}",
+    )  # fmt: skip
     brought = _broadcast(net, rule, moment, random)
-    texts = lower_steps(rule, f"lr_hidden*{GATE}", neuron.psi, "v - theta" if "theta" in neuron.threshold else "v")
-    teaching = (Teaching(equations=("m : 1",), phases={}),) * len(net.hidden)
+    texts = lower_steps(rule, f"lr_hidden*{GATE}", neuron.psi, neuron.text_membrane)
+    taught: tuple[str, ...] = () if rule.signal is None else ("m : 1",)
+    addition = Teaching(equations=taught, phases={}, start=dict.fromkeys(texts.keeps, 0.0), keeps=texts.keeps)
+    teaching = (addition,) * len(net.hidden)
     circuit = make_circuit(net, rule, teaching, settings, random, shared=brought.units)
     first = spiking_input(net, (), random)
     units = [replace(_counted(first), equations=(*first.equations, *texts.inputs), acts=texts.input_acts)]
@@ -110,7 +109,8 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
 
 
 def _broadcast(net: Net, rule: Rule, moment: Moment, random: np.random.Generator) -> Broadcast:
-    assert rule.signal is not None
+    if rule.signal is None:
+        return Broadcast()
     signal = rule.signal.make()
     return LOCAL[type(signal)](signal, net, moment, random)
 
@@ -158,44 +158,3 @@ def _joined(circuit: Circuit, brought: Broadcast, moment: Moment) -> Circuit:
         for one in circuit.wires
     )
     return replace(circuit, units=units, wires=(*wires, *brought.wires))
-
-
-def plan_of_signal(rule: Rule) -> Plan:
-    """The plan of a rule with a signal, which has no circuit of its own.
-
-    Args:
-        rule: with its options.
-
-    Returns:
-        A plan that presents each sample once.
-
-    Raises:
-        UserError: the signal is not local in time, or a text has no form in continuous time.
-    """
-    assert rule.signal is not None
-    signal = rule.signal.make()
-    if "history" in signal.needs:
-        raise refused(
-            rule,
-            f"its signal '{rule.signal.name}' goes back through all steps of a sample, from the last to the first, and "
-            f"so it cannot be causal",
-        )
-    if type(signal) not in LOCAL:
-        raise refused(rule, f"its signal '{rule.signal.name}' is not made of what is there at each moment")
-    if isinstance(signal, DirectFeedback | SpatialBackpropagation) and signal.feedback in ("adaptive", "fixed"):
-        raise refused(rule, f"its signal '{rule.signal.name}' has no form with feedback={signal.feedback} there")
-    in_steps = rule.errors == "step" or rule.eligibilities or rule.traces
-    if len(rule.phases) > 1:
-        raise refused(rule, "it has phases beside its input")
-    if "reset=none" in rule.defaults.neuron:
-        raise refused(rule, "its texts are about membranes without a reset")
-    if in_steps:
-        lower_steps(rule, "1", "1.0")
-        small = isinstance(signal, TargetProjection) or (
-            bool(rule.eligibilities)
-            and not any("psi(" in one.text for one in rule.plasticity if (one.parameter, one.role) == ("w", "hidden"))
-        )
-        lr = SMALL_STEP_LR if small else STEP_LR
-        lr = rule.defaults.lr / LIF_LR if rule.defaults.optimizer == "sgd" else lr
-        return Plan(by_step, samples_only, needs=signal.needs, neuron="lif", lr=lr)
-    return Plan(by_presentation, samples_only, needs=signal.needs, lr=PRESENTATION_LR)

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuron
+from neurorules.brian2_continuous.parts.adex import adex
+from neurorules.brian2_continuous.parts.continuous_neuron import SPIKING_LR, ContinuousNeuron
 from neurorules.brian2_objects.exact import EXACT, EXPONENTIAL_EULER
 from neurorules.brian2_steps.scale import SCALE, Scale
 from neurorules.language.ranges import NonNegative, Positive, ranged
 
 Method = Literal["exact", "exponential_euler"]
 """How a spiking unit's equations are integrated."""
-LIF_LR = 7.0
-"""Factor of a rule's learning rate for spiking units. Their activity is smaller than that of rate units, so that larger
-steps suit them. Source: validation samples of the digits, rates from 0.03 to 0.6."""
 
 
 @ranged("neuron 'rate' in continuous time")
@@ -233,15 +231,22 @@ def _spiking(
         slowest_ms=max(constants),
         fastest_ms=min(constants),
         gain=gain,
-        lr_scale=LIF_LR,
+        lr_scale=SPIKING_LR,
         threshold=f"v > {threshold}",
         reset=tuple(reset),
         on_pre=(f"I_in_post += w*{tau / times.synapse!r}",),
         refractory_ms=times.refractory,
+        text_membrane=membrane,
         method=times.method,
         scale=scale,
     )
 
 
-NEURONS: dict[str, Callable[..., ContinuousNeuron]] = {"rate": rate, "lif": lif, "cuba_lif": cuba_lif, "alif": alif}
+NEURONS: dict[str, Callable[..., ContinuousNeuron]] = {
+    "rate": rate,
+    "lif": lif,
+    "cuba_lif": cuba_lif,
+    "alif": alif,
+    "adex": adex,
+}
 """Functions that make a neuron, by the name that a user writes; their parameters are its options."""

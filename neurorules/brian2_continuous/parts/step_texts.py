@@ -1,5 +1,4 @@
-"""Write a rule's texts as statements that run at every step of the texts: for rules whose third factor belongs to the
-step.
+"""Write a rule's texts as statements that run at every step of the texts: for rules that speak of single steps.
 
 A step of a text lasts a millisecond, `STEP_MS`, whatever the step of the integration is. In it `S` is the number of
 spikes of a unit since the previous step, and `v` the membrane before a reset.
@@ -13,11 +12,11 @@ from typing import NamedTuple
 
 from neurorules.brian2_continuous.parts.circuit import Act
 from neurorules.brian2_steps.expression_texts import Place, Writer
-from neurorules.brian2_steps.history import DELAYED, variable_of
+from neurorules.brian2_steps.history import BEFORE, DELAYED, variable_of
 from neurorules.brian2_steps.lowering import Lowered, lower_neuronal, lower_synaptic
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import Call, Name, Number, parse
-from neurorules.language.neuron_trace import MEMBRANE, SPIKES, made_of_spikes
+from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, made_of_spikes
 from neurorules.language.rules import Rule
 
 TRACES, SCORES, TOTAL, ERROR, BROADCAST, ELIGIBLE, WEIGHTS, READ_OUT, CLEAR = range(0, 90, 10)
@@ -37,6 +36,7 @@ class StepTexts(NamedTuple):
         unit_acts, input_acts: their statements.
         wires: further equations of wires.
         wire_acts: their statements.
+        keeps: names of the variables of hidden units that are learned, beside their biases.
     """
 
     units: tuple[str, ...]
@@ -45,6 +45,7 @@ class StepTexts(NamedTuple):
     input_acts: tuple[Act, ...]
     wires: tuple[str, ...]
     wire_acts: tuple[Act, ...]
+    keeps: tuple[str, ...] = ()
 
 
 def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTexts:
@@ -77,7 +78,8 @@ def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTex
     bound = () if rule.bounds is None else (f"w = clip(w, {rule.bounds[0]!r}, {rule.bounds[1]!r})",)
     bias = tuple(_rate(line, "b", gate) for line in biases.every_step)
     moved = _in_order(weights)
-    changes = _rate(" + ".join(_values(weights)), "w", gate)
+    values = tuple(_values(weights))
+    changes = (_rate(" + ".join(values), "w", gate), *bound) if values else ()
     return StepTexts(
         ("S : 1", f"{BEFORE_RESET} : 1", *traced.equations),
         ("S : 1", *inputs.equations),
@@ -89,7 +91,8 @@ def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTex
         ),
         (*_acts(inputs.moves, TRACES), *_acts((*inputs.keeps, "S = 0"), CLEAR)),
         tuple(f"{name} : 1" for name in moved),
-        (*_acts(tuple(map(_of_units, moved.values())), ELIGIBLE), *_acts((changes, *bound), WEIGHTS)),
+        (*_acts(tuple(map(_of_units, moved.values())), ELIGIBLE), *_acts(changes, WEIGHTS)),
+        tuple(variable_of(one.name) for one in rule.declared_traces.values() if one.across_trials),
     )
 
 
@@ -135,26 +138,29 @@ def _traces(rule: Rule, place: Place, membrane: bool) -> _Traces:
 
     Returns:
         Their equations and statements.
-
-    Raises:
-        UserError: a trace has no form in continuous time.
     """
     declared = rule.declared_traces
     own = [one for name, one in declared.items() if membrane or made_of_spikes(name, declared)]
-    lines = []
-    for trace in own:
-        if trace.spikes == "nearest" or trace.across_trials:
-            raise refused(rule, f"its trace '{trace.name}' is one of nearest spikes or lives across trials")
-        equation, name = rule.trace_equation(trace), variable_of(trace.name)
-        brought = Writer(equation, place, "", 0).text(parse(equation.text))
-        lines.append(f"{name} = {float(trace.decay)!r}*{name} + {_of_units(brought)}")
-    names, keeps = [variable_of(one.name) for one in own], []
+    lines = [line for trace in own for line in _moves(rule, trace, place)]
+    names, keeps = [line.split(" = ")[0] for line in lines], []
     for stem, longest in _delays(rule).items():
         if stem in (SPIKES, *(one.name for one in own)) or (membrane and stem == MEMBRANE):
             chain = [_of_units(variable_of(stem)), *(f"{variable_of(stem)}{DELAYED}{n + 1}" for n in range(longest))]
             names += chain[1:]
             keeps += [f"{chain[n]} = 1.0*{chain[n - 1]}" for n in range(longest, 0, -1)]
     return _Traces(tuple(f"{name} : 1" for name in names), tuple(lines), tuple(keeps))
+
+
+def _moves(rule: Rule, trace: Trace, place: Place) -> Iterator[str]:
+    """Statements that move a trace; one of nearest spikes is set by them, and its value without them stands beside."""
+    equation, name = rule.trace_equation(trace), variable_of(trace.name)
+    brought = _of_units(Writer(equation, place, "", 0).text(parse(equation.text)))
+    faded = f"{float(trace.decay)!r}*{name}"
+    if trace.spikes == "nearest":
+        yield f"{name}{BEFORE} = {faded}"
+        yield f"{name} = {name}{BEFORE} + int(S > 0)*({brought} - {name}{BEFORE})"
+    else:
+        yield f"{name} = {faded} + {brought}"
 
 
 def _delays(rule: Rule) -> dict[str, int]:

@@ -22,7 +22,6 @@ class UnitTrace:
     Args:
         variable: its name in the equations.
         at_spikes: whether spikes alone move it, beside its decay.
-        membrane: whether it reads the membrane, which inputs do not have.
         equation: a line in Brian2's syntax.
         reset: what a spike of the unit does to it; "" where it is moved at every step.
         every_step: what moves it at every step, behind the resets; "" where spikes do.
@@ -33,7 +32,6 @@ class UnitTrace:
 
     variable: str
     at_spikes: bool
-    membrane: bool
     equation: str
     reset: str
     every_step: str
@@ -69,7 +67,8 @@ def unit_traces(rule: Rule, dt_ms: float) -> tuple[UnitTrace, ...]:
         The traces in the order of their declaration.
 
     Raises:
-        UserError: a trace decays to 0 within a step, or reads what a unit in continuous time does not have.
+        UserError: a trace decays to 0 within a step, or follows what is there at steps alone, such as the membrane
+            before a reset.
     """
     return tuple(_trace(rule, trace, dt_ms) for trace in rule.declared_traces.values())
 
@@ -88,8 +87,12 @@ def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
     }
     of_unit = parse(equation.text)  # the same with the suffix of a unit that is written without it
     at_spike = _without_spike(of_unit)
-    membrane = MEMBRANE in names_in(own)
-    if at_spike is not None and not membrane:
+    if MEMBRANE in names_in(own):
+        raise UserError(
+            f"rule '{rule.name}' has no equations in continuous time: its trace '{trace.name}' follows the membrane as "
+            f"it is before a reset, which is there at steps. Use --path torch"
+        )
+    if at_spike is not None:
         if not trace.decay:
             raise UserError(
                 f"{rule.name}: traces with a decay of {trace.decay} hold nothing between spikes. Use a decay above 0"
@@ -103,7 +106,7 @@ def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
             for side in brought
         }
         return UnitTrace(
-            variable, True, False, line, f"{variable} {'=' if nearest else '+='} {value}", "",
+            variable, True, line, f"{variable} {'=' if nearest else '+='} {value}", "",
             trace.across_trials, before, {side: f"{variable}_{side}" for side in brought},
         )  # fmt: skip
     if SPIKES in names_in(own) or trace.spikes == "nearest":
@@ -116,7 +119,7 @@ def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
     text = Writer(equation, place, "", 0).text(of_unit)
     move = f"{variable} = {decay!r}*{variable} + {share!r}*{text}"
     return UnitTrace(
-        variable, False, membrane, f"{variable} : 1", "", move, trace.across_trials,
+        variable, False, f"{variable} : 1", "", move, trace.across_trials,
         {side: f"({variable}_{side} - {brought[side]})" for side in brought},
         {side: f"({variable}_{side} - {share!r}*{brought[side]})" for side in brought},
     )  # fmt: skip
