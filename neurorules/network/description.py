@@ -29,8 +29,7 @@ from neurorules.neurons._resting import RestingIntegrator
 from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
-from neurorules.normalisations._weighted_batch import WeightedBatch
-from neurorules.normalisations.batch import Batch
+from neurorules.normalisations.batch import Batch, WeightedBatch
 from neurorules.surrogates import SURROGATES
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten

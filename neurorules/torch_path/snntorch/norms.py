@@ -7,8 +7,7 @@ from torch import nn
 from neurorules.contracts.connection import Shape
 from neurorules.contracts.normalisation import statistics_shape
 from neurorules.language.errors import UserError
-from neurorules.normalisations._weighted_batch import WeightedBatch
-from neurorules.normalisations.batch import Batch
+from neurorules.normalisations.batch import Batch, WeightedBatch
 
 
 def to_normalisation(where: str, module: nn.Module, shape: Shape) -> Batch:
