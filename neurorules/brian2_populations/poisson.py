@@ -29,10 +29,13 @@ def poisson_spikes(
         A `brian2.SpikeGeneratorGroup`, the source of Synapses.
 
     Raises:
-        UserError: a rate is negative or above one spike in a step.
+        UserError: a rate is negative or above one spike in a step, or a unit does not fit.
     """
     brian2 = load_brian2()
     clock = clock or brian2.defaultclock
+    for what, value, unit, word in (("rate", rate, brian2.Hz, "Hz"), ("duration", duration, brian2.ms, "ms")):
+        if not brian2.have_same_dimensions(value, unit):
+            raise UserError(f"{what} of Poisson input is {value}, which is no number of {word}. Give one: 10*{word}")
     chance = np.broadcast_to(np.asarray(rate * clock.dt, dtype=np.float64), (size,))
     if (chance < 0).any() or (chance > 1).any():
         raise UserError(

@@ -12,6 +12,8 @@ from neurorules.language.errors import UserError
 
 KINDS = ("excitatory", "inhibitory")
 """The kinds of receptors, and the sign of a spike's effect."""
+TOTAL = "syn"
+"""The end of the name of the sum of all synaptic currents."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,16 @@ def synaptic_equations(*receptors: Receptor) -> str:
             f"of different names"
         )
     lines = [line for one in receptors for line in one.equations]
-    return "\n".join([*lines, f"I_syn = {' + '.join(currents)} : amp"])
+    return "\n".join([*lines, f"I_{TOTAL} = {' + '.join(currents)} : amp"])
 
 
 def _check(name: str, kind: str) -> None:
     if not name.isidentifier():
         raise UserError(f"a receptor has the name '{name}', which no equation can hold. Give a word, such as e")
+    if name == TOTAL:
+        raise UserError(
+            f"a receptor has the name '{name}', and I_{name} is the sum of all synaptic currents. Give another name"
+        )
     if kind not in KINDS:
         raise UserError(f"receptor '{name}' is of kind '{kind}'. Use excitatory or inhibitory")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -141,6 +142,38 @@ def generating(brian2: ModuleType, target: Target, device: Any | None = None) ->
     """
     preferences = {"codegen.target": target, "core.stop_on_keyboard_interrupt": False}
     return session(brian2, device or runtime_device(), preferences)
+
+
+@contextmanager
+def told_in_a_line(brian2: ModuleType) -> Iterator[None]:
+    """Tell what Brian2 refuses in a model in one line: the object, and Brian2's own message, which has the equation.
+
+    Args:
+        brian2: the package.
+
+    Returns:
+        A context manager, which gives nothing to its block.
+
+    Raises:
+        UserError: Brian2 refuses an object: units that do not fit, or a name that has another meaning.
+    """
+    try:
+        yield
+    except (brian2.core.base.BrianObjectException, *_refusals(brian2)) as error:
+        cause = error.__cause__ or error
+        if not isinstance(cause, _refusals(brian2)):
+            raise  # an interrupt, or an error of Brian2's own
+        named = re.search(r"object named '([^']*)'", str(error))
+        where = f"'{named[1]}' of the model" if named else "the model"
+        said = " ".join(str(cause).split())
+        raise UserError(f"Brian2 refuses {where}: {said.rstrip('.')}. Correct its equations or its names") from None
+
+
+def _refusals(brian2: ModuleType) -> tuple[type[Exception], ...]:
+    """The exceptions that Brian2 raises for a model that cannot be: its units, equations or names."""
+    unsupported = brian2.stateupdaters.base.UnsupportedEquationsException
+    equations = (brian2.DimensionMismatchError, brian2.equations.equations.EquationError, unsupported)
+    return (*equations, SyntaxError, ValueError, KeyError)
 
 
 def _devices() -> Any:

@@ -358,6 +358,13 @@ def test_scaled_weights_follow_the_solution_for_a_constant_rate() -> None:
         (lambda: made(rule="bcm"), "its trace 'theta' belongs to the neuron"),
         (lambda: made(rule="sdsp"), "reads the membrane in thresholds"),
         (lambda: made(rule="stpd"), "stdp"),
+        (lambda: made(weight=2 * nS), "weight of projection .* has another unit: .*Give a number of 1, as v is"),
+        (lambda: made(delay=2 * mV), "delay of projection .* has another unit: .*Give a time"),
+        (lambda: made(receptor=populations.jump("v", "excitatory", "volt")), "'v' of group .* counts in 1, and the"),
+        (lambda: made(receptor=receptors()[0]), "has no variable 'g_e', which spikes change"),
+        (lambda: populations.current("syn", "excitatory", 5 * ms), "I_syn is the sum of all"),
+        (lambda: populations.poisson_spikes(3, 5, 100 * ms, RANDOM), "rate of Poisson input is 5, which is no number"),
+        (lambda: populations.poisson_spikes(3, 5 * Hz, 100, RANDOM), "duration of Poisson input is 100, which is no"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_one_line(call: Any, said: str) -> None:
@@ -372,12 +379,58 @@ def made(**changed: Any) -> Any:
     return populations.projection(drive, relays(1), **given)
 
 
+def test_brunels_network_is_that_of_brian2_alone_spike_for_spike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written by hand, with the wires of the demo: cells, synapses and inputs of Brian2, and nothing of ours."""
+    mpl.use("agg")
+    path = DEMOS / "brunel.py"
+    monkeypatch.setattr(sys, "argv", [str(path), "0.05", "300"])
+    try:
+        demo = runpy.run_path(str(path))
+    finally:
+        plt.close("all")
+    random = np.random.default_rng(0)
+    brian2.seed(0)
+    cells = brian2.NeuronGroup(
+        300, "dv/dt = -v/(20*ms) : volt (unless refractory)", threshold="v >= 20*mV", reset="v = 10*mV",
+        refractory=2 * ms, method="exact",
+    )  # fmt: skip
+    cells.v = random.uniform(0, 20, 300) * mV
+    synapses = []
+    for part, change in zip(demo["projections"], ("v_post += 100.0/24*mV", "v_post -= 500.0/24*mV"), strict=True):
+        first = 0 if "+" in change else 240
+        synapses.append(brian2.Synapses(cells, cells, on_pre=change, delay=1.5 * ms))
+        synapses[-1].connect(i=np.asarray(part.i) + first, j=np.asarray(part.j))
+    outside = brian2.PoissonInput(cells, "v", N=24, rate=2 * 20 / (100 * 0.02) * Hz, weight=100 / 24 * mV)
+    spikes = brian2.SpikeMonitor(cells)
+    brian2.Network(cells, *synapses, outside, spikes).run(50 * ms)
+    assert len(spikes.i) > 300
+    np.testing.assert_array_equal(np.asarray(spikes.i), np.asarray(demo["spikes"].i))
+    np.testing.assert_array_equal(np.asarray(spikes.t), np.asarray(demo["spikes"].t))
+
+
+def test_brunels_network_fires_at_the_rate_of_the_papers_equations(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mpl.use("agg")
+    path = DEMOS / "brunel.py"
+    monkeypatch.setattr(sys, "argv", [str(path), "0.3", "1500"])
+    try:
+        runpy.run_path(str(path))
+    finally:
+        plt.close("all")
+    excitatory, _, expected = capsys.readouterr().out.splitlines()
+    rate, cv = float(excitatory.split(": ")[1].split(" Hz")[0]), float(excitatory.split()[-1])
+    assert abs(rate / float(expected.split(": ")[1].split(" Hz")[0]) - 1) < 0.15
+    assert 0.8 < cv < 1.4
+
+
 @pytest.mark.parametrize(
     ("demo", "arguments", "rates"),
     [
         ("cuba", ["0.06", "400"], (1, 20)),
         ("coba", ["0.06", "400"], (1, 60)),
         ("stdp_under_dales_law", ["0.1"], (2, 90)),
+        ("brunel", ["0.06", "500"], (10, 90)),
     ],
 )
 def test_a_demo_runs_in_a_short_version(

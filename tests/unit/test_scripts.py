@@ -73,20 +73,37 @@ def test_a_script_learns_the_weights_of_a_run_in_continuous_time(
         assert np.abs(learned["hidden1.ff.w"].T.reshape(-1) - stored["hidden1_ff_w"]).max() > 1e-6
 
 
+@pytest.mark.parametrize(
+    ("rule", "neuron", "author", "limit"),
+    [
+        ("drtp", None, "Frenkel", 10),
+        ("sigprop", None, "Kohan", 6),
+        ("sigprop", "lif", "Kohan", 4),
+        ("stdp", None, "Song", 4),
+        ("clopath", None, "Clopath", 4),
+        ("bsp", None, "", 2),
+    ],
+)
 def test_the_script_of_a_rule_learns_what_training_the_example_learns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    rule: str, neuron: str | None, author: str, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     from neurorules.runner import scripts
 
-    monkeypatch.setattr(scripts, "EXAMPLE", {**scripts.EXAMPLE, "limit": 10, "net": "4", "validation": 0})
+    small = {"limit": limit, "net": "2" if rule == "bsp" else "4", "validation": 0}
+    monkeypatch.setattr(scripts, "EXAMPLE", {**scripts.EXAMPLE, **small})
     in_rounds_of(500, monkeypatch)
-    script = tmp_path / "drtp.py"
-    assert run(["cite", "drtp", "--script", str(script), "--json"]) == 0
+    script, of = tmp_path / "model.py", [] if neuron is None else ["--neuron", neuron]
+    assert run(["cite", rule, *of, "--script", str(script), "--json"]) == 0
     written = json.loads(capsys.readouterr().out)
-    assert written == {"rule": "drtp", "files": [str(script), str(script.with_suffix(".npz"))]}
-    folder = train(tmp_path / "run", "drtp", "--net", "4", "--epochs", "1")
-    assert_same(learned_by(script), load_file(folder / "weights.safetensors"))
-    assert "Frenkel" in script.read_text()
+    assert written == {"rule": rule, "files": [str(script), str(script.with_suffix(".npz"))]}
+    more = ["--net", str(small["net"]), "--epochs", "1", "--limit", str(limit), *of]
+    ours = load_file(train(tmp_path / "run", rule, *more) / "weights.safetensors")
+    learned = learned_by(script)
+    assert_same(learned, ours)
+    assert author in script.read_text()
+    with np.load(script.with_suffix(".npz")) as stored:
+        assert np.abs(learned["hidden1.ff.w"].T.reshape(-1) - stored["hidden1_ff_w"]).max() > 0
 
 
 def test_what_stands_there_is_replaced_only_by_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -19,6 +20,7 @@ import numpy as np
 
 from neurorules.brian2_objects.exact import EXACT
 from neurorules.brian2_steps.scale import SCALE, Scale
+from neurorules.language.errors import UserError
 
 JUDGE, LEARN, TELL, BEGIN, ARRIVE = "judge", "learn", "tell", "begin", "arrive"
 SLOTS = ("start", JUDGE, LEARN, TELL, BEGIN, ARRIVE, "groups", "thresholds", "synapses", "resets", "record", "end")
@@ -177,6 +179,9 @@ class Circuit:
         seed: the seed of the random numbers in equations, equal in each run; None if nothing is random.
         scored: name of the population whose recorded variable `seen` holds the scores of the classes.
         scale: the scale of the variables in volt, ampere and coulomb that its equations show, for a reader.
+
+    Raises:
+        UserError: two of its populations or wires have one name.
     """
 
     units: tuple[Units, ...]
@@ -190,6 +195,15 @@ class Circuit:
     seed: int | None = None
     scored: str = "readout"
     scale: Scale = SCALE
+
+    def __post_init__(self) -> None:
+        names = Counter(units.name for units in self.units) + Counter(wires.name for wires in self.wires)
+        twice = [name for name, times in names.items() if times > 1]
+        if twice:
+            raise UserError(
+                f"a circuit has {' and '.join(map(repr, twice))} twice. Give each of its populations and wires a name "
+                f"of its own"
+            )
 
     def state(self) -> Iterator[tuple[Units | Wires, str]]:
         """Iterate over the variables that are carried from one run to the next, each with the part that has it."""

@@ -13,7 +13,7 @@ from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.machine import Machine, Numbers, Span, Spikes
 from neurorules.brian2_continuous.parts.objects import RECORDED, SPIKES, WATCHED, objects_of
 from neurorules.brian2_objects.build import Objects, build
-from neurorules.brian2_steps.backend import generating, load_brian2, runtime_device
+from neurorules.brian2_steps.backend import generating, load_brian2, runtime_device, told_in_a_line
 
 
 @dataclass
@@ -34,12 +34,11 @@ class Interpreted(Machine):
         self.span = span = span or Span(self.circuit.presentations)
         begins, ends = span.times_ms(self.circuit.period_ms, self.circuit.dt_ms)
         self.device = runtime_device()
-        with generating(brian2, "numpy", self.device):
+        with generating(brian2, "numpy", self.device), told_in_a_line(brian2):
             self.objects = objects = build(brian2, objects_of(self.circuit, values, tables))
             objects.network.t_ = begins / 1000
-            with np.errstate(
-                all="ignore"
-            ):  # As in compiled code, the reader of the numbers checks whether they are finite.
+            # As in compiled code, the reader of the numbers checks whether they are finite.
+            with np.errstate(all="ignore"):
                 objects.network.run((ends - begins) * brian2.ms, namespace={})
 
     def read(self, name: str) -> np.ndarray:

@@ -13,6 +13,7 @@ from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.machine import Machine, Numbers, Span, Spikes
 from neurorules.brian2_continuous.parts.objects import objects_of, whole_table
 from neurorules.brian2_objects.build import Objects, build
+from neurorules.brian2_steps.backend import told_in_a_line
 from neurorules.brian2_steps.program import Owners, Program, program_of
 
 
@@ -74,14 +75,14 @@ def compile_circuit(circuit: Circuit) -> Compiled:
     """
 
     def make(brian2: ModuleType, started: Callable[[], None]) -> Owners:
-        objects = build(brian2, objects_of(circuit))
-        clock = next(iter(objects.parts.values())).clock
-        span = brian2.NeuronGroup(1, "presentations : 1\nbegun : 1", clock=clock, name="span")
-        objects.network.add(span)
-        started()
-        objects.network.run(
-            0 * brian2.ms, namespace={}
-        )  # The network to run is known here; the next lines set for how long.
+        with told_in_a_line(brian2):
+            objects = build(brian2, objects_of(circuit))
+            clock = next(iter(objects.parts.values())).clock
+            span = brian2.NeuronGroup(1, "presentations : 1\nbegun : 1", clock=clock, name="span")
+            objects.network.add(span)
+            started()
+            # The network to run is known here; the next lines set for how long.
+            objects.network.run(0 * brian2.ms, namespace={})
         for line in _run(circuit, objects, span, brian2.get_device().get_array_name):
             brian2.get_device().insert_code("main", line)
         return {**objects.parts, **objects.monitors, "span": span}
