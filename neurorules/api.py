@@ -55,7 +55,7 @@ def train(
         task: the kind of targets in (train, test): classes, multilabel, regression, classes_per_step or
             regression_per_step; None infers it from their type and shape, and a message says so.
         keys: the names of the sample and of its label if the samples of (train, test) are dicts, such as ("pixels",
-            "digit"); None knows the usual names.
+            "digit"); None for the usual names.
         out: run folder; None to write nothing and only return the result.
         data_dir: folder that contains the data sets; None for the default.
         resume: continue the run in `out`.

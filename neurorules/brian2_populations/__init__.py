@@ -1,4 +1,4 @@
-"""Networks as neuroscience has them, of ordinary Brian2 objects: receptors, wiring, Dale's law, input, learning."""
+"""Networks for neuroscience, made of ordinary Brian2 objects: receptors, wiring, Dale's law, input, learning."""
 
 from neurorules.brian2_populations.dale import check_dale
 from neurorules.brian2_populations.distributions import log_normal, truncated_normal

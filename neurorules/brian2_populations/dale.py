@@ -10,7 +10,7 @@ from neurorules.brian2_steps.backend import load_brian2
 from neurorules.language.errors import UserError
 
 SIGN = "dale_sign"
-"""Variable of synapses: 1 where they excite and -1 where they inhibit."""
+"""The variable of synapses that is 1 if they excite and -1 if they inhibit."""
 WORDS = {1: "excites", -1: "inhibits"}
 
 
@@ -18,7 +18,8 @@ def check_dale(*synapses: Any) -> None:
     """Check that projections obey Dale's law, before a run or after one.
 
     Args:
-        synapses: those of `projection`, or others with a shared variable `dale_sign` and a strength `weight` or `w`.
+        synapses: the synapses of `projection`, or others with a shared variable `dale_sign` and a strength `weight` or
+            `w`.
 
     Raises:
         UserError: a weight is negative or no number, or a neuron excites through one projection and inhibits through
@@ -54,5 +55,5 @@ def _check_weights(synapses: Any, variable: str) -> None:
 
 
 def _root(group: Any) -> tuple[int, Any]:
-    """The whole group of which this is a part, and where the part begins."""
+    """The whole group of which this is a part, and the index at which the part begins."""
     return (int(group.start), group.source) if isinstance(group, load_brian2().Subgroup) else (0, group)

@@ -11,7 +11,7 @@ from neurorules.language.errors import UserError
 
 
 def truncated_normal(size: int, mean: Any, sd: Any, low: Any, high: Any, random: np.random.Generator) -> Any:
-    """Draw from a normal distribution, without what lies outside of two limits.
+    """Draw from a normal distribution that is truncated at two limits.
 
     Args:
         size: number of draws.
@@ -22,10 +22,10 @@ def truncated_normal(size: int, mean: Any, sd: Any, low: Any, high: Any, random:
         random: generator of the draws.
 
     Returns:
-        (size,), in the unit of the mean, for a variable such as `group.tau`.
+        The draws, (size,), in the unit of the mean, for a variable such as `group.tau`.
 
     Raises:
-        UserError: the standard deviation is not positive, or the limits leave nothing between them.
+        UserError: the standard deviation is not positive, or the lower limit is not below the upper one.
     """
     if not sd > 0 * sd or not low < high:
         raise UserError(f"sd is {sd}, and values lie within {low} and {high}. Give an sd above 0, and low below high")
@@ -43,7 +43,7 @@ def log_normal(size: int, mean: Any, sd: Any, random: np.random.Generator) -> An
         random: generator of the draws.
 
     Returns:
-        (size,), in the unit of the mean.
+        The draws, (size,), in the unit of the mean.
 
     Raises:
         UserError: the mean or the standard deviation is not positive.

@@ -1,4 +1,4 @@
-"""Firing of a population: its rate, and how irregular the intervals between spikes are."""
+"""Firing of a population: its rate, and the irregularity of the intervals between spikes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from neurorules.brian2_steps.backend import load_brian2
 
 INTERVALS = 3
-"""Fewest intervals of a neuron that count for the irregularity."""
+"""The smallest number of intervals of a neuron that is included in the irregularity."""
 
 
 class Firing(NamedTuple):
@@ -18,7 +18,7 @@ class Firing(NamedTuple):
     Args:
         rate_hz: spikes of a neuron in a second, the mean over all neurons.
         cv: standard deviation of a neuron's intervals over their mean, the mean over neurons with at least three
-            intervals; nan where there are none. It is 0 for a clock and 1 for a Poisson process.
+            intervals; nan without any. It is 0 for a clock and 1 for a Poisson process.
     """
 
     rate_hz: float
@@ -26,12 +26,12 @@ class Firing(NamedTuple):
 
 
 def firing(spikes: Any, start: Any, stop: Any) -> Firing:
-    """Measure how a population fires between two times.
+    """Measure the firing of a population between two times.
 
     Args:
-        spikes: its `brian2.SpikeMonitor`.
-        start: begin of the time that counts, with Brian2's units.
-        stop: its end.
+        spikes: the `brian2.SpikeMonitor` of the population.
+        start: the beginning of the interval, with Brian2's units.
+        stop: the end of the interval.
 
     Returns:
         Rate and irregularity.

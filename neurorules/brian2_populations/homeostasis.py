@@ -1,7 +1,8 @@
-"""Homeostasis of a projection: what keeps the input of each neuron, or how often it fires, where it belongs.
+"""Homeostasis of a projection: scaling of weights that keeps the input, or the firing rate, of each neuron at a given
+value.
 
-Both multiply all weights that end at a neuron by one factor, so that their ratios stay and none crosses zero. They
-are Python that Brian2 calls, so that they work in a run of this process and not in a compiled program.
+Both multiply all weights that end at a neuron by one factor, so their ratios are unchanged, and none crosses zero. They
+are Python functions that Brian2 calls, so they work in a run in this process, but not in a compiled program.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from neurorules.language.errors import UserError
 
 
 def weight_normalisation(synapses: Any, total: Any, every: Any, name: str = "normalisation*") -> Any:
-    """Make what gives the weights that end at each neuron one sum, at the beginning and at regular intervals.
+    """Make an operation that scales the weights onto each neuron to a given sum, at the beginning and at regular
+    intervals.
 
     Args:
-        synapses: those of `projection`; of synapses that learn, the weights are `w`, else `weight`.
+        synapses: the synapses of `projection`; their weights are `w` if they learn, and otherwise `weight`.
         total: the sum, > 0, in the unit of these weights, for all neurons of the target or for each, (N,).
         every: interval, a time with Brian2's units.
         name: the name of the Brian2 object.
 
     Returns:
-        A `brian2.NetworkOperation`, which a network needs beside the synapses. A neuron whose weights are all 0, or
-        at which none ends, is left alone.
+        A `brian2.NetworkOperation`, which has to be added to the network with the synapses. Neurons without weights, or
+        with weights of 0 alone, are not changed.
 
     Raises:
         UserError: the sum is not positive or has another unit, or the interval is no time above 0.
@@ -47,22 +49,26 @@ def weight_normalisation(synapses: Any, total: Any, every: Any, name: str = "nor
 def synaptic_scaling(
     synapses: Any, rate: Any, tau: Any, every: Any, high: Any = None, name: str = "scaling*"
 ) -> Any:  # fmt: skip
-    """Make what scales the weights that end at each neuron until it fires at a rate: tau dw/dt = w (1 - r/rate).
+    """Make an operation that scales the weights onto each neuron until it fires at a given rate: tau dw/dt = w (1 -
+    r/rate).
 
-    r is the rate of the neuron since the last scaling, which the equation is solved with exactly: w grows by the factor
-    exp(every/tau (1 - r/rate)). A silent neuron hears more, one that fires too often less. That all synapses of a
-    neuron scale together is what Turrigiano et al. (1998) found (https://doi.org/10.1038/36103); the equation is ours.
+    r is the rate of the neuron since the last scaling, with which the equation is solved exactly: w grows by the factor
+    exp(every/tau (1 - r/rate)). The input of a silent neuron grows, and that of a neuron that fires too often shrinks.
+    Turrigiano et al. (1998) found that all synapses of a neuron scale together (https://doi.org/10.1038/36103); the
+    equation is that of this library.
 
     Args:
-        synapses: as for `weight_normalisation`. Where they inhibit, choose another rule: more of them fires less.
-        rate: in Hz with Brian2's units, > 0, of all neurons of the target or of each, (N,).
+        synapses: as for `weight_normalisation`. For inhibition choose another rule, since stronger inhibition lowers
+            the rate.
+        rate: the rate in Hz with Brian2's units, > 0, of all neurons of the target or of each, (N,).
         tau: time constant, with Brian2's units.
         every: interval between two scalings, with Brian2's units.
         high: largest weight in its unit; None for none.
         name: the name of the Brian2 object.
 
     Returns:
-        A `brian2.NetworkOperation`, which a network needs beside the synapses. It brings its own monitor of spikes.
+        A `brian2.NetworkOperation`, which has to be added to the network with the synapses. It contains its own monitor
+        of spikes.
 
     Raises:
         UserError: a number is not positive or has another unit.
@@ -94,7 +100,7 @@ def synaptic_scaling(
 
 
 def _weights(synapses: Any) -> Any:
-    """The variable of synapses that is their weight: `w` where they learn."""
+    """The variable of synapses that is their weight: `w` if they learn."""
     return synapses.variables["w" if "w" in synapses.variables else "weight"]
 
 

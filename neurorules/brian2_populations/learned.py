@@ -1,4 +1,6 @@
-"""A rule's texts as statements of one projection: its traces are variables of the synapses, so any groups will do."""
+"""A rule's texts as statements of one projection: its traces are variables of the synapses, so it works with any
+groups.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 
 MEMBRANES = re.compile(r"\b[uv]_(?:pre|post)\b")
-"""What counts in units of the threshold where a rule reads it, and in volt in a population."""
+"""The variables that are in units of the threshold for rules, and in volt in a population."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class LearnedText:
 
 
 ORDER = ("pre", "learn_pre", "learn_post", "mark_pre", "mark_post", "late_pre", "late_post")
-"""Pathways in the order in which they run in a step: what arrives, what reads traces without the spikes of this step,
-the spikes' own marks on the traces, and what reads traces with them."""
+"""The pathways in the order in which they run in a step: transmission, changes that read traces without the spikes of
+this step, the increase of traces by spikes, and changes that read traces with them."""
 
 
 def learned_text(rule: Rule, dt_ms: float) -> LearnedText:
@@ -46,7 +48,7 @@ def learned_text(rule: Rule, dt_ms: float) -> LearnedText:
         Equations and statements. Weights lie within the rule's bounds, from 0 on.
 
     Raises:
-        UserError: the rule has a signal, or reads what lies in no spike.
+        UserError: the rule has a signal, or its texts depend on more than spikes.
     """
     if rule.signal is not None:
         raise UserError(f"rule '{rule.name}' has the signal '{rule.signal.name}', which no projection alone can have")
@@ -88,7 +90,7 @@ def learned_text(rule: Rule, dt_ms: float) -> LearnedText:
 
 
 def _name(trace: UnitTrace, side: str) -> str:
-    """The trace as a variable of synapses, whose names Brian2 lets not end with the side."""
+    """The name of a trace as a variable of synapses, which Brian2 does not allow to end with "_pre" or "_post"."""
     return f"{side}_{trace.variable}"
 
 

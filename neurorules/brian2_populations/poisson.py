@@ -1,4 +1,6 @@
-"""Poisson input whose spikes are drawn beforehand: the same ones on each device, none by Brian2's generator."""
+"""Poisson input whose spikes are drawn beforehand: they are the same on each device, and do not use Brian2's
+generator.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ def poisson_spikes(
 
     Args:
         size: number of neurons.
-        rate: in Hz with Brian2's units, of all neurons or of each, (size,).
-        duration: how long they spike, a time with Brian2's units.
+        rate: the rate in Hz with Brian2's units, of all neurons or of each, (size,).
+        duration: the time for which they spike, with Brian2's units.
         random: generator of the draws.
         clock: the clock of the neurons; None for Brian2's default clock.
         name: the name of the Brian2 object.

@@ -1,4 +1,4 @@
-"""A projection from one population to another: synapses with a side of zero that they keep, also while they learn."""
+"""A projection from one population to another: synapses that stay excitatory or inhibitory, also while they learn."""
 
 from __future__ import annotations
 
@@ -36,20 +36,21 @@ def projection(
     Args:
         source: presynaptic group of Brian2, or a part of it.
         target: postsynaptic group, which has the receptor's variable (`synaptic_equations`), or a part of it.
-        receptor: what a spike changes. A weight is a strength, and the receptor has the side on which it acts.
+        receptor: the variable that a spike changes. A weight is a strength, and the receptor determines whether it
+            excites or inhibits.
         pairs: which neurons are connected, counted within source and target.
-        weight: what a spike brings, in the receptor's unit, >= 0, of all synapses or of each, (n,). Of synapses that
-            learn, what a spike brings through a weight `w` of 1.
-        delay: time from a spike to what it brings, of all synapses or of each, (n,); None for none.
+        weight: the effect of a spike in the receptor's unit, >= 0, for all synapses or for each, (n,). For synapses
+            that learn, the effect through a weight `w` of 1.
+        delay: the time from a spike to its effect, for all synapses or for each, (n,); None for none.
         rule: a learning rule without a signal, such as "stdp" or "my_rule.py", by whose texts the synapses learn; None
             for synapses that do not. It changes `w`, within the rule's bounds and never below 0.
-        w: where `w` begins, >= 0, of all synapses or of each, (n,). Synapses that do not learn have none.
+        w: the initial value of `w`, >= 0, for all synapses or for each, (n,). Synapses that do not learn have none.
         lr: learning rate of the rule, which the variable `lr` of the synapses holds; None for the rule's own.
         clock: the clock of the synapses; None for Brian2's default clock.
         name: the name of the Brian2 object.
 
     Returns:
-        `brian2.Synapses` with the variables `weight`, `dale_sign` and, where they learn, `w` and `lr`.
+        `brian2.Synapses` with the variables `weight`, `dale_sign` and, if they learn, `w` and `lr`.
 
     Raises:
         UserError: a weight is negative, a pair lies outside of the groups, the target lacks the receptor's variable, a

@@ -1,4 +1,6 @@
-"""Receptors: what a spike brings to a postsynaptic neuron, as equations of its group, and on which side it acts."""
+"""Receptors: the effect of a spike on a postsynaptic neuron, as equations of its group, and whether it excites or
+inhibits.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +11,22 @@ from neurorules.brian2_steps.backend import load_brian2
 from neurorules.language.errors import UserError
 
 KINDS = ("excitatory", "inhibitory")
-"""On which side of zero a spike acts."""
+"""The kinds of receptors, and the sign of a spike's effect."""
 TOTAL = "syn"
-"""Ends the name of the sum of all synaptic currents."""
+"""The end of the name of the sum of all synaptic currents."""
 
 
 @dataclass(frozen=True)
 class Receptor:
-    """One kind of synapse as its postsynaptic neuron sees it.
+    """The postsynaptic part of one kind of synapse.
 
     Args:
         variable: the variable of the postsynaptic group, which a spike changes.
-        kind: on which side a spike acts, "excitatory" or "inhibitory".
+        kind: "excitatory" or "inhibitory".
         unit: the unit of the variable and of a weight, as equations write it: "siemens", "amp", "volt" or "1".
-        sign: 1 where a spike adds its weight to the variable, -1 where it takes it away. Weights are never negative.
-        equations: lines that the postsynaptic group needs; () where the variable is its own.
-        current: name of the current that flows into the cell, in ampere; "" for a jump, which is none.
+        sign: 1 if a spike adds its weight to the variable, -1 if it subtracts it. Weights are never negative.
+        equations: lines that the postsynaptic group needs; () if the group already has the variable.
+        current: name of the current that flows into the cell, in ampere; "" for a jump, which is not a current.
     """
 
     variable: str
@@ -65,11 +67,11 @@ def conductance(name: str, kind: str, tau: Any, reversal: Any) -> Receptor:
 
 
 def current(name: str, kind: str, tau: Any) -> Receptor:
-    """Make a receptor whose spikes bring a current, which decays: tau dI/dt = -I.
+    """Make a receptor whose spikes cause a current, which decays: tau dI/dt = -I.
 
     Args:
         name: the name of the receptor, such as "e"; its current is I_e.
-        kind: "excitatory" or "inhibitory"; an inhibitory spike takes its weight away.
+        kind: "excitatory" or "inhibitory"; an inhibitory spike subtracts its weight.
         tau: time constant of the decay, a time with Brian2's units.
 
     Returns:
@@ -93,7 +95,7 @@ def jump(variable: str, kind: str, unit: Literal["volt", "amp", "siemens", "1"] 
 
     Args:
         variable: name of the variable, such as "v".
-        kind: "excitatory" or "inhibitory"; an inhibitory spike takes its weight away.
+        kind: "excitatory" or "inhibitory"; an inhibitory spike subtracts its weight.
         unit: the unit of the variable.
 
     Returns:

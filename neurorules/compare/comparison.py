@@ -188,7 +188,7 @@ def compare(
         resume: keep finished runs of the same configuration, and continue interrupted ones.
         quiet: show no progress bars.
         command: the shell line that repeats the comparison.
-        net: that of all runs if it is made of modules; None for a net that is given as text.
+        net: the net of all runs if it is made of modules; None for a net that is given as text.
 
     Returns:
         The content of `compare.json`.

@@ -18,11 +18,12 @@ class Conv2dGrouped(Convolution):
 
     Args:
         channels: number of maps O, >= 1; a multiple of the groups.
-        sides: of the kernel, >= 1 each.
+        sides: the sides of the kernel, >= 1 each.
         strides: steps between positions of the kernel, >= 1 each.
         borders: widths of the border of zeros, >= 0 each.
         dilations: distances between neighbouring weights of the kernel, >= 1 each.
-        groups: of maps; a kernel reads those of its own group alone. As many groups as maps are depth-wise.
+        groups: the number of groups of maps; a kernel only reads the maps of its own group. If there are as many groups
+            as maps, the convolution is depth-wise.
         pools: sides of the windows in which the current is pooled, >= 1 each; (1, 1) for no pool.
         kind: what stands for a window, "max" or "average".
     """

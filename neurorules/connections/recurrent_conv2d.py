@@ -15,7 +15,7 @@ class RecurrentConv2d(Convolution):
 
     Args:
         channels: number of maps C, >= 1.
-        sides: of the kernel, odd each; a border of zeros keeps the maps as large as they are.
+        sides: the sides of the kernel, both odd; a border of zeros keeps the maps as large as they are.
     """
 
     channels: Count

@@ -132,7 +132,7 @@ def uniform(shape: Shape, fan_in: int, scale: float, generator: torch.Generator)
     """Draw weights from a uniform distribution around 0. A scale of sqrt(2) is that of He et al. 2015.
 
     Args:
-        shape: of the weights.
+        shape: the shape of the weights.
         fan_in: synapses per postsynaptic neuron, >= 1.
         scale: standard deviation times sqrt(fan_in), > 0.
         generator: the only source of random numbers.

@@ -45,8 +45,8 @@ class Device(Protocol):
         """Program the initial weights of one connection. This is called once per connection, before learning.
 
         Args:
-            state: of the chip.
-            name: of the parameter, such as "hidden1.ff.w".
+            state: the state of the chip.
+            name: the name of the parameter, such as "hidden1.ff.w".
             w: the weights that the network was built with, at full precision.
 
         Returns:
@@ -59,8 +59,8 @@ class Device(Protocol):
         """The weights that a trial computes with. The same state and weights give the same bits.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: the state of the chip.
+            name: the name of the parameter.
             w: the weights as the chip stores them.
 
         Returns:
@@ -72,8 +72,8 @@ class Device(Protocol):
         """Change the weights of one connection as closely to the requested change as the chip can.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: the state of the chip.
+            name: the name of the parameter.
             w: the weights as the chip stores them.
             dw: the change that the optimiser requests, to be added; of the shape of `w`.
 

@@ -29,8 +29,8 @@ class DeviceChain:
         """Draw every device, each with a seed of its own.
 
         Args:
-            shapes: of each connection's weights, by parameter name.
-            seed: of the first device, >= 0.
+            shapes: the shapes of each connection's weights, by parameter name.
+            seed: the seed of the first device, >= 0.
 
         Returns:
             The states of all devices, by "position/name".
@@ -44,8 +44,8 @@ class DeviceChain:
         """Program the initial weights of one connection through all devices.
 
         Args:
-            state: of all devices.
-            name: of the parameter.
+            state: the state of all devices.
+            name: the name of the parameter.
             w: the weights, at full precision.
 
         Returns:
@@ -60,8 +60,8 @@ class DeviceChain:
         """Read the weights of one connection through all devices.
 
         Args:
-            state: of all devices.
-            name: of the parameter.
+            state: the state of all devices.
+            name: the name of the parameter.
             w: the weights as they are stored.
 
         Returns:
@@ -75,8 +75,8 @@ class DeviceChain:
         """Change the weights of one connection through all devices: each stores what the one before it has stored.
 
         Args:
-            state: of all devices.
-            name: of the parameter.
+            state: the state of all devices.
+            name: the name of the parameter.
             w: the weights as they are stored.
             dw: the requested change, of the shape of `w`.
 
@@ -94,8 +94,8 @@ def own_state(state: dict[str, Any], position: int) -> dict[str, Any]:
     """The state of one device of a chain.
 
     Args:
-        state: of all devices.
-        position: of the device, from 0.
+        state: the state of all devices.
+        position: the position of the device, from 0.
 
     Returns:
         The state of that device, by its own names.
@@ -108,8 +108,8 @@ def merged(state: dict[str, Any], position: int, own: dict[str, Any]) -> dict[st
     """The state of a chain in which the state of one device has been replaced.
 
     Args:
-        state: of all devices; not modified.
-        position: of the device, from 0.
+        state: the state of all devices; it is not modified.
+        position: the position of the device, from 0.
         own: the new state of that device, by its own names.
 
     Returns:

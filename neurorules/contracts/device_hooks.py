@@ -62,7 +62,7 @@ class Observing(Protocol):
         """The membranes as the chip shows them.
 
         Args:
-            state: of the chip.
+            state: the state of the chip.
             place: the phase, the layer and the first step of these membranes.
             v: membranes before the reset, (T, B, *shape), in thresholds.
 
@@ -80,7 +80,7 @@ class Tracing(Protocol):
         """Compute a declared trace over a window.
 
         Args:
-            state: of the chip.
+            state: the state of the chip.
             place: the phase, the first step, and the layer whose texts read the trace.
             trace: the trace as the rule declares it, with its decay per step.
             key: distinguishes the trace from others of the layer: its name, and whether its neurons are pre- or
@@ -105,7 +105,7 @@ class InTime(Protocol):
         """Advance the chip's state by some time.
 
         Args:
-            state: of the chip.
+            state: the state of the chip.
             steps: time steps that pass, >= 1. The samples of a trial count one after the other: B T for B samples of T
                 steps.
 
@@ -131,7 +131,7 @@ class OwnNeurons(Protocol):
         """The neuron of a layer as the chip runs it.
 
         Args:
-            state: of the chip, after its weights have been programmed.
+            state: the state of the chip, after its weights have been programmed.
             layer: the name of the layer, such as "hidden1".
             neuron: the neuron that the network was built with.
 
@@ -152,8 +152,8 @@ class OwnFormat(Protocol):
         """Convert stored weights to the device's format.
 
         Args:
-            state: of the chip.
-            name: of the parameter, such as "hidden1.ff.w".
+            state: the state of the chip.
+            name: the name of the parameter, such as "hidden1.ff.w".
             w: the weights as the chip stores them.
 
         Returns:

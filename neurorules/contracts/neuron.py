@@ -216,7 +216,7 @@ class Neuron(ABC, Generic[State]):
 
         Args:
             post: derivative of some quantity with respect to `Observed.v` of every step, (T, B, *shape).
-            spikes: of the same steps, (T, B, *shape).
+            spikes: the spikes of the same steps, (T, B, *shape).
 
         Returns:
             The derivative with respect to the current of every step, resets held fixed; None for neurons with dynamics
@@ -270,7 +270,7 @@ class Neuron(ABC, Generic[State]):
         Args:
             own: the values, by the names in `learns`.
             v: membranes before the reset, (T, B, *shape).
-            spikes: of the same steps, (T, B, *shape).
+            spikes: the spikes of the same steps, (T, B, *shape).
 
         Returns:
             By parameter name; parameters that a learning signal trains are left out.

@@ -130,7 +130,7 @@ def first_current_statistics(shape: tuple[int, ...], like: Float[Tensor, "..."])
     """Statistics of a current before the first trial.
 
     Args:
-        shape: of the population.
+        shape: the shape of the population.
         like: a tensor that gives the device and the precision of the result.
 
     Returns:
@@ -144,7 +144,7 @@ def first_update_statistics(shape: tuple[int, ...], like: Float[Tensor, "..."]) 
     """Statistics of a post factor before the first trial.
 
     Args:
-        shape: of the population.
+        shape: the shape of the population.
         like: a tensor that gives the device and the precision of the result.
 
     Returns:

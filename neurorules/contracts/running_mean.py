@@ -76,7 +76,7 @@ def start_at(value: float, shape: tuple[int, ...], like: Float[Tensor, "..."]) -
 
     Args:
         value: the initial value of every element.
-        shape: of the average.
+        shape: the shape of the average.
         like: a tensor that gives the device and the precision of the average.
 
     Returns:

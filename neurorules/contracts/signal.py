@@ -158,7 +158,7 @@ class Signal(ABC):
         Args:
             phase: its name.
             state: the signal's.
-            parameters: of the signal's own, by full name.
+            parameters: the signal's own parameters, by full name.
             net: the structure of the network.
             sample: the samples: (T, B, *input), or constant (B, *input).
             output_error: derivative of the loss with respect to the output, (B, C); None unless the signal needs
@@ -191,7 +191,7 @@ class Signal(ABC):
 
         Args:
             state: the signal's.
-            parameters: of the signal's own, by full name.
+            parameters: the signal's own parameters, by full name.
             view: what it may see of the layer.
 
         Returns:
@@ -210,7 +210,7 @@ class Signal(ABC):
 
         Args:
             state: the signal's.
-            parameters: of the signal's own, by full name.
+            parameters: the signal's own parameters, by full name.
             net: the structure of the network.
             summary: by hidden layer and phase, the average over time of what `summary` names of that layer, (R,
                 *shape). Rows R are the samples, or those of `drive`: a prediction by one pass for each class drives a
@@ -257,7 +257,7 @@ def spread_in_time(gradient: Float[Tensor, "*lead_and_shape"], shape: tuple[int,
 
     Args:
         gradient: derivative of the loss with respect to the average, (B, *shape); or by each step, (T, B, *shape).
-        shape: of the layer.
+        shape: the shape of the layer.
         steps: number of steps T.
 
     Returns:

@@ -120,7 +120,7 @@ class ThresholdNeuron(SpikingAbove[State]):
 
         Args:
             moved: the state with its membrane before the reset.
-            spikes: of this step, (B, *shape).
+            spikes: the spikes of this step, (B, *shape).
             late: resets that have already taken effect in this step, (B, *shape).
 
         Returns:

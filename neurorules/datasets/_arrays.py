@@ -80,7 +80,7 @@ def image_set(
     """Build a data set of images.
 
     Args:
-        name: of the data set.
+        name: the name of the data set.
         arrays: images and labels by the keys x_train, y_train, x_test, y_test.
         where: how an error names each of them, by the same keys.
         classes: number of classes; None counts them from the training labels.
@@ -113,7 +113,7 @@ def time_hint(shape: tuple[int, ...], labels: int) -> str:
     """The end of an error about numbers of samples and labels, where the second axis counts as many as the labels.
 
     Args:
-        shape: of all samples, as they were given.
+        shape: the shape of all samples, as they were given.
         labels: their number.
 
     Returns:
@@ -135,7 +135,7 @@ def sequence_set(
     """Build a data set of samples that bring their own time steps.
 
     Args:
-        name: of the data set.
+        name: the name of the data set.
         arrays: samples and labels by the keys x_train, y_train, x_test, y_test.
         where: how an error names each of them, by the same keys.
         batch_first: whether samples are (N, T, ...) or (T, N, ...).

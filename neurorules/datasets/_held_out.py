@@ -17,7 +17,7 @@ def tested_mask(
 
     Args:
         labels: classes of the samples, of any type that can be compared.
-        share: of each class that is tested, in (0, 1); at least one sample is, and one is learned from.
+        share: the share of each class that is tested, in (0, 1); at least one sample is, and one is learned from.
         text: the data set as the user wrote it, for messages.
 
     Returns:

@@ -89,7 +89,7 @@ def load_idx_files(name: str, files: dict[str, Path], classes: int | None) -> Da
     """Read the data set of four idx files.
 
     Args:
-        name: of the data set.
+        name: the name of the data set.
         files: paths by the keys x_train, y_train, x_test, y_test.
         classes: number of classes; None counts them from the training labels.
 
@@ -109,7 +109,7 @@ def load_official(name: str, url: str, md5: dict[str, str], data_dir: Path | Non
     Args:
         name: registered name, with underscores.
         url: folder on the web, with a slash at its end.
-        md5: of the four gzipped files, by the keys of `OFFICIAL_FILES`.
+        md5: the MD5 sums of the four gzipped files, by the keys of `OFFICIAL_FILES`.
         data_dir: the user's --data-dir, or None.
 
     Returns:

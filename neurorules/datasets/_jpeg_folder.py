@@ -24,7 +24,7 @@ def read_jpeg_archive(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndar
     """Read the pictures of an archive.
 
     Args:
-        path: of the archive, packed in any way that tarfile reads.
+        path: the path of the archive, packed in any way that tarfile reads.
         classes: names of the folders, in the order of the class indices.
 
     Returns:

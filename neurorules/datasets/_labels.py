@@ -112,7 +112,7 @@ def count_classes(labels: Shaped[np.ndarray, "N"], where: str) -> int:
     """Count the classes by the largest training label. One line names classes without a sample.
 
     Args:
-        labels: of the training samples, (N,), from 0.
+        labels: the labels of the training samples, (N,), from 0.
         where: how an error names the labels.
 
     Returns:

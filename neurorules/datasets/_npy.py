@@ -27,7 +27,7 @@ def read_npy(archive: zipfile.ZipFile, name: str, where: str) -> np.ndarray:
 
     Args:
         archive: an open .npz file.
-        name: of the array, without suffix.
+        name: the name of the array, without suffix.
         where: how an error names the array.
 
     Returns:

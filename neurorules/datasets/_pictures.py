@@ -21,7 +21,7 @@ def read_picture(path: Path) -> Shaped[np.ndarray, "H W _"]:
     """Read a picture file as an array of pixels. A palette is looked up, and transparency is left out.
 
     Args:
-        path: of the file.
+        path: the path of the file.
 
     Returns:
         (H, W, 1) grey or (H, W, 3) colours: uint8, or uint16 for 16 bits a channel.

@@ -34,7 +34,7 @@ class Synthetic(ABC):
 
     Args:
         train, test: numbers of samples.
-        seed: of everything that is drawn; training and test samples are drawn from streams of their own.
+        seed: the seed of everything that is drawn; training and test samples are drawn from streams of their own.
         shuffled: a control: in every sample and channel the time steps are put into a random order, so that each
             channel keeps the number of its spikes and nothing else.
     """

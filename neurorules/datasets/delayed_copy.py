@@ -34,7 +34,7 @@ class DelayedCopy(Synthetic):
         drop: probability that a spike of the template is missing in a sample (`answer=name`).
         noise: probability of a spike per step that comes to all channels at all times.
         train, test: numbers of samples.
-        seed: of everything that is drawn.
+        seed: the seed of everything that is drawn.
         shuffled: whether the time steps of each channel are put into a random order, a control.
     """
 

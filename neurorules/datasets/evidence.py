@@ -37,7 +37,7 @@ class Evidence(Synthetic):
         dt_ms: length of a time step.
         rate_hz, noise_hz: of a channel whose group is on, and of the fourth group.
         train, test: numbers of samples.
-        seed: of everything that is drawn.
+        seed: the seed of everything that is drawn.
         shuffled: whether the time steps of each channel are put into a random order, a control.
 
     Source: Bellec et al. 2020, Nature Communications 11:3625, https://doi.org/10.1038/s41467-020-17236-y, after Morcos

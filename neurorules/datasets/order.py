@@ -30,7 +30,7 @@ class Order(Synthetic):
         rate: probability of a spike per step of a channel whose group is on.
         noise: probability of a spike per step that comes to all channels at all times.
         train, test: numbers of samples.
-        seed: of everything that is drawn.
+        seed: the seed of everything that is drawn.
         shuffled: whether the time steps of each channel are put into a random order, a control.
     """
 

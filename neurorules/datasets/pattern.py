@@ -36,7 +36,7 @@ class Pattern(Synthetic):
         drop: probability that a spike of the pattern is missing in a sample.
         noise: probability of a spike per step that comes to all channels.
         train, test: numbers of samples.
-        seed: of everything that is drawn.
+        seed: the seed of everything that is drawn.
         shuffled: whether the time steps of each channel are put into a random order, a control.
 
     Source: Bellec et al. 2020, Nature Communications 11:3625, https://doi.org/10.1038/s41467-020-17236-y. Deviations:

@@ -38,7 +38,7 @@ class Randman(Synthetic):
         alpha: smoothness, the exponent of the spectrum.
         length: steps of the trial.
         train, test: numbers of samples.
-        seed: of everything that is drawn.
+        seed: the seed of everything that is drawn.
         shuffled: whether the time steps of each channel are put into a random order, a control.
 
     Source: Zenke and Vogels 2021, Neural Computation 33:899, https://doi.org/10.1162/neco_a_01367, with the numbers of

@@ -36,7 +36,7 @@ class StoreRecall(Synthetic):
         rate_hz: of a channel whose group is on.
         change: probability of a store, and of a recall, per symbol.
         train, test: numbers of samples.
-        seed: of everything that is drawn.
+        seed: the seed of everything that is drawn.
         shuffled: whether the time steps of each channel are put into a random order, a control.
 
     Source: Bellec et al. 2018, NeurIPS, https://arxiv.org/abs/1803.09574, with the numbers of the authors' code.

@@ -29,7 +29,7 @@ class Tonic:
     Any subset of its files will do. Nothing is downloaded: `tonic.datasets.NMNIST(FOLDER)` does that in Python.
 
     Args:
-        name: of the class, such as NMNIST, DVSGesture or SHD.
+        name: the name of the class, such as NMNIST, DVSGesture or SHD.
         frames: number of time steps that events are counted into; `none` leaves it to --steps.
         path: the folder that was tonic's `save_to`; `none` looks in --data-dir, NEURORULES_DATA and the cache folder.
         test: share of the samples of each class that is tested, for a class that comes in one part.

@@ -57,7 +57,7 @@ class Bins:
 
         Args:
             elapsed: time since the first event of each one's recording, (E,) int64, microseconds.
-            length: of its recording, (E,) int64, microseconds.
+            length: the length of its recording, (E,) int64, microseconds.
         """
         if self.width_us:
             return np.minimum(elapsed // self.width_us, self.steps - 1).astype(np.int64)

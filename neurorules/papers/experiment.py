@@ -144,7 +144,7 @@ def seeded(row: Experiment, seeds: int, changed: Mapping[str, Any]) -> list[Any]
     """The settings of all seeds of a row.
 
     Args:
-        row: the row of a table.
+        row: a row of a table.
         seeds: the number of seeds, >= 1.
         changed: settings that replace those of the row.
 

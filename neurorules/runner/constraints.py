@@ -53,7 +53,7 @@ class Spared:
 
         Args:
             shapes: shape of each connection's weights, by parameter name.
-            seed: of the run.
+            seed: the seed of the run.
 
         Returns:
             Its state.
@@ -64,8 +64,8 @@ class Spared:
         """Program the weights as the whole device does, spared parts included.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: the state of the chip.
+            name: the name of the parameter.
             w: weights at full precision.
 
         Returns:
@@ -77,8 +77,8 @@ class Spared:
         """Read weights as the device shows them, spared ones at full precision.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: the state of the chip.
+            name: the name of the parameter.
             w: stored weights.
 
         Returns:
@@ -90,8 +90,8 @@ class Spared:
         """Change weights as the whole device does.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: the state of the chip.
+            name: the name of the parameter.
             w: stored weights.
             dw: the change that is asked for.
 
@@ -104,7 +104,7 @@ class Spared:
         """Give a layer the device's neurons, a spared one the network's own.
 
         Args:
-            state: of the chip.
+            state: the state of the chip.
             layer: its name.
             neuron: as the network has it.
 
@@ -117,7 +117,7 @@ class Spared:
         """Show membranes as the device does, or as they are.
 
         Args:
-            state: of the chip.
+            state: the state of the chip.
             place: whose they are.
             v: membranes, (T, B, *shape).
 

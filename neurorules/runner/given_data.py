@@ -43,10 +43,11 @@ def given_data(
         data: None; a name or path, as on the command line; or (train, test) of arrays, data sets or loaders.
         batch_first: whether samples with a time axis are (N, T, ...) or (T, N, ...); None where they have none, and
             where it can be told.
-        sensor_size: of events that lie in memory, where their data set does not say it.
+        sensor_size: the sensor size for events in memory, if their data set has none.
         data_dir: folder of the data sets.
         task: what the targets of data in memory are; None to find it.
-        keys: of samples in memory that are dicts, the names of the sample and of its label; None knows the usual names.
+        keys: the keys of samples in memory that are dicts, the names of the sample and of its label; None for the usual
+            names.
 
     Returns:
         The setting and the place.

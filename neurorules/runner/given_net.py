@@ -64,7 +64,7 @@ class ModuleNet:
         """Call the user's function and give what it returns.
 
         Args:
-            seed: of the draws that it makes from torch, so that the same run begins with the same weights.
+            seed: the seed of the draws that it makes from torch, so that the same run begins with the same weights.
 
         Returns:
             What it returns.

@@ -72,9 +72,9 @@ def simulate_graph(
     Args:
         text: name of the file, with options.
         samples: number of samples, at least 1.
-        steps: of a sample; None for 25, or for what the data decide.
+        steps: the number of steps of a sample; None for 25, or for the number that the data determine.
         rate: probability of an input spike in a step, where no data are named.
-        seed: of these spikes, or of the encoder's draws.
+        seed: the seed of these spikes, or of the encoder's draws.
         data: a data set, whose first test samples go through the net; None for random spikes.
         encode: its encoder; None for its own.
         data_dir: where data sets lie.

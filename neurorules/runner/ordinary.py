@@ -84,7 +84,7 @@ def network_objects(
         samples: number of its first test samples, which it shows one after another, >= 1.
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
         step_ms: length of a time step in ms, > 0.
-        scale: of membranes in volt.
+        scale: the scale of membranes in volt.
 
     Returns:
         The Brian2 objects, on the device that is active.

@@ -38,8 +38,8 @@ def script_of_rule(rule: str, path: Path, neuron: str | None = None, force: bool
 
     Args:
         rule: with its options.
-        path: of the script; arrays go beside it into a file of that name with the ending .npz.
-        neuron: of the hidden layers, such as lif; None for the circuit's own.
+        path: the path of the script; arrays go beside it into a file of that name with the ending .npz.
+        neuron: the neuron of the hidden layers, such as lif; None for the circuit's own.
         force: replace what stands there.
 
     Returns:
@@ -71,7 +71,7 @@ def script_of_run(
 
     Args:
         run: folder of the run.
-        path: of the script; arrays go beside it into a file of that name with the ending .npz.
+        path: the path of the script; arrays go beside it into a file of that name with the ending .npz.
         samples: number of test samples, or of training samples in each update; of a run in continuous time it plays
             no part.
         learn: number of updates; None for none.
@@ -148,7 +148,7 @@ def copied(cases: Mapping[str, Case], units: Units | None = None) -> dict[str, C
 
     Args:
         cases: by phase.
-        units: of the copies; None for those that a case has where a user gives none.
+        units: the units of the copies; None for the default units of a case.
 
     Returns:
         Cases with arrays of their own, by phase.

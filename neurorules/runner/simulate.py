@@ -42,7 +42,7 @@ def simulate_run(
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
         quiet: shows no progress bar.
         step_ms: length of a time step in ms in the model's text, > 0.
-        scale: of potentials, currents and charges in the model's text.
+        scale: the scale of potentials, currents and charges in the model's text.
 
     Returns:
         samples, spikes_compared, spikes_equal, first_difference (None where all are equal), and the model's text.
@@ -98,12 +98,12 @@ def compared(
 
     Args:
         learner: whose network it is, on the CPU and in float64.
-        steps: of a sample.
+        steps: the number of steps of a sample.
         samples: number of samples, at least 1.
         drive: makes the drive of the samples from one number to before another.
         quiet: shows no progress bar.
         step_ms: length of a time step in ms in the model's text, > 0.
-        scale: of potentials, currents and charges in the model's text.
+        scale: the scale of potentials, currents and charges in the model's text.
 
     Returns:
         What came of it.

@@ -68,7 +68,7 @@ def nodes_of(network: Network, parameters: Arrays, norms: dict[str, LayerNorm], 
         network: structure of the network.
         parameters: weights and biases by full name.
         norms: constants of normalised layers, by name.
-        neuron: of the hidden layers, such as "lif:beta=0.9"; its name says the model.
+        neuron: the neuron of the hidden layers, such as "lif:beta=0.9"; its name determines the model.
 
     Returns:
         The populations. The numbers of a neuron are per step and in thresholds; `bias` is what it receives in each.

@@ -45,7 +45,7 @@ def trained_case(
         samples: number of test samples, >= 1.
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
         step_ms: length of a time step in ms, > 0.
-        scale: of potentials, currents and charges in units.
+        scale: the scale of potentials, currents and charges in units.
 
     Returns:
         The net and the samples.

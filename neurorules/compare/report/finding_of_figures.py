@@ -15,7 +15,7 @@ def sentences(comparison: Comparison) -> list[str]:
     """Summarise a comparison by its best rule that is no control.
 
     Args:
-        comparison: the comparison of a task whose figure is no accuracy.
+        comparison: a comparison for a task whose figure is no accuracy.
 
     Returns:
         A headline and further sentences, in HTML.

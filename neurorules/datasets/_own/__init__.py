@@ -50,9 +50,9 @@ def own_data(
             None reads images, and finds a time axis where there are five axes, or four in a single sample.
         sensor_size: columns, rows and polarities of the sensor of events; None takes what the data set says, or else
             the smallest sensor that holds all events.
-        name: of the data set; None for `memory:HASH`, of the content's hash.
+        name: the name of the data set; None for `memory:HASH`, of the content's hash.
         task: what the targets are; None finds it from their type and shape, which a line says.
-        keys: of samples that are dicts, the names of the sample and of its label; None knows the usual names.
+        keys: for samples that are dicts, the names of the sample and of its label; None for the usual names.
 
     Returns:
         Images, sequences or events with class numbers from 0, or the targets of another task.

@@ -13,7 +13,7 @@ def read_one(part: Any, place: int, where: str) -> Any:
 
     Args:
         part: the data set.
-        place: of the sample.
+        place: the place of the sample.
         where: how an error names the data set.
 
     Returns:

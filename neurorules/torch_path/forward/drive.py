@@ -141,7 +141,7 @@ def feed_forward_current(
         pre_mean: running means to subtract, by input; empty for none.
 
     Returns:
-        The raw current, with a shift of one row of products (1, *shape); None where no input is driven.
+        The raw current, with a shift of one row of products (1, *shape); None if no input is driven.
     """
     total: Series | None = None
     shift: Tensor | None = None

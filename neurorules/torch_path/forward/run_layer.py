@@ -66,7 +66,7 @@ class Activity:
 
     @property
     def gain(self) -> Tensor | None:
-        """1/sigma of the normalisation; None where there is none."""
+        """1/sigma of the normalisation; None if there is none."""
         return None if self.current is None else self.current.gain
 
     def psi(self, neuron: Neuron, v: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ def spikes_before(run: WindowActivity, previous: Tensor | None) -> Tensor:
 
 
 def _stacked(gates: list[Gates]) -> Gates | None:
-    """The gates of all steps together, (T, B, *shape) each; None where there are none."""
+    """The gates of all steps together, (T, B, *shape) each; None if there are none."""
     if not gates:
         return None
     keep, admit = torch.stack([g.keep for g in gates]), torch.stack([g.admit for g in gates])

@@ -164,7 +164,7 @@ def over_ranks(ranks: Ranks | None = None) -> Iterator[Ranks | None]:
         ranks: the ranks to learn with; None for those of torch.distributed.
 
     Yields:
-        The ranks; None where there is one process alone, for which nothing changes.
+        The ranks; None if there is one process alone, for which nothing changes.
 
     Raises:
         UserError: the ranks cannot find each other.

@@ -155,7 +155,7 @@ def _cut(series: Series, row: int) -> Series:
 
 
 def _of_synapses(view: LocalView, plan: RecordPlan, entry: Input, variable: str) -> Tensor | None:
-    """A variable of every synapse, (T, *weights); None where the layer has no such variable."""
+    """A variable of every synapse, (T, *weights); None if the layer has no such variable."""
     match variable:
         case "G1":
             return _products(view, entry)

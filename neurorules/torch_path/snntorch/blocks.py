@@ -49,7 +49,7 @@ def blocks_of(module: nn.Module, input_shape: Shape | None = None) -> list[Block
 
     Args:
         module: a Sequential, or a module with a forward of its own.
-        input_shape: of one sample at one step; None where only the module can say it.
+        input_shape: the input shape of one sample at one step; None if only the module can say it.
 
     Returns:
         One block for each layer.
@@ -90,7 +90,7 @@ class _Walk(Sums):
         return self.blocks
 
     def _flat_input(self, graph: fx.Graph) -> Shape | None:
-        """The shape of an input that a Linear reads as it is; None where none does."""
+        """The shape of an input that a Linear reads as it is; None if none does."""
         for node in graph.nodes:
             module = self.root.get_submodule(str(node.target)) if node.op == "call_module" else None
             source = node.args[0] if node.args else None
@@ -189,7 +189,7 @@ class _Walk(Sums):
                 raise UserError(f"{at} has no Linear or Conv2d before it. Put one there, or give input_shape")
             argument = Current((self.sizes.added(argument, width, at),))
         elif argument.norm is not None and isinstance(module, (snntorch.Lapicque, *RECURRENT)):
-            # what is added behind the normalisation, or multiplied there, is no part of it
+            # what is added after the normalisation, or multiplied there, is no part of it
             width = self.sizes.width_of(argument)
             assert width is not None
             argument = Current((self.sizes.added(self._relay(argument, argument.norm.at), width, at),))

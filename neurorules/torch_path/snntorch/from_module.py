@@ -43,11 +43,11 @@ def from_module(
         net: a module whose forward computes one step with Linear, Conv1d, Conv2d, pools, Flatten, Dropout,
             BatchNorm, sums, torch.cat, and snntorch.Leaky, RLeaky, Synaptic, RSynaptic or Lapicque (or ReLU, Tanh for
             one step); the last Linear, with the neurons behind it if any, is the read-out.
-        input_shape: of one sample at one step; may be None where a Linear comes first.
+        input_shape: the input shape of one sample at one step; may be None if a Linear comes first.
         steps: that the network is to run.
         scores: what gives class scores; spikes are counted of neurons that spike.
         classes: number of classes, among which the read-out's neurons are shared out where scores are those of
-            populations; None where the module says it.
+            populations; None if the module says it.
         flat: whether pictures are flattened before a Linear, which whoever runs the module itself does outside of it.
 
     Returns:

@@ -73,7 +73,7 @@ def check_plain(module: nn.Module, where: str) -> None:
     """Refuse a module that does more than its class does. A class that has no counterpart here passes.
 
     Args:
-        module: of a Sequential, or the Sequential itself.
+        module: the module of a Sequential, or the Sequential itself.
         where: names it in messages.
 
     Raises:
@@ -136,7 +136,7 @@ def check_no_hooks(module: nn.Module, where: str) -> None:
     """Refuse a module that calls something else where it runs.
 
     Args:
-        module: of a Sequential, or a wrapper around it.
+        module: the module of a Sequential, or a wrapper around it.
         where: names it in messages.
 
     Raises:
@@ -170,7 +170,7 @@ def check_unshared(module: nn.Module, where: str, before: set[int]) -> None:
     """Refuse a module that shares what it keeps, weights or a membrane, with a module before it.
 
     Args:
-        module: of a Sequential.
+        module: the module of a Sequential.
         where: names it in messages.
         before: identities of the modules before it, and of their parameters; this one's are added.
 

@@ -128,7 +128,7 @@ def to_transform(where: str, module: nn.Module, shape: Shape | None = None) -> T
     Args:
         where: names the module in messages.
         module: Flatten, Dropout, MaxPool2d, AvgPool2d, or AdaptiveAvgPool2d to one number for each map.
-        shape: of what reaches it, (C, H, W); None where it is not known yet.
+        shape: of what reaches it, (C, H, W); None if it is not known yet.
 
     Returns:
         The transform; None for a module that changes nothing.

@@ -46,7 +46,7 @@ def learns(module: nn.Module, name: str) -> bool:
 
     Args:
         module: the neurons.
-        name: of the number, in snnTorch.
+        name: the name of the number, in snnTorch.
 
     Returns:
         Whether it is a parameter of the module.
@@ -60,8 +60,8 @@ def number(value: Tensor, where: str, name: str, shape: Shape) -> float | Tensor
     Args:
         value: as the module holds it; of lines (C, L) also that of maps of one row.
         where: names the module in messages.
-        name: of the number.
-        shape: of the population.
+        name: the name of the number.
+        shape: the shape of the population.
 
     Returns:
         The number, or a tensor (*shape).
@@ -86,7 +86,7 @@ def as_maps_of_one_row(value: Tensor, shape: Shape) -> Tensor:
 
     Args:
         value: the numbers, (C, L) or of another shape.
-        shape: of the population, which for lines is (C, 1, L).
+        shape: the shape of the population, which for lines is (C, 1, L).
 
     Returns:
         Those of lines as (C, 1, L), others as they are.

@@ -40,7 +40,7 @@ class Linked(NamedTuple):
     """A linear module of a layer.
 
     Args:
-        name: of the input that it is.
+        name: the name of the input that it is.
         placed: the module.
         gain: by what its current is multiplied, its bias included: a number or one for each neuron (O,).
         spikes_times: a number by which what it reads is multiplied.

@@ -134,7 +134,7 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     Args:
         module: Leaky, Synaptic, ReLU or Tanh.
         where: names the module in messages.
-        shape: of the population.
+        shape: the shape of the population.
 
     Returns:
         The neuron.
@@ -184,7 +184,7 @@ def to_reader(module: nn.Module | None, where: str, shape: Shape, scores: Scores
         module: what stands behind the last Linear. None is a membrane without memory, a Leaky without reset a leaky
             read-out; a Leaky that resets stays what it is, and its spikes are not read.
         where: names the module in messages.
-        shape: of the read-out, (C,).
+        shape: the shape of the read-out, (C,).
         scores: what gives class scores.
 
     Returns:

@@ -39,8 +39,8 @@ class Sizes:
     """The shapes of a net's populations, as far as they are known.
 
     Args:
-        blocks: of the net so far, which may grow.
-        input_shape: of one sample at one step; None where nobody knows.
+        blocks: the blocks of the net so far, which may grow.
+        input_shape: the input shape of one sample at one step; None if nobody knows.
         like: a tensor whose type and device fixed maps have.
     """
 
@@ -54,8 +54,8 @@ class Sizes:
             part: spikes or a current.
 
         Returns:
-            Their number; None where it is not known: of the input, and of maps that were flattened, where nobody says
-            the shape of the input.
+            Their number; None if it is not known: of the input, and of maps that were flattened, where nobody says the
+            shape of the input.
         """
         if isinstance(part, Activity):
             flattened = any(isinstance(one.module, nn.Flatten) for one in part.before)
@@ -71,7 +71,7 @@ class Sizes:
         return Width(len(weight), maps)
 
     def shape_of(self, part: Activity | Current) -> Shape | None:
-        """The shape of a population's spikes behind their transforms, or of a current; None where it is not known."""
+        """The shape of a population's spikes behind their transforms, or of a current; None if it is not known."""
         if isinstance(part, Activity):
             if part.source == NETWORK_INPUT:
                 shape = self.input_shape
@@ -91,7 +91,7 @@ class Sizes:
         """The fixed map that hands each spike on to one neuron.
 
         Args:
-            width: of the population that it reads.
+            width: the width of the population that it reads.
             first: number of the neuron or map that the first one reaches.
             total: number of neurons or maps of the population that it drives.
 
@@ -114,7 +114,7 @@ class Sizes:
 
         Args:
             part: the spikes.
-            width: of the sum.
+            width: the width of the sum.
             at: names the sum in messages.
 
         Returns:

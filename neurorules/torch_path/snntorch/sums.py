@@ -17,7 +17,7 @@ class Sums:
     """The blocks of a net so far, and what becomes of sums of what they return.
 
     Args:
-        input_shape: of one sample at one step; None where only the module can say it.
+        input_shape: the input shape of one sample at one step; None if only the module can say it.
         like: a tensor whose type and device fixed maps have.
     """
 

@@ -141,7 +141,7 @@ def place_of(node: fx.Node, root: nn.Module) -> str:
     """Name a call in messages.
 
     Args:
-        node: of the graph.
+        node: the node of the graph.
         root: the module that was traced.
 
     Returns:
@@ -155,7 +155,7 @@ def place_of(node: fx.Node, root: nn.Module) -> str:
 
 
 def line_of(node: fx.Node) -> str:
-    """The place where a user's code makes a call, as " in line 12 of net.py"; empty where that is not known."""
+    """The place where a user's code makes a call, as " in line 12 of net.py"; empty if that is not known."""
     frames = re.findall(r'File "([^"]+)", line (\d+)', node.stack_trace or "")
     own = [(name, line) for name, line in frames if "site-packages" not in name]
     return f" in line {own[-1][1]} of {Path(own[-1][0]).name}" if own else ""

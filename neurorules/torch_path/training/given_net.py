@@ -43,7 +43,7 @@ def same_outputs(outputs: int, wanted: int) -> str:
     """Advice about a net with another number of outputs than there are classes.
 
     Args:
-        outputs: of the net.
+        outputs: the outputs of the net.
         wanted: number of classes, labels or values.
 
     Returns:

@@ -55,7 +55,7 @@ class Learns(Protocol):
         Args:
             spikes: the spikes of the batch.
             labels: the labels of its samples.
-            fraction: the fraction of the learning rates, >= 0.
+            fraction: the share of the learning rates, >= 0.
 
         Returns:
             Loss and accuracy of the batch, and other figures by name.

@@ -18,7 +18,7 @@ def own_files_of(config: TrainConfig) -> dict[str, Path]:
         config: the configuration; the signal of its rule is included.
 
     Returns:
-        Paths by name; empty where all parts are installed.
+        Paths by name; empty if all parts are installed.
 
     Raises:
         UserError: the rule is unknown, or its file cannot be run.

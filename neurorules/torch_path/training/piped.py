@@ -72,7 +72,7 @@ def push(learner: Any, pipe: Pipe, spikes: Spikes, labels: Labels, fraction: flo
         pipe: its pipeline.
         spikes: (T, B, *input), or a `Series`.
         labels: (B,) class indices, or one-hot rows (B, classes); or the targets of another task.
-        fraction: the fraction of the learning rate, >= 0.
+        fraction: the share of the learning rate, >= 0.
 
     Returns:
         Loss, accuracy and spikes of the batch that the last layer has learned; None while the pipe fills.

@@ -74,7 +74,7 @@ def add_to(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
     Args:
         sums: the sums by name, changed in place; the tensor of the name is replaced.
         name: the name of the sum.
-        value: the value of any shape, which is the same for all values of a name.
+        value: the value to add; all values of a name have the same shape.
     """
     sums[name] = sums[name] + value if name in sums else value
 

@@ -20,7 +20,7 @@ class Share:
 
     Args:
         ranks: that share the batch.
-        samples: the samples of the batch, B >= 1.
+        samples: the number of samples of the batch, B >= 1.
         start, stop: the first sample of this rank, and the sample after its last one.
         weight: the weight of this rank's means, in (0, 1]; the weights of all ranks sum to 1.
     """
@@ -37,8 +37,8 @@ class Share:
 
         Args:
             ranks: that share the batch.
-            samples: the samples of the batch, B >= 1. If there are fewer samples than ranks, each rank learns from all
-                of them with the same weight.
+            samples: the number of samples of the batch, B >= 1. If there are fewer samples than ranks, each rank learns
+                from all of them with the same weight.
 
         Returns:
             The share.

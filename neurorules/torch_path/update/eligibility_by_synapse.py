@@ -34,7 +34,7 @@ def gated_scan(brought: Tensor, gate: Tensor, start: Tensor | None = None) -> Te
 
 
 def gated_reverse_scan(factor: Tensor, gate: Tensor) -> Tensor:
-    """The adjoint of `gated_scan`: R[t] = factor[t] + gate[t+1] R[t+1], and R = 0 behind the last step.
+    """The adjoint of `gated_scan`: R[t] = factor[t] + gate[t+1] R[t+1], and R = 0 after the last step.
 
     Args:
         factor: (T, ...).

@@ -51,7 +51,7 @@ class ChangeSums:
             name: the name of the statistics.
             mean: mean over rows of the post factor d, (N,) or (C, 1, 1), times `steps`.
             product: mean over rows of d I^, likewise.
-            steps: the steps of the window, >= 1.
+            steps: the number of steps of the window, >= 1.
         """
         if name in self.update_sums:
             before = self.update_sums[name]

@@ -57,8 +57,8 @@ class Optimiser:
 
     Args:
         parameters: by name, "<layer>.<...>".
-        kinds: the kinds of each parameter, a text that `update_of` reads; "none" adds the change of the rule's text
-            itself.
+        kinds: the kind of update of each parameter, as a text that `update_of` reads; "none" adds the change of the
+            rule's text itself.
         rates: learning rate of each parameter; 1 where the kind is none.
         weight_decay: L2, of the weights of connections, >= 0.
 

@@ -45,7 +45,7 @@ class Output(NamedTuple):
         """Divide the output of a window's steps by the steps of a trial, over which the value of a text is summed.
 
         Args:
-            steps: the steps of the trial, T.
+            steps: the number of steps of the trial, T.
             start: first step of the window.
             stop: the step after its last one.
 

@@ -23,7 +23,7 @@ class Member(NamedTuple):
 
     Args:
         parameter: changed in place.
-        gradient: the gradient of the same shape.
+        gradient: its gradient, of the same shape.
         buffers: the values that the optimiser stores for it between updates, by torch's names; empty before the first
             one.
     """

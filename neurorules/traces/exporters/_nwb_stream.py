@@ -14,7 +14,7 @@ class Stream(AbstractDataChunkIterator):
 
     Args:
         blocks: arrays (n, *row).
-        shape: the shape of all of them together.
+        shape: the shape of the concatenated blocks.
         kind: dtype.
     """
 

@@ -54,7 +54,7 @@ def flat(row: Row, prefix: str = "") -> dict[str, Any]:
     """Flatten the nested values of a row.
 
     Args:
-        row: the row of a list of `compare.json`.
+        row: a row of a list of `compare.json`.
         prefix: the prefix of every name.
 
     Returns:
