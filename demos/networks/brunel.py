@@ -41,7 +41,7 @@ OUTSIDE = 2 * THRESHOLD / (J * C_E * TAU)  # of each of C_E further Poisson inpu
 
 
 def expected_rate() -> float:
-    """The rate in Hz at which what a cell receives makes it fire at that same rate, from the mean and the deviation of its input.
+    """The rate in Hz at which the mean and the deviation of a cell's input make it fire at that same rate.
 
     The integrand exp(u^2) (1 + erf(u)) is erfcx(-u).
     """

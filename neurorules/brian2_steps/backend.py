@@ -170,7 +170,7 @@ def told_in_a_line(brian2: ModuleType) -> Iterator[None]:
 
 
 def _refusals(brian2: ModuleType) -> tuple[type[Exception], ...]:
-    """What Brian2 raises where a model cannot be: units, equations, and names."""
+    """The errors that Brian2 raises where units, equations or names of a model cannot be."""
     unsupported = brian2.stateupdaters.base.UnsupportedEquationsException
     equations = (brian2.DimensionMismatchError, brian2.equations.equations.EquationError, unsupported)
     return (*equations, SyntaxError, ValueError, KeyError)
