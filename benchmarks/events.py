@@ -1,7 +1,7 @@
 """Products and training steps whose cost follows the spikes, beside dense ones and snnTorch, against activity.
 
     python benchmarks/events.py [--repetitions 15] [--threads 1] [--json]
-    python benchmarks/events.py --costs      # the numbers by which `connections/_sparse.py` chooses
+    python benchmarks/events.py --costs      # the numbers by which `connections/_products.py` chooses
 
 Milliseconds mean little on a shared machine: what is compared takes turns, and medians are printed of the ratios of
 two times of one turn. A dense step is the same training with the event-driven products switched off.
@@ -21,8 +21,7 @@ from neurorules.bench.peers import snntorch_step
 from neurorules.bench.steps import INPUTS, Work, our_step, poisson
 from neurorules.bench.turns import Turns
 from neurorules.commands.output import print_table
-from neurorules.connections._multiply import times_transposed
-from neurorules.connections._sparse import correlated, most_events, times_weights
+from neurorules.connections._products import correlated, most_events, times_transposed, times_weights
 from neurorules.native import events
 from neurorules.runs.allocator import keep_freed_memory
 

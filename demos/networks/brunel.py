@@ -41,7 +41,7 @@ OUTSIDE = 2 * THRESHOLD / (J * C_E * TAU)  # of each of C_E further Poisson inpu
 
 
 def expected_rate() -> float:
-    """The rate in Hz at which the mean and the deviation of a cell's input make it fire at that same rate.
+    """The rate in Hz at which the input of a cell makes it fire at that same rate, by the input's mean and deviation.
 
     The integrand exp(u^2) (1 + erf(u)) is erfcx(-u).
     """

@@ -62,7 +62,7 @@ class PhaseChangeMemory(Accountant):
     due: Fraction = 0.04
     headroom: Positive = 2.0
     chip: Whole | None = None
-    ideal: ClassVar[str] = "programming=0:drift=0:reading=0:accumulate=false:headroom=8"
+    ideal: ClassVar[str] = "writes=target:programming=0:drift=0:reading=0:accumulate=false:headroom=8"
     constraints: ClassVar[Mapping[str, str]] = {
         "noise of programming": "programming=0", "drift": "drift=0", "noise of reading": "reading=0"
     }  # fmt: skip

@@ -11,7 +11,8 @@ bits with 7 bits behind the point, and the sum is rounded at random to a weight 
 
 A product whose parts have more than 15 bits together loses its lowest bits and is smaller by as many powers of two. Two
 traces and their spike have 15 bits and the mantissa 4, so that 4 bits are lost and the product counts a sixteenth. The
-exponent has to make up for that, on the chip as here.
+exponent has to make up for that, on the chip as here. Products that wait for the clock of the epochs (u), a synapse's
+tag and delay, and signs of variables are left out.
 
 Source: Lava (lava-nc 0.10.0), `lava.magma.core.learning`, `LearningConnectionModelFloat` and `-BitApproximate`; Davies
 et al. 2018, IEEE Micro 38(1). There one random number serves all synapses of a step; here each has its own, so that

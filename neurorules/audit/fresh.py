@@ -25,7 +25,7 @@ from neurorules.audit.over_time import check_schedule, over_time
 from neurorules.audit.rig import differ, rig_of, run
 from neurorules.audit.settings import Settings
 from neurorules.connections import CONNECTIONS
-from neurorules.connections._sparse import only_dense
+from neurorules.connections._products import only_dense
 from neurorules.language.errors import UserError
 from neurorules.language.own_file import digest_of
 from neurorules.language.own_files import listed

@@ -70,7 +70,14 @@ class Turns:
         return Spread.of(self._ms[name])
 
     def ratios(self, above: str, below: str) -> Spread:
-        """The ratio of two calls' times in the same turn."""
+        """The ratio of two calls' times in the same turn.
+
+        Args:
+            above, below: the names of the calls.
+
+        Returns:
+            Median and quartiles of time of `above` / time of `below` over turns, > 0.
+        """
         return Spread.of([a / b for a, b in zip(self._ms[above], self._ms[below], strict=True)])
 
     def ms(self, name: str) -> float:
@@ -78,7 +85,14 @@ class Turns:
         return self.spread(name).median
 
     def ratio(self, above: str, below: str) -> float:
-        """Median of the ratio of two calls' times in the same turn."""
+        """Median of the ratio of two calls' times in the same turn.
+
+        Args:
+            above, below: as in `ratios`.
+
+        Returns:
+            The median, > 0.
+        """
         return self.ratios(above, below).median
 
 

@@ -74,6 +74,9 @@ def benchmark(
 def run_or_diverge(*arguments: Any, **named: Any) -> dict[str, Any]:
     """Train one run by `compare.many_runs.run_one`; if it diverges, the other runs continue.
 
+    Args:
+        arguments, named: the arguments of `run_one`.
+
     Returns:
         The run's result, or under `DIVERGED` the line that says where its numbers were no longer finite.
     """

@@ -47,7 +47,15 @@ class Cell:
     refusal: str | None = None
 
     def folder(self, out: Path, run: Planned) -> Path:
-        """The folder of one of its runs, below the folder of the benchmark."""
+        """The folder of one of its runs.
+
+        Args:
+            out: the folder of the benchmark.
+            run: one of `runs`.
+
+        Returns:
+            A folder below `out`.
+        """
         return run.folder(out / (f"{self.task}-shuffled" if self.kind == "shuffled time" else self.task))
 
 
@@ -94,7 +102,14 @@ def plan_suite(
 
 
 def choose_tasks(suite: Suite, tasks: str | None) -> list[Task]:
-    """The tasks of a suite that the user names, in the suite's order; None names all.
+    """The tasks of a suite that the user names.
+
+    Args:
+        suite: the suite.
+        tasks: names of tasks, comma-separated; None for all.
+
+    Returns:
+        The tasks, in the suite's order.
 
     Raises:
         UserError: none is named, or one is unknown; the message offers the nearest name.

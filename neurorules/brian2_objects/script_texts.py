@@ -188,7 +188,16 @@ class Parts:
         yield ")"
 
     def value(self, name: str, value: float | np.ndarray, copies: int = 1) -> str:
-        """Write initial values as an expression: a number, a few numbers, or the name of a stored array."""
+        """Write initial values as an expression.
+
+        Args:
+            name: the name for values that are stored in the file beside the script.
+            value: a number, or values of any shape.
+            copies: the number of samples, each of which has a copy of the values, >= 1.
+
+        Returns:
+            A number, a list of a few numbers, or an expression that reads a stored array.
+        """
         array = np.asarray(value, dtype=np.float64).reshape(-1)
         if np.ndim(value) == 0 or (len(array) and (array == array[0]).all()):
             return repr(float(array[0]))

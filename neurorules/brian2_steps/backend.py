@@ -170,7 +170,7 @@ def told_in_a_line(brian2: ModuleType) -> Iterator[None]:
 
 
 def _refusals(brian2: ModuleType) -> tuple[type[Exception], ...]:
-    """The errors that Brian2 raises where units, equations or names of a model cannot be."""
+    """The exceptions that Brian2 raises for a model that cannot be: its units, equations or names."""
     unsupported = brian2.stateupdaters.base.UnsupportedEquationsException
     equations = (brian2.DimensionMismatchError, brian2.equations.equations.EquationError, unsupported)
     return (*equations, SyntaxError, ValueError, KeyError)

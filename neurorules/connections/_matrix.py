@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurorules.connections._multiply import times_transposed
-from neurorules.connections._sparse import correlated, times_weights
+from neurorules.connections._products import correlated, times_transposed, times_weights
 from neurorules.contracts.connection import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count

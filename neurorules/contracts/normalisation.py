@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -82,6 +83,18 @@ class Normalisation(ABC):
         """
         mean, gain = self.coefficients(statistics, current, training)
         return (current - mean) * gain, gain
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Normalisation:
+        """Return the normalisation with its own numbers on a device; most have none.
+
+        Args:
+            device: the target device.
+            dtype: the precision of the numbers.
+
+        Returns:
+            The normalisation on the device.
+        """
+        return self
 
     @abstractmethod
     def adjoint(

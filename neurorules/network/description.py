@@ -29,7 +29,7 @@ from neurorules.neurons._resting import RestingIntegrator
 from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
-from neurorules.normalisations.batch import Batch
+from neurorules.normalisations.batch import Batch, WeightedBatch
 from neurorules.surrogates import SURROGATES
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
@@ -40,7 +40,7 @@ PARTS: Mapping[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         Network, Layer, Input, Dense, Conv2d, Conv2dGrouped, Conv2dPooled, Recurrent, RecurrentConv2d, RecurrentSingle,
-        Dropout, Flatten, OneRow, Pool, Batch,
+        Dropout, Flatten, OneRow, Pool, Batch, WeightedBatch,
         LeakyIntegrator, SynapticIntegrator, LearningLeaky, LearningSynaptic, AlphaIntegrator, LeakyReadout,
         RestingIntegrator, Rate, *SURROGATES.values(),
     )

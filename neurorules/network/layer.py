@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -64,6 +64,19 @@ class Layer:
     neuron: Neuron
     normalisation: Normalisation | None
     role: Literal["hidden", "readout"]
+
+    def on(self, device: torch.device, dtype: torch.dtype) -> Layer:
+        """Return the layer with the numbers of its neurons and its normalisation on a device.
+
+        Args:
+            device: the target device.
+            dtype: the precision of the numbers.
+
+        Returns:
+            The layer on the device.
+        """
+        norm = None if self.normalisation is None else self.normalisation.to(device, dtype)
+        return replace(self, neuron=self.neuron.to(device, dtype), normalisation=norm)
 
     def weight_name(self, entry: Input) -> str:
         """Name of an input's weights among the network's parameters."""

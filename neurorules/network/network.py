@@ -101,7 +101,7 @@ class Network:
         return replace(self, layers=tuple(_bound(layer, parameters) for layer in self.layers))
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Network:
-        """Return the network with the numbers of its neurons on a device.
+        """Return the network with the numbers of its neurons and normalisations on a device.
 
         Args:
             device: the target device.
@@ -110,7 +110,7 @@ class Network:
         Returns:
             The network on the device.
         """
-        return replace(self, layers=tuple(replace(a, neuron=a.neuron.to(device, dtype)) for a in self.layers))
+        return replace(self, layers=tuple(layer.on(device, dtype) for layer in self.layers))
 
 
 def _bound(layer: Layer, parameters: Parameters) -> Layer:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from neurorules.connections._multiply import is_recorded
+from neurorules.connections._products import is_recorded
 from neurorules.contracts.neuron import Dynamics, Neuron
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number
 from neurorules.native.scans import Psi, PsiShape, Reset, loops, reverse_scan

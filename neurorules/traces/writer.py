@@ -50,9 +50,8 @@ A_PLACE = 5
 class TraceWriter:
     """An open trace file for writing. Use it as a context manager.
 
-    The file is written in HDF5's single-writer mode, which orders the writes so that a process that is killed at any
-    instant leaves all samples up to the last `flush`. An existing trace at the path is kept until the new one is
-    closed. While it writes, the process owns the file.
+    The file is written in HDF5's single-writer mode, so that a process that is killed leaves all samples up to the last
+    `flush`. An existing trace is kept until the new one is closed. While it writes, the process owns the file.
 
     Args:
         path: the new file; an existing trace is replaced.

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 from hardware_models.pcm import drift_exponents
-from neurorules.connections._multiply import times_transposed
+from neurorules.connections._products import times_transposed
 
 
 def test_a_wrong_shape_is_refused() -> None:

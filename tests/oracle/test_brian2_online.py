@@ -19,8 +19,7 @@ from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.forward.run_layer import Carry
 from neurorules.torch_path.trial.trial import Trial as Batch
-from neurorules.torch_path.update.lasting_traces import begin_traces
-from neurorules.torch_path.update.local_view import ChangeSums, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView, begin_traces
 from neurorules.torch_path.update.plasticity import learn_layer
 
 STEPS, LR = 500, 0.01

@@ -141,7 +141,7 @@ def in_brian2(current: np.ndarray, dt_ms: float = 1.0) -> tuple[np.ndarray, np.n
     given = ("I_const = drive_i : 1", "I_aside : 1", "b : 1", "seen : 1")
     group = Units(
         "units", units, (*neuron.equations, *given), neuron.threshold, neuron.reset, neuron.refractory_ms,
-        acts=(*neuron.acts, Act((f"seen = {neuron.before_reset}",), "thresholds", 1, "step")), streams=("drive",),
+        acts=(*neuron.acts, Act((f"seen = {neuron.text_membrane}",), "thresholds", 1, "step")), streams=("drive",),
         watch=("seen", "adapt"),
     )  # fmt: skip
     circuit = Circuit((group,), (), {"drive": units}, len(current) * each, dt_ms, dt_ms, neuron.method)

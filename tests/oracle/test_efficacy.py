@@ -23,7 +23,7 @@ from neurorules.network.layer import Input
 from neurorules.network.model import build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.torch_path.forward.efficacy import transmitted
+from neurorules.torch_path.forward.drive import transmitted
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.trial.trial import Trial
 

@@ -431,7 +431,7 @@ SCRIPTS: list[Callable[[], Script]] = [
 def on_a_grid(net: nn.Module) -> nn.Module:
     """The net with weights that are multiples of 1/256, whose sums are the same in any order.
 
-    Averages of a batch normalisation are set as in a net that has seen data, so that its neurons spike.
+    Numbers of a batch normalisation are set as in a net that has learned, so that its neurons spike.
     """
     with torch.no_grad():
         for module in net.modules():
@@ -440,6 +440,7 @@ def on_a_grid(net: nn.Module) -> nn.Module:
                     value.copy_((value * 256).round() / 256)
             elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 nn.init.constant_(module.running_var, 0.01)
+                nn.init.uniform_(module.weight, 0.5, 1.5)
     return net
 
 

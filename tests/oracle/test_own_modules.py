@@ -514,6 +514,7 @@ def test_batch_normalisation_goes_both_ways_with_its_averages(
         nn.init.uniform_(norm.running_var, 0.1, 0.4)
         norm.eps = 0.3
         nn.init.uniform_(norm.bias, -0.2, 0.2)
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
     drive, labels = batch(generator, 2, 8, 8)
     learner = Learner(module, "sigprop:bias=all", input_shape=(2, 8, 8), steps=STEPS, precision="float64", device="cpu")
     learner.load(learner.state())  # averages that a module brings belong to a learner that has learned nothing
@@ -543,6 +544,7 @@ def test_gradients_pass_sums_behind_batch_normalisation(generator: torch.Generat
     module = NormalisedSums().double()
     for norm, epsilon in ((module.norm2, 1e-2), (module.norm3, 0.5)):  # the others have torch's own, 1e-5
         norm.eps = epsilon
+        nn.init.uniform_(norm.weight, 0.5, 2.0)
     drive, labels = batch(generator, 2, 8, 8)
     imported = from_module(module, (2, 8, 8), STEPS)
     model = build_model(imported.network, RULES.make("bptt"))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from neurorules.brian2_steps.wiring import wiring_of
-from neurorules.connections import _multiply, _rounded
+from neurorules.connections import _products, _rounded
 from neurorules.connections.conv2d import Conv2d
 from neurorules.connections.conv2d_grouped import Conv2dGrouped
 from neurorules.connections.dense import Dense
@@ -23,7 +23,7 @@ from neurorules.language.errors import UserError
 from neurorules.network.layer import Input, Layer
 from neurorules.neurons.rate import Rate
 from neurorules.signals._features import feature_count, from_features, to_features
-from neurorules.torch_path.process.precision import matrix_precision
+from neurorules.torch_path.process.session import matrix_precision
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.one_row import OneRow
@@ -207,12 +207,12 @@ def test_a_torch_without_the_faster_operator_multiplies_plainly(
             raise error
         return torch.zeros(len(a), len(b))  # an operator of that name that computes something else
 
-    monkeypatch.setattr(_multiply, "_is_amd", lambda: True)
-    monkeypatch.setattr(_multiply, "_onednn_product", operator)
-    _multiply._onednn_is_faster.cache_clear()
+    monkeypatch.setattr(_products, "_is_amd", lambda: True)
+    monkeypatch.setattr(_products, "_onednn_product", operator)
+    _products._onednn_is_faster.cache_clear()
     a, b = torch.randn(5, 7, generator=generator), torch.randn(3, 7, generator=generator)
     try:
-        assert not _multiply._onednn_is_faster()
-        assert torch.equal(_multiply.times_transposed(a, b), a @ b.T)
+        assert not _products._onednn_is_faster()
+        assert torch.equal(_products.times_transposed(a, b), a @ b.T)
     finally:
-        _multiply._onednn_is_faster.cache_clear()
+        _products._onednn_is_faster.cache_clear()

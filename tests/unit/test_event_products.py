@@ -16,9 +16,8 @@ from torch import Tensor
 import neurorules
 from neurorules.audit import fresh
 from neurorules.audit.apart import apart
-from neurorules.connections import _sparse
-from neurorules.connections._multiply import times_transposed
-from neurorules.connections._sparse import correlated, times_weights
+from neurorules.connections import _products
+from neurorules.connections._products import correlated, times_transposed, times_weights
 from neurorules.native import events, scans
 from neurorules.native.events import native
 from neurorules.native.scans import build
@@ -180,10 +179,10 @@ def test_a_sample_of_rows_says_when_counting_all_would_be_in_vain(threads: int) 
 
 
 def test_more_spikes_are_allowed_the_larger_a_product_is_and_none_where_it_is_small() -> None:
-    shares = [_sparse.most_events(R * n, I, O) / (R * n * I) for n in (1, 2, 10, 1000)]
+    shares = [_products.most_events(R * n, I, O) / (R * n * I) for n in (1, 2, 10, 1000)]
     assert 0.15 < shares[0] < shares[1] < shares[2] < shares[3] < 0.35
-    assert _sparse.most_events(32, 64, 100) <= 0 and _sparse.most_events(5000, 1000, 10) <= 0
-    assert _sparse.most_events(5000, 1000, 0) <= 0 and _sparse.most_events(0, 1000, 100) <= 0
+    assert _products.most_events(32, 64, 100) <= 0 and _products.most_events(5000, 1000, 10) <= 0
+    assert _products.most_events(5000, 1000, 0) <= 0 and _products.most_events(0, 1000, 100) <= 0
 
 
 R, I, O = 1000, 400, 300
@@ -245,7 +244,7 @@ def test_without_a_compiler_one_warning_comes_and_products_are_dense(
 
 
 def test_rounded_products_stay_with_the_units_that_make_them(used: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sparse, "has_matrix_units", lambda: True)
+    monkeypatch.setattr(_products, "has_matrix_units", lambda: True)
     s, w = spikes_of(R, I, 0.05, 9, torch.float32), grid(O, I, 9, torch.float32)
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
     times_weights(s, w)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 import neurorules
-from neurorules.connections import _sparse
-from neurorules.connections._sparse import correlated, listing_once, times_weights
+from neurorules.connections import _products
+from neurorules.connections._products import correlated, listing_once, times_weights
 from neurorules.native import events
 from neurorules.native.scans import build
 from neurorules.torch_path.training import one_step
@@ -31,7 +31,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return listed(values, limit)
 
     monkeypatch.setattr(events, "listed", looked_at)
-    monkeypatch.setattr(_sparse, "SMALL", 1)
+    monkeypatch.setattr(_products, "SMALL", 1)
     return found
 
 
@@ -72,8 +72,8 @@ def test_a_step_lists_its_input_once_and_learns_the_same_bits(
     looks: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once, count = learned("by_layer"), len(looks)
-    assert _sparse._listed.get() is None
-    monkeypatch.setattr(_sparse, "SMALL", 1 << 62)
+    assert _products._listed.get() is None
+    monkeypatch.setattr(_products, "SMALL", 1 << 62)
     looks.clear()
     again = learned("by_layer")
     assert (count, len(looks)) == (2, 4)

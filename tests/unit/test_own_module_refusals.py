@@ -128,7 +128,7 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
     "to which it is added": (lambda net, x: net.b(net.one(net.a(x) + net.c(x))), {"c": nn.Linear(6, 4)}),
     "norm (BatchNorm1d) acts on spikes": (lambda net, x: net.b(net.norm(net.one(net.a(x)))),
                                           {"norm": nn.BatchNorm1d(5)}),
-    "norm (BatchNorm1d) has a weight that is not 1": (
+    "norm (BatchNorm1d) has a weight that is not positive": (
         lambda net, x: net.b(net.one(net.norm(net.a(x)))), {"norm": nn.BatchNorm1d(5)}
     ),
     "norm (BatchNorm1d) has track_running_stats=False": (
@@ -151,8 +151,8 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
 def test_what_a_forward_does_that_no_network_here_does_is_named(message: str) -> None:
     how, parts = CASES[message]
     net = Net(how, **parts)
-    if "weight that is not 1" in message:
-        nn.init.constant_(net.norm.weight, 2.0)  # type: ignore[union-attr, arg-type]
+    if "weight that is not positive" in message:
+        nn.init.constant_(net.norm.weight, -2.0)  # type: ignore[union-attr, arg-type]
     if "scale" in parts:
         net.scale = nn.Parameter(torch.ones(5))  # type: ignore[assignment]
     net.plain_list = [nn.Linear(6, 5), leaky(), nn.Linear(5, 3)]  # type: ignore[assignment]

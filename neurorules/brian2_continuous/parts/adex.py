@@ -86,7 +86,7 @@ def adex(
         reset=(f"v = {top!r}", "fired = 1", f"a += {tau / tau_trace_ms!r}"),
         on_pre=(f"I_in_post += w*{tau / tau_syn_ms!r}",),
         refractory_ms=SPIKE_MS,
-        before_reset=f"(v + (1 - fired)*int(v > {detection!r})*({top!r} - v))",
+        text_membrane=f"(v + (1 - fired)*int(v > {detection!r})*({top!r} - v))",
         acts=(Act(_shape(b_pA / holds, PULSE_PA / holds), "start", 0, "step"),),
         method="euler",
         scale=scale,

@@ -39,7 +39,7 @@ class ContinuousNeuron:
             every step.
         refractory_ms: time after a spike in which a unit cannot spike, in ms, >= 0.
         acts: further statements of a unit, which run in slots.
-        before_reset: the membrane as texts of single steps read it, as an expression.
+        text_membrane: the membrane that texts of single steps read, as an expression.
         method: how the equations are integrated, as `Circuit.method`.
         scale: the scale of the variables in volt, ampere and coulomb that stand beside those of the equations.
     """
@@ -57,7 +57,7 @@ class ContinuousNeuron:
     on_pre: tuple[str, ...] = ()
     refractory_ms: float = 0.0
     acts: tuple[Act, ...] = ()
-    before_reset: str = "v"
+    text_membrane: str = "v"
     method: str = EXACT
     scale: Scale = SCALE
 

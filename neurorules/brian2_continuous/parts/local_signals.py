@@ -83,7 +83,7 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
         ("record", READ_OUT, "millisecond"), f"lr_readout*{share!r}*{GATE}",
     )  # fmt: skip
     brought = _broadcast(net, rule, moment, random)
-    texts = lower_steps(rule, f"lr_hidden*{GATE}", neuron.psi, neuron.before_reset)
+    texts = lower_steps(rule, f"lr_hidden*{GATE}", neuron.psi, neuron.text_membrane)
     taught: tuple[str, ...] = () if rule.signal is None else ("m : 1",)
     addition = Teaching(equations=taught, phases={}, start=dict.fromkeys(texts.keeps, 0.0), keeps=texts.keeps)
     teaching = (addition,) * len(net.hidden)

@@ -236,7 +236,7 @@ def _spiking(
         reset=tuple(reset),
         on_pre=(f"I_in_post += w*{tau / times.synapse!r}",),
         refractory_ms=times.refractory,
-        before_reset=membrane,
+        text_membrane=membrane,
         method=times.method,
         scale=scale,
     )

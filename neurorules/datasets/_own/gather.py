@@ -149,12 +149,12 @@ def class_names_of(part: Any, keys: Keys = None) -> tuple[str, ...]:
     Returns:
         The names, in the order of the classes.
     """
-    labels = LABELS if keys is None else (keys[1].lower(),)
+    words = LABELS if keys is None else (keys[1].lower(),)
     for layer in _layers(part):
         if isinstance(layer, HasClasses) and isinstance(layer.classes, list | tuple | np.ndarray):
             return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in layer.classes)
         if isinstance(layer, HasFeatures) and isinstance(layer.features, Mapping):
-            fields = [one for name, one in layer.features.items() if str(name).lower() in labels]
+            fields = [one for name, one in layer.features.items() if str(name).lower() in words]
             names = getattr(fields[0], "names", None) if len(fields) == 1 else None
             return tuple(map(str, names)) if isinstance(names, list | tuple) else ()
     return ()

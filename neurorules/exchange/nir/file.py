@@ -125,6 +125,11 @@ def _graph(nir: Any, content: Mapping[str, Any], where: str) -> Any:
 def check_edge(edge: tuple[Any, ...], nodes: Mapping[str, Any], where: str) -> None:
     """Refuse an edge that does not join two nodes.
 
+    Args:
+        edge: the names of its ends.
+        nodes: the nodes of the graph, by name.
+        where: the name of the graph in messages.
+
     Raises:
         UserError: one of its ends is no node of the graph.
     """

@@ -158,6 +158,9 @@ def unit_of(metadata: Mapping[str, Any], where: str) -> str | None:
         metadata: metadata of a graph or a node.
         where: names it in messages.
 
+    Returns:
+        The unit, such as "ms" or "steps", or None.
+
     Raises:
         UserError: a unit that is not known here.
     """

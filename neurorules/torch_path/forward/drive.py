@@ -1,19 +1,84 @@
-"""The drive of a layer's neurons: the normalised synaptic current, a bias, and an injected current."""
+"""The drive of a layer's neurons: transmitted spikes, synaptic current, normalisation, bias, and injected current.
+
+Normalisation is an affine map of the synaptic current. Where a compiled scan runs the neurons, the scan applies the
+map; the normalised current is computed only if something reads it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
+import torch
 from torch import Tensor
 
 from neurorules.contracts.connection import Shape
-from neurorules.contracts.normalisation import CurrentStatistics, first_current_statistics
+from neurorules.contracts.efficacy import VARIABLES
+from neurorules.contracts.normalisation import CurrentStatistics, first_current_statistics, over_rows
 from neurorules.contracts.series import Series
 from neurorules.native import scans
 from neurorules.network.layer import Input, Layer, as_row
 from neurorules.network.network import Parameters
-from neurorules.torch_path.forward.current import Current
+
+
+@dataclass(frozen=True)
+class Current:
+    """The current I = synaptic - shift of a layer, and the normalised current I^ = (I - mean) * gain.
+
+    Args:
+        synaptic: the current that the weights bring, (T, B, *shape) or constant (B, *shape), in units of the threshold.
+        shift: the part of it that the running means of the inputs cause, (1, *shape); None for 0.
+        mean, gain: the mean and the gain of the normalisation, (N,) or (C, 1, 1); None without normalisation.
+    """
+
+    synaptic: Series
+    shift: Tensor | None = None
+    mean: Tensor | None = None
+    gain: Tensor | None = None
+
+    @cached_property
+    def shifted(self) -> Series:
+        """The current I without the part that the running means of its inputs cause."""
+        if self.shift is None:
+            return self.synaptic
+        return self.synaptic.like(self.synaptic.values - self.shift)
+
+    @cached_property
+    def normalised(self) -> Series:
+        """The normalised current I^; the current I itself without normalisation."""
+        if self.mean is None or self.gain is None:
+            return self.shifted
+        return self.synaptic.like((self.shifted.values - self.mean) * self.gain)
+
+    def affine(self, shape: Shape, bias: Tensor | None = None) -> scans.Affine:
+        """The affine map from the synaptic current to the drive of the neurons, as scans over flat neurons take it.
+
+        Args:
+            shape: the shape of the population.
+            bias: the current added after the normalisation, (N,) or (C, 1, 1); None for none.
+
+        Returns:
+            Shift, mean, gain and bias, (N,) each.
+        """
+        return scans.Affine(*(flat(part, shape) for part in (self.shift, self.mean, self.gain, bias)))
+
+    def moments(self, steps: int, scan: scans.Scan | None = None) -> tuple[Tensor, Tensor] | None:
+        """Means over rows of the current I and of its square, times steps.
+
+        Args:
+            steps: T.
+            scan: the scan of the same window, which may have summed both over time; None if no scan ran.
+
+        Returns:
+            Mean and mean square, (N,) or (C, 1, 1) each, times T; None without normalisation.
+        """
+        if self.gain is None:
+            return None
+        shape = self.synaptic.shape
+        if scan is not None and scan.current_sum is not None and scan.square_sum is not None:
+            return over_rows(scan.current_sum.reshape(-1, *shape)), over_rows(scan.square_sum.reshape(-1, *shape))
+        rows = self.shifted.rows()
+        return over_rows(rows) * steps, over_rows(rows.square()) * steps
 
 
 @dataclass(frozen=True)
@@ -121,3 +186,42 @@ def joined(a: Series | None, b: Series) -> Series:
         The sum, constant where both are.
     """
     return b if a is None else Series(a.values + b.values, a.constant and b.constant)
+
+
+def transmitted(entry: Input, arriving: Series, steps: int, traces: dict[str, Tensor]) -> Series:
+    """The spikes that a connection transmits, each scaled by the efficacy of its synapse.
+
+    Args:
+        entry: the connection.
+        arriving: presynaptic activity, (T, B, *pre) or constant (B, *pre).
+        steps: T.
+        traces: state of the connection between windows, 2 x B x *pre numbers by name, updated in place; at rest where
+            the names are missing.
+
+    Returns:
+        The transmitted activity, (T, B, *pre); `arriving` itself if the connection has no efficacy.
+    """
+    efficacy = entry.connection.efficacy
+    if efficacy is None:
+        return arriving
+    values = arriving.over_time(steps)
+    names = [f"efficacy.{entry.name}.{name}" for name in VARIABLES]
+    use, depleted = (traces.get(name, torch.zeros_like(values[0])) for name in names)
+    sent = torch.empty_like(values, memory_format=torch.contiguous_format)
+    for t in range(steps):
+        sent[t], use, depleted = efficacy.step(use, depleted, values[t])
+    traces |= zip(names, (use, depleted), strict=True)
+    return Series(sent, False)
+
+
+def flat(value: Tensor | None, shape: Shape) -> Tensor | None:
+    """Spread numbers of a population over its neurons.
+
+    Args:
+        value: one number per neuron, (*shape), or one per map, (C, 1, 1); None is passed on.
+        shape: the shape of the population.
+
+    Returns:
+        One number per flat neuron, (N,); None for None.
+    """
+    return None if value is None else value.expand(1, *shape).reshape(-1)

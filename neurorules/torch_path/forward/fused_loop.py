@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.connections._multiply import is_recorded
+from neurorules.connections._products import is_recorded
 from neurorules.connections.recurrent import Recurrent
 from neurorules.contracts.neuron import Gates, MembraneState, Neuron
 from neurorules.native import scans

@@ -22,9 +22,7 @@ from neurorules.native import scans
 from neurorules.network.layer import Layer, Masks, arrive
 from neurorules.network.network import Parameters
 from neurorules.network.post_forms import psi_of, slopes
-from neurorules.torch_path.forward.current import Current
-from neurorules.torch_path.forward.drive import Drive, feed_forward_current, joined, normalised
-from neurorules.torch_path.forward.efficacy import transmitted
+from neurorules.torch_path.forward.drive import Current, Drive, feed_forward_current, joined, normalised, transmitted
 from neurorules.torch_path.forward.fused_loop import run_fused
 from neurorules.torch_path.forward.offset import offset_current, with_offset
 from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps, spikes_before

@@ -20,8 +20,7 @@ from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.recording.plan import INPUT, RecordPlan
 from neurorules.torch_path.update.eligibility_by_synapse import has_matrix, over_window
 from neurorules.torch_path.update.eligibility_forwards import eligibility_over_time
-from neurorules.torch_path.update.lasting_traces import begin_traces
-from neurorules.torch_path.update.local_view import LocalView
+from neurorules.torch_path.update.local_view import LocalView, begin_traces
 from neurorules.torch_path.update.neuron_traces import Neurons
 from neurorules.torch_path.update.post_factors import postsynaptic
 

@@ -23,11 +23,11 @@ from neurorules.language.errors import UserError
 from neurorules.language.settings import Scores
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer, input_name
 from neurorules.network.network import Network
-from neurorules.normalisations.batch import Batch
 from neurorules.torch_path.snntorch.blocks import blocks_of
 from neurorules.torch_path.snntorch.module_checks import RECURRENT, unwrapped
 from neurorules.torch_path.snntorch.modules import shape_after, to_connection, to_transforms
 from neurorules.torch_path.snntorch.neuron_options import learns, number
+from neurorules.torch_path.snntorch.norms import to_normalisation
 from neurorules.torch_path.snntorch.numbers import read_numbers
 from neurorules.torch_path.snntorch.populations import to_neuron, to_reader
 from neurorules.torch_path.snntorch.values import Arrival, Block, Placed
@@ -154,7 +154,7 @@ def _layer(block: Block, index: int, before: list[Layer], input_shape: Shape, sc
         inputs.append(Input("rec", index, (), _loop(module, at, shape), shape, shape))
     if last and block.norm is not None:
         raise UserError(f"{block.norm.at} normalises the read-out's current, which nothing here does. Remove it")
-    normalisation = None if block.norm is None else Batch(float(block.norm.module.eps))  # type: ignore[arg-type]
+    normalisation = None if block.norm is None else to_normalisation(*block.norm, shape)
     return Layer(name, tuple(inputs), shape, neuron, normalisation, "readout" if last else "hidden")
 
 

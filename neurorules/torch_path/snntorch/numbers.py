@@ -255,11 +255,6 @@ def _read_statistics(block: Block, bias: Tensor, shape: tuple[int, ...]) -> Curr
     assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
     if module.running_mean is None or module.running_var is None or module.num_batches_tracked is None:
         raise UserError(f"{at} has track_running_stats=False, and averages are kept here. Leave it at True")
-    if module.weight is not None and not bool((module.weight == 1).all()):
-        raise UserError(
-            f"{at} has a weight that is not 1, and no rule here learns one. Fold it into the layer before it with "
-            f"torch.nn.utils.fusion.fuse_linear_bn_eval or fuse_conv_bn_eval"
-        )
     mean = (module.running_mean.detach() - bias).reshape(shape)
     variance = module.running_var.detach().reshape(shape)
     samples = (module.num_batches_tracked * REFERENCE).to(mean.dtype)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from neurorules.connections._sparse import listing_once
+from neurorules.connections._products import listing_once
 from neurorules.contracts.running_mean import share_of
 from neurorules.language.config import window_of
 from neurorules.language.ranges import NonNegative, check_range

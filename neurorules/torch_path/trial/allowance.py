@@ -67,7 +67,7 @@ def observe(model: Model, state: SignalState, sample: Series, labels: Tensor) ->
     """
     if model.signal is None:
         return {}
-    return model.signal.observe(dict(state), sample, _where_declared(model.signal, "target", labels))
+    return model.signal.observe(dict(state), sample, _where_declared(model.signal.needs, "target", labels))
 
 
 def drive(
@@ -91,9 +91,10 @@ def drive(
         LookupError: the signal drives no such phase, or the rule has no signal.
     """
     signal = model.teaching_signal
+    needs = signal.needs
     return signal.drive(
         phase, dict(learned.signal), own_parameters(model, learned.parameters), model.shape, sample,
-        _where_declared(signal, "output_error", output_error), _where_declared(signal, "target", labels),
+        _where_declared(needs, "output_error", output_error), _where_declared(needs, "target", labels),
     )  # fmt: skip
 
 
@@ -156,17 +157,17 @@ class Purchase:
     @property
     def goods(self) -> dict[str, Any]:
         """The fields of a `View` that the `needs` provide."""
-        signal = self.model.teaching_signal
+        needs = self.model.teaching_signal.needs
         above = _weights_above(self.model.network.layers, self.index, self.parameters)
-        transport = "weight_transport" in signal.needs
+        transport = "weight_transport" in needs
         refusal = f"is no weight that reads layer '{self.model.network.layers[self.index].name}'"
         return {
-            "labels": _where_declared(signal, "target", self.labels),
-            "output_error": _where_declared(signal, "output_error", self.output_error),
-            "above": self._above(above if transport else None) if "above" in signal.needs else None,
+            "labels": _where_declared(needs, "target", self.labels),
+            "output_error": _where_declared(needs, "output_error", self.output_error),
+            "above": self._above(above if transport else None) if "above" in needs else None,
             "weights": Copies(above, refusal) if transport else None,
-            "signs": Copies(_signs(above), refusal) if "weight_sign" in signal.needs else None,
-            "answer": self.answered if "noise_phase" in signal.needs else None,
+            "signs": Copies(_signs(above), refusal) if "weight_sign" in needs else None,
+            "answer": self.answered if "noise_phase" in needs else None,
         }
 
     def _above(self, weights: Mapping[str, Tensor] | None) -> Above | None:
@@ -291,8 +292,8 @@ def _weights_above(layers: tuple[Layer, ...], index: int, parameters: Parameters
     return {name: parameters[name] for name in names}
 
 
-def _where_declared(signal: Signal, need: str, value: Tensor | None) -> Tensor | None:
-    return value.clone() if value is not None and need in signal.needs else None
+def _where_declared(needs: frozenset[str], need: str, value: Tensor | None) -> Tensor | None:
+    return value.clone() if value is not None and need in needs else None
 
 
 def _name(signal: Signal) -> str:

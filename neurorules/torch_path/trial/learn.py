@@ -27,8 +27,7 @@ from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.trial.share import Share
 from neurorules.torch_path.trial.third_factors import ThirdFactors
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
-from neurorules.torch_path.update.lasting_traces import begin_traces, keep_traces
-from neurorules.torch_path.update.local_view import ChangeSums, LocalView, own_statistics
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView, begin_traces, keep_traces, own_statistics
 from neurorules.torch_path.update.output import Output
 from neurorules.torch_path.update.plasticity import learn_layer
 
@@ -166,11 +165,11 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, factors: Third
     carries = [Carry() for _ in trial.model.network.layers]
     whole = trial.window >= trial.steps
     runs = [(0, record.activity)] if whole else trial.windows(phase, record.drive, training=True)
-    layers, instant = trial.model.network.layers, trial.model.signal is not None and trial.model.signal.instant
+    layers = trial.model.network.layers
     for start, activities in runs:
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
-            above = carrier(layers, index, activities[index], trial.masks, handed, instant)
+            above = carrier(layers, index, activities[index], trial.masks, handed, trial.instant)
             # A phase that applies its changes comes before the signal has seen all phases, so only the read-out learns
             # in it.
             asks = trial.model.asks_hidden(phase.name) and not phase.applies
@@ -212,7 +211,7 @@ def learn_one(
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
-        chip=trial.model.chip, first=start, instant=signal is not None and signal.instant,
+        chip=trial.model.chip, first=start, instant=trial.instant,
         hands_down=index > 0 and signal is not None and "above" in signal.needs,
     )  # fmt: skip
     if start == 0:

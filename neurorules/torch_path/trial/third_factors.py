@@ -102,8 +102,7 @@ class ThirdFactors:
 
     def _asks_anew(self, index: int) -> bool:
         """Whether the signal computes a layer's m in each window, since m of a step depends on that step alone."""
-        signal = self.trial.model.signal
-        return signal is not None and signal.instant and self.trial.model.network.layers[index].role == "hidden"
+        return self.trial.instant and self.trial.model.network.layers[index].role == "hidden"
 
     def sent(self, index: int) -> Series | None:
         """The error that the signal's own reverse circuit sends from a layer to those below; None without such a

@@ -16,7 +16,7 @@ from neurorules.language.rules import Phase
 from neurorules.network.layer import NETWORK_INPUT, Layer, Masks, dropout_mask_of
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
-from neurorules.torch_path.forward.current import Current
+from neurorules.torch_path.forward.drive import Current
 from neurorules.torch_path.forward.run_layer import Activity, Carry, run_layer
 from neurorules.torch_path.forward.tangent import Reference, psi_total, run_tangent
 from neurorules.torch_path.trial import allowance
@@ -61,6 +61,11 @@ class Trial:
         if self.model.signal is None or not any(phase.linear for phase in self.model.rule.phases):
             return 0
         return len(self.model.network.hidden) - (not self.model.signal.reads_response)
+
+    @cached_property
+    def instant(self) -> bool:
+        """Whether the third factor of a step depends on that step alone (`Signal.instant`)."""
+        return self.model.signal is not None and self.model.signal.instant
 
     def phase_drive(self, phase: Phase, output_error: Tensor | None) -> PhaseDrive:
         """Build the drive of a phase: the samples, or the drive that the signal computes from them.

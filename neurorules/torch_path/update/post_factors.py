@@ -21,7 +21,7 @@ from neurorules.language.rules import Statistics
 from neurorules.native import scans
 from neurorules.network.post_forms import backwards
 from neurorules.network.products import Group, value_of
-from neurorules.torch_path.forward.current import flat
+from neurorules.torch_path.forward.drive import flat
 from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.neuron_traces import Neurons
