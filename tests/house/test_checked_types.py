@@ -23,6 +23,7 @@ def test_a_wrong_type_is_refused() -> None:
         drift_exponents("no tensor")  # type: ignore[arg-type]
 
 
+@pytest.mark.filterwarnings("ignore:The use of `x.T`:UserWarning")  # of torch, which says so once in a process
 def test_a_test_that_has_made_its_checks_goes_on_without_them() -> None:
     for _ in range(checked_types.CHECKS):
         times_transposed(torch.ones(1, 2), torch.ones(3, 2))
