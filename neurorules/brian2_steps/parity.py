@@ -10,7 +10,7 @@ from neurorules.brian2_steps.case import Arrays
 from neurorules.language.errors import UserError
 
 ROUNDING = 1e-12
-"""The largest difference of two graded outputs that rounding explains, as the paths add currents in different orders."""
+"""The largest difference of two graded outputs that rounding explains: the paths add currents in other orders."""
 
 
 @dataclass(frozen=True)
