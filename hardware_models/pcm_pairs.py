@@ -12,8 +12,8 @@ from hardware_models.pcm_pulses import pulsed
 
 SIDES = ("plus", "minus")
 FULL, USED = 0.75, 0.25
-"""A pair is written anew when one cell is above FULL of the largest conductance and the other above USED of it. Source:
-`OneSidedUnitCell` of aihwkit 1.1.0, of which the preset for pairs of phase-change cells is made."""
+"""The shares of the largest conductance above which the larger and the smaller cell of a pair make it be written anew,
+by default. Source: `OneSidedUnitCell` of aihwkit 1.1.0, of which the preset for pairs of phase-change cells is made."""
 MOST_PULSES = 50
 """Most pulses of a cell at one change: the mean of so many leads from no conductance to near the largest one."""
 
@@ -122,8 +122,9 @@ def programmed(target: Tensor, clock: Tensor, generator: torch.Generator, noise:
 
 
 def pulsed_pairs(
-    pair: Pair, counts: Tensor, clock: Tensor, generator: torch.Generator, noise: float, drift: float
-) -> Pair:
+    pair: Pair, counts: Tensor, clock: Tensor, generator: torch.Generator, noise: float, drift: float,
+    full: float = FULL, used: float = USED,
+) -> Pair:  # fmt: skip
     """Pairs after pulses: plus gets those of a rise, minus those of a fall. Pairs that are
     nearly used up are written anew.
 
@@ -133,6 +134,8 @@ def pulsed_pairs(
         clock: seconds of the chip's clock.
         generator: generator of the noise, on the CPU.
         noise, drift: factors of the noise of writing and of the exponents of drift.
+        full, used: shares of the largest conductance, in [0, 1]. A pair is written anew at a pulse if its larger cell
+            is above `full` and its smaller one above `used`.
 
     Returns:
         The pairs afterwards. Where both cells are high, pulses hardly move the difference any more: such a pair is
@@ -144,8 +147,8 @@ def pulsed_pairs(
         cells.append(Cells(written, torch.where(share > 0, clock.to(old.born.device), old.born)))
     after = Pair(*cells)
     high, low = (bound(cells[0].written.g, cells[1].written.g) for bound in (torch.maximum, torch.minimum))
-    full = (counts != 0) & (high > FULL * LARGEST_uS) & (low > USED * LARGEST_uS)
-    return programmed(after.difference, clock, generator, noise, drift).chosen(full, after)
+    anew = (counts != 0) & (high > full * LARGEST_uS) & (low > used * LARGEST_uS)
+    return programmed(after.difference, clock, generator, noise, drift).chosen(anew, after)
 
 
 def read_pairs(pair: Pair, clock: Tensor, later_s: float, generator: torch.Generator, noise: float) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from hardware_models.account import Accountant
 from hardware_models.chip import generator_in, generator_of, room_of
 from hardware_models.pcm import LARGEST_uS
-from hardware_models.pcm_pairs import Pair, pair_in, programmed, pulsed_pairs, read_pairs
+from hardware_models.pcm_pairs import FULL, USED, Pair, pair_in, programmed, pulsed_pairs, read_pairs
 from hardware_models.rounding import stochastic
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, ranged
@@ -45,6 +45,8 @@ class PhaseChangeMemory(Accountant):
         due: the smallest change that writes a pair, over the range, in [0, 1]; above 0 for pulses, of which it is
             the nominal size. Estimated: 0.04 is 1 uS of 25, about what the noise of programming is, and what a pulse
             adds on average on its way through half the range.
+        full, used: with pulses, a pair is programmed to its difference at a pulse that finds its larger cell above
+            `full` of the range and its smaller one above `used`, both in [0, 1].
         headroom: the largest weight, in units of the largest one that is programmed first, > 0.
         chip: seed of all draws; None takes the seed of the run.
 
@@ -60,6 +62,8 @@ class PhaseChangeMemory(Accountant):
     step_s: NonNegative = 0.001
     accumulate: bool = True
     due: Fraction = 0.04
+    full: Fraction = FULL
+    used: Fraction = USED
     headroom: Positive = 2.0
     chip: Whole | None = None
     ideal: ClassVar[str] = "writes=target:programming=0:drift=0:reading=0:accumulate=false:headroom=8"
@@ -140,7 +144,9 @@ class PhaseChangeMemory(Accountant):
         if self.writes == "pulses":
             counts = self._pulses(owed * scale, dw, generator)
             now = counts != 0
-            pair = pulsed_pairs(old, counts, state["clock"], generator, self.programming, self.drift)
+            pair = pulsed_pairs(
+                old, counts, state["clock"], generator, self.programming, self.drift, self.full, self.used
+            )
             owed = owed - counts * self._size / scale
         else:
             target = ((w.double() + owed) * scale).clamp(-LARGEST_uS, LARGEST_uS)

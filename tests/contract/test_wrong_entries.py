@@ -130,6 +130,8 @@ FAULTS: dict[str, dict[str, str]] = {
         "what_it_declares_is_what_perturbation_shows": "needs",
         "m_is_available_when_its_signal_says": "needs",
         "it_learns_real_digits_better_than_its_frozen_control": "no_rate",
+        "it_learns_step_by_step_in_brian2_as_in_torch": "batch_norm",
+        "it_learns_in_continuous_time": "still",
     },
 }  # fmt: skip
 MORE = {

@@ -76,7 +76,8 @@ def assert_schedules_agree(model: Model, constant: bool) -> None:
         other = two_trials(model, constant, window)
         assert whole.keys() == other.keys()
         for name, value in whole.items():
-            assert (value - other[name]).abs().max() <= TOLERANCE, (window, name)
+            largest = max(1.0, float(value.abs().max()))  # some rules let weights grow without bound
+            assert (value - other[name]).abs().max() <= TOLERANCE * largest, (window, name)
 
 
 def network(kind: str, neuron: str = "lif", norm: str = "streaming") -> Network:

@@ -43,7 +43,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("leave", [0, 300_000, 900_000])
+@pytest.mark.parametrize("leave", [0, 300_000])
 def test_a_model_that_cannot_be_compiled_for_want_of_room_is_told_so(
     leave: int, scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -198,14 +198,15 @@ def test_learning_by_pulses_moves_one_cell_of_a_pair_and_starts_its_drift_anew()
     assert float(aged.abs().mean()) < 0.8 * float(kept.abs().mean())
 
 
-def test_a_pair_that_is_used_up_is_written_anew_with_its_difference() -> None:
-    device, stored, state = chip(40, writes="pulses", due=0.04, programming=0.0)
+@pytest.mark.parametrize(("full", "used"), [(0.75, 0.25), (0.3, 0.05)])
+def test_a_pair_that_is_used_up_is_written_anew_with_its_difference(full: float, used: float) -> None:
+    device, stored, state = chip(40, writes="pulses", due=0.04, programming=0.0, full=full, used=used)
     for _ in range(12):
         for sign in (1.0, -1.0):
             stored, state = device.on_update(state, NAME, stored, torch.full_like(stored, sign * 0.4))
     low = torch.minimum(state[f"{NAME}/plus/g"], state[f"{NAME}/minus/g"])
     high = torch.maximum(state[f"{NAME}/plus/g"], state[f"{NAME}/minus/g"])
-    assert not bool(((low > 0.25 * 25) & (high > 0.75 * 25)).any())
+    assert not bool(((low > used * 25) & (high > full * 25)).any())
     difference = (state[f"{NAME}/plus/g"] - state[f"{NAME}/minus/g"]) / 25
     torch.testing.assert_close(stored, difference.float())
 

@@ -9,6 +9,7 @@ FAULTY_TEXTS = {
     "unknown_word": "-m_post * psi(v_post) * S_next",
     "drift": f"{TEXT} - m_post * psi(v_post)",
     "square": "-m_post * m_post * psi(v_post) * S_pre",
+    "still": "S_post * S_pre - S_post * S_pre",
 }
 FAULTY_SIGNALS = ("needs", "memory", "numbers", "batch")
 
@@ -19,10 +20,10 @@ def wrong_rule(fault: str = "none") -> Rule:
         name="another_name" if fault == "name" else "wrong_rule",
         plasticity=(
             Plasticity("w", FAULTY_TEXTS.get(fault, TEXT)),
-            Plasticity("b", "-m_post * psi(v_post)"),
+            *(() if fault == "still" else (Plasticity("b", "-m_post * psi(v_post)"),)),
             *DELTA_RULE,
         ),
-        signal=f"wrong_signal:fault={fault if fault in FAULTY_SIGNALS else 'none'}",
+        signal=None if fault == "still" else f"wrong_signal:fault={fault if fault in FAULTY_SIGNALS else 'none'}",
         defaults=Defaults(
             norm="batch" if fault == "batch_norm" else "streaming", lr=0.0 if fault == "no_rate" else 3e-3
         ),
