@@ -66,7 +66,18 @@ def test_the_compiled_loop_spikes_and_learns_as_plain_torch_does(in_plain_torch:
     state = begun()
     assert same(in_torch(native, state), spikes)
     assert sum(int(one.sum()) for one in spikes) > 15 and all(one.any() for one in spikes)
-    for name in ("w", "v", "theta", "g_e", "g_i", "last_arrival", "last", "inhibitory_v", "inhibitory_g", "inhibitory_last"):
+    for name in (
+        "w",
+        "v",
+        "theta",
+        "g_e",
+        "g_i",
+        "last_arrival",
+        "last",
+        "inhibitory_v",
+        "inhibitory_g",
+        "inhibitory_last",
+    ):
         torch.testing.assert_close(getattr(state, name), getattr(expected, name), rtol=0, atol=1e-12)
     assert (state.w - begun().w).abs().max() > 1e-3
 
