@@ -151,7 +151,9 @@ def pulsed_pairs(
     return programmed(after.difference, clock, generator, noise, drift).chosen(anew, after)
 
 
-def read_pairs(pair: Pair, clock: Tensor, later_s: float, generator: torch.Generator, noise: float) -> Tensor:
+def read_pairs(
+    pair: Pair, clock: Tensor, later_s: float, generator: torch.Generator, noise: float, compensated: bool = False
+) -> Tensor:
     """Read pairs, each cell behind its drift since it was written.
 
     Args:
@@ -160,6 +162,8 @@ def read_pairs(pair: Pair, clock: Tensor, later_s: float, generator: torch.Gener
         later_s: seconds that pass beside the clock.
         generator: generator of the noise, on the CPU.
         noise: factor of the noise of reading.
+        compensated: whether readings are scaled by what all cells together have lost, which a chip measures as one
+            current. Source: the global drift compensation of Joshi et al. 2020.
 
     Returns:
         Differences in uS.
@@ -167,4 +171,7 @@ def read_pairs(pair: Pair, clock: Tensor, later_s: float, generator: torch.Gener
     plus, minus = (
         read(cells.written, clock.to(cells.born.device) - cells.born + later_s, generator, noise) for cells in pair
     )
-    return plus - minus
+    if not compensated:
+        return plus - minus
+    written, left = (sum(float(g.sum()) for g in one) for one in ([c.written.g for c in pair], (plus, minus)))
+    return (plus - minus) * (written / max(left, 1e-9))

@@ -47,6 +47,7 @@ class PhaseChangeMemory(Accountant):
             adds on average on its way through half the range.
         full, used: with pulses, a pair is programmed to its difference at a pulse that finds its larger cell above
             `full` of the range and its smaller one above `used`, both in [0, 1].
+        compensated: whether readings are scaled by what all cells of a connection together have lost to drift.
         headroom: the largest weight, in units of the largest one that is programmed first, > 0.
         chip: seed of all draws; None takes the seed of the run.
 
@@ -64,6 +65,7 @@ class PhaseChangeMemory(Accountant):
     due: Fraction = 0.04
     full: Fraction = FULL
     used: Fraction = USED
+    compensated: bool = False
     headroom: Positive = 2.0
     chip: Whole | None = None
     ideal: ClassVar[str] = "writes=target:programming=0:drift=0:reading=0:accumulate=false:headroom=8"
@@ -123,7 +125,8 @@ class PhaseChangeMemory(Accountant):
         """
         pair, scale = pair_in(state, name), state[f"{name}/scale"]
         generator = torch.Generator().manual_seed(int(state[f"{name}/reading"]))
-        change = read_pairs(pair, state["clock"], self.age_s, generator, self.reading) - pair.difference
+        reading = read_pairs(pair, state["clock"], self.age_s, generator, self.reading, self.compensated)
+        change = reading - pair.difference
         # What another device of a chain has made of the weight stays.
         return (w.double() + change / scale).to(w.dtype)
 

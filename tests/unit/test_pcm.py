@@ -100,6 +100,19 @@ def test_a_day_later_weights_are_smaller_by_the_drift() -> None:
     torch.testing.assert_close(still.on_read(other, NAME, plain), plain)
 
 
+def test_compensated_readings_keep_the_size_that_drift_takes() -> None:
+    plain, made = ({}, {"compensated": True})
+    sizes = []
+    for more in (plain, made):
+        device, stored, state = chip(200, reading=0.0, age_s=86400.0, **more)
+        read = device.on_read(state, NAME, stored)
+        sizes.append(float(read.abs().sum() / stored.abs().sum()))
+        assert float(torch.corrcoef(torch.stack([read.flatten(), stored.flatten()]))[0, 1]) > 0.98
+    assert sizes[0] < 0.75 and sizes[1] == pytest.approx(1.0, abs=0.03)
+    device, stored, state = chip(20, reading=0.0, drift=0.0, compensated=True)
+    torch.testing.assert_close(device.on_read(state, NAME, stored), stored)
+
+
 def test_time_goes_on_by_the_steps_of_trials_and_readings_are_drawn_anew() -> None:
     device, stored, state = chip(40, step_s=2.0)
     first = device.on_read(state, NAME, stored)
