@@ -173,5 +173,5 @@ def read_pairs(
     )
     if not compensated:
         return plus - minus
-    written, left = (sum(float(g.sum()) for g in one) for one in ([c.written.g for c in pair], (plus, minus)))
-    return (plus - minus) * (written / max(left, 1e-9))
+    written = sum(cells.written.g.sum() for cells in pair)
+    return (plus - minus) * (written / (plus.sum() + minus.sum()).clamp(min=1e-9))

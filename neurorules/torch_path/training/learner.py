@@ -79,9 +79,8 @@ class Learner:
         self.model = build_model(network, rule, *settings.of_model)
         self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, drawn(settings, own))
         self.learned.parameters.update(imported.parameters_on(self.device, self.dtype))
-        self.averages = imported.statistics_on(
-            self.device, self.dtype
-        )  # averages of batch normalisation before learning
+        # The averages of batch normalisation before any learning.
+        self.averages = imported.statistics_on(self.device, self.dtype)
         self.learned.current |= self.averages
         self.generator = torch.Generator(self.device).manual_seed(self.seed + 2_000_003)
         self.optimiser = optimiser_of(self.model, self.learned.parameters, settings)
