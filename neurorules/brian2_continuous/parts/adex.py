@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neurorules.brian2_continuous.parts.circuit import Act
-from neurorules.brian2_continuous.parts.continuous_neuron import SPIKING_LR, ContinuousNeuron
+from neurorules.brian2_continuous.parts.continuous_neuron import SPIKING_LR, ContinuousNeuron, fast_sigmoid
 from neurorules.brian2_steps.scale import Scale
 from neurorules.language.ranges import NonNegative, Positive, ranged
 from neurorules.neurons.adex import (
@@ -75,7 +75,7 @@ def adex(
             scale.voltage(),
             scale.current(f"({DRIVE})", tau),
         ),
-        psi=f"1.0/(1.0 + {k!r}*abs({{v}} - 1.0))**2",
+        psi=fast_sigmoid(k),
         period_ms=period_ms,
         dt_ms=dt_ms,
         slowest_ms=max(tau, tau_syn_ms, tau_trace_ms),

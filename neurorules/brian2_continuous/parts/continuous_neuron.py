@@ -17,6 +17,11 @@ MOST_STEPS = 10**6
 """The largest number of steps of a presentation; more of them are taken as a typing error."""
 
 
+def fast_sigmoid(k: float) -> str:
+    """The psi of spiking units, whose threshold is 1: the derivative of a fast sigmoid of steepness k >= 0."""
+    return f"1.0/(1.0 + {k!r}*abs({{v}} - 1.0))**2"
+
+
 @dataclass(frozen=True)
 class ContinuousNeuron:
     """The equations of one kind of unit.

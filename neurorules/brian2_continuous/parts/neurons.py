@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from neurorules.brian2_continuous.parts.adex import adex
-from neurorules.brian2_continuous.parts.continuous_neuron import SPIKING_LR, ContinuousNeuron
+from neurorules.brian2_continuous.parts.continuous_neuron import SPIKING_LR, ContinuousNeuron, fast_sigmoid
 from neurorules.brian2_objects.exact import EXACT, EXPONENTIAL_EULER
 from neurorules.brian2_steps.scale import SCALE, Scale
 from neurorules.language.ranges import NonNegative, Positive, ranged
@@ -225,7 +225,7 @@ def _spiking(
             scale.current(f"({drive})", tau),
             *adapting,
         ),
-        psi=f"1.0/(1.0 + {k!r}*abs({{v}} - 1.0))**2",
+        psi=fast_sigmoid(k),
         period_ms=times.period,
         dt_ms=times.dt,
         slowest_ms=max(constants),
