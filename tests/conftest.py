@@ -17,10 +17,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import checked_types
+import jaxtyping
 import pytest
 import torch
 from hypothesis import settings
-from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).resolve().parent.parent
 UNCHECKED = {"language", "native"}
@@ -28,9 +28,12 @@ UNCHECKED = {"language", "native"}
 
 # Shapes and types of calls are checked while tests run, and only then. A round of mutants leaves the checks out, as
 # preparing them takes longer than most of its tests.
-PARTS = sorted(path.stem for path in (ROOT / "neurorules").iterdir() if path.stem not in UNCHECKED)
+PARTS = sorted(f"neurorules.{path.stem}" for path in (ROOT / "neurorules").iterdir() if path.stem not in UNCHECKED)
 if "NEURORULES_UNCHECKED" not in os.environ:
-    install_import_hook(["hardware_models", *(f"neurorules.{part}" for part in PARTS)], "checked_types.checked")
+    jaxtyping.jaxtyped = checked_types.when_called
+    jaxtyping.install_import_hook(
+        ["hardware_models", *(f"neurorules.{part}" for part in PARTS)], "checked_types.checked"
+    )
 
 torch.set_num_threads(1)
 
@@ -67,11 +70,7 @@ def little_garbage() -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Check shapes and types of the calls of all tests but the oracles, which compare the numbers themselves.
-
-    The checks make a training step seven times as long, and oracles take thousands of steps. The suites of contracts,
-    which run every entry of every registry, and the unit tests keep them for their first calls.
-    """
+    """Check shapes and types of the first calls of all tests but the oracles, which compare the numbers themselves."""
     folder = item.path.relative_to(item.config.rootpath).parts[1]
     checked_types.start_test(unchecked=folder == "oracle" or item.get_closest_marker("slow") is not None)
 

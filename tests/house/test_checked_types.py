@@ -24,14 +24,14 @@ def test_a_wrong_type_is_refused() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The use of `x.T`:UserWarning")  # of torch, which says so once in a process
-def test_a_test_that_has_made_its_checks_goes_on_without_them() -> None:
-    for _ in range(checked_types.CHECKS):
+def test_a_function_that_a_test_has_called_a_few_times_goes_on_without_checks() -> None:
+    for _ in range(checked_types.CALLS):
         times_transposed(torch.ones(1, 2), torch.ones(3, 2))
     times_transposed(torch.ones(2, 3), torch.ones(2, 3, 4))  # The product itself is one that torch can make.
+    test_a_wrong_type_is_refused()  # other functions have their own calls
 
 
-def test_the_next_test_makes_its_own() -> None:
-    assert checked_types.left["checks"] == checked_types.CHECKS
+def test_the_next_test_checks_its_own() -> None:
     test_a_wrong_shape_is_refused()
 
 
