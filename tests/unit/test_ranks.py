@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,8 @@ def test_a_run_that_is_stopped_on_one_rank_stops_on_all_and_goes_on_with_another
         ranks = run.learner.ranks
         if ranks is not None and ranks.count == 2:
             batches[ranks.rank] += 1
-            ranks.asks = ranks.rank == 1 and batches[1] == 5
+            if ranks.rank == 1 and batches[1] == 5:
+                ranks.stop.request()
         learn(run, *batch)
 
     monkeypatch.setattr(training_run.Run, "_learn", stopping)
@@ -252,6 +254,18 @@ def test_a_rank_that_is_busy_is_waited_for_longer_than_ranks_wait_to_meet(monkey
     for thread in threads:
         thread.join(20)
     assert sums == [2.0, 2.0]
+
+
+def test_a_rank_that_is_to_stop_does_not_wait_for_one_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks_of_process, "LOOK", timedelta(seconds=0.05))
+    monkeypatch.setattr(ranks_of_process, "LAST_WAIT", timedelta(seconds=0.1))
+    store = distributed.HashStore()
+    with ThreadPool(2) as both:
+        groups = both.map(lambda rank: distributed.ProcessGroupGloo(store, rank, 2, timedelta(seconds=20)), (0, 1))
+    ranks = Ranks(0, 2, groups[0])
+    threading.Timer(0.2, ranks.stop.request).start()
+    with pytest.raises(RankLost, match="rank 0 of 2 stops: .* does not answer .asked to stop"):
+        ranks.sums([torch.ones(1)])
 
 
 def test_errors_of_values_are_summed_over_ranks() -> None:

@@ -7,10 +7,11 @@ by NCCL.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import OwnRankError, UserError
+from neurorules.runs.interrupt import StopFlag
 from neurorules.runs.launch import Launch, launch
 
 MEETING = timedelta(seconds=40)
@@ -26,6 +28,10 @@ others."""
 PATIENCE = timedelta(minutes=5)
 """How long a rank that has met the others waits for one that sends nothing. One whose process has ended is noticed at
 once, since its connections are closed."""
+LOOK = timedelta(seconds=1)
+"""How long a rank waits inside gloo, where no signal reaches Python, before it looks whether it is to stop."""
+LAST_WAIT = timedelta(seconds=5)
+"""How long a rank that is to stop still waits for the others, which stop after the same batch if they can."""
 
 
 class RankLost(OwnRankError):
@@ -44,7 +50,7 @@ class Ranks:
         rank: number of this one, 0 .. count - 1.
         count: the number of ranks, >= 2.
         group: torch's process group, through which they communicate.
-        asks: whether this rank requests that training stops after the next batch.
+        stop: says whether this rank requests that training stops after the next batch.
         stop_requested: whether any rank requested that before the last batch.
         sent_bytes: bytes that this rank has handed to the group for sums.
     """
@@ -52,7 +58,7 @@ class Ranks:
     rank: int
     count: int
     group: Any
-    asks: bool = False
+    stop: StopFlag = field(default_factory=StopFlag)
     stop_requested: bool = False
     sent_bytes: int = 0
 
@@ -127,21 +133,43 @@ class Ranks:
     def _sum(self, tensor: Tensor) -> None:
         options = torch.distributed.AllreduceOptions()
         options.timeout = PATIENCE  # otherwise the group would use the shorter timeout with which it met
-        self._speak(lambda: self.group.allreduce([tensor], options).wait())
+        self._speak(lambda: self.group.allreduce([tensor], options), tensor)
 
     def _spread(self, tensor: Tensor) -> None:
         options = torch.distributed.BroadcastOptions()
         options.rootRank, options.timeout = 0, PATIENCE
-        self._speak(lambda: self.group.broadcast([tensor], options).wait())
+        self._speak(lambda: self.group.broadcast([tensor], options), tensor)
 
-    def _speak(self, call: Callable[[], object]) -> None:
+    def _speak(self, call: Callable[[], Any], tensor: Tensor) -> None:
         try:
-            call()
+            work = call()
+            if tensor.is_cpu:
+                self._wait(work)
+            else:  # waits on the GPU, not here
+                work.wait()
         except RuntimeError as error:
             reason = " ".join(str(error).split("] ", 1)[-1].split(". ", 1)[0].split())
             raise RankLost(
                 f"rank {self.rank} of {self.count} stops: another rank has ended or does not answer ({reason:.100})"
             ) from None
+
+    def _wait(self, work: Any) -> None:
+        """Wait for a message of gloo. A launcher ends ranks by a signal when one of them has died, and kills those that
+        do not answer it.
+        """
+        last: float | None = None
+        while True:
+            try:
+                work.wait(LOOK)
+                return
+            except RuntimeError:
+                if work.is_completed():
+                    work.wait()  # its own error, or none if it has just ended
+                    return
+            if self.stop.requested:
+                last = last or time.monotonic() + LAST_WAIT.total_seconds()
+                if time.monotonic() > last:
+                    raise RuntimeError("asked to stop while it waited") from None
 
 
 _here: ContextVar[Ranks | None] = ContextVar("ranks", default=None)

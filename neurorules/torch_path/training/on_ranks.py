@@ -114,7 +114,7 @@ def of_whole_batch(model: Model, share: Share, before: Learned, trial: TrialResu
     ranks, earlier = share.ranks, tensors_of(before)
     flat = tensors_of(trial.learned)
     moved = [name for name, value in flat.items() if earlier.get(name) is not value and _is_mean(trial.learned, name)]
-    asks = trial.scores.new_tensor([float(ranks.asks)])
+    asks = trial.scores.new_tensor([float(ranks.stop.requested)])
     parts: list[Mapping[str, Tensor]] = [
         trial.gradients, {name: flat[name] for name in moved}, trial.spikes,
         metrics_on_device(trial.scores, labels, {}, scoring_of(model)), {"asks": asks},

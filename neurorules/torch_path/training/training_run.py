@@ -149,14 +149,14 @@ class Run:
     def _learn_epoch(self, stop: StopFlag, bar: Bar) -> None:
         order = epoch_order(self.config.seed, self.at.epoch, len(self.data.train))
         rate, ranks = rate_schedule(self.config.lr_schedule), self.learner.ranks
+        if ranks is not None:
+            ranks.stop = stop
         while self.at.batch < self.batches:
             started = time.perf_counter()
             chosen = order[self.place(self.at.batch)]
             drive, labels = self.data.train.batch(chosen, self.encoding)
             fraction = rate(self.at.epoch + self.at.batch / self.batches, self.config.epochs)
             self.under_way.append(len(labels))
-            if ranks is not None:
-                ranks.asks = stop.requested
             self._learn(drive, labels, fraction)
             self.at.batch += 1
             self.at.seconds += time.perf_counter() - started
