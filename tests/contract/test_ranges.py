@@ -7,6 +7,7 @@ import inspect
 import math
 import pkgutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -72,10 +73,14 @@ NUMBERS = [
     if types_in(kind) & {int, float}
 ]
 SETTINGS = [name for name, kind in hints_of(TrainConfig).items() if types_in(kind) & {int, float}]
-every_number = pytest.mark.parametrize(
-    ("owner", "factory", "name"), NUMBERS, ids=[f"{owner}-{name}" for owner, _, name in NUMBERS]
-)
+OWNERS = list(dict.fromkeys(owner for owner, _, _ in NUMBERS))
+every_owner = pytest.mark.parametrize("owner", OWNERS)
 every_setting = pytest.mark.parametrize("name", SETTINGS)
+
+
+def numbers_of(owner: str) -> list[tuple[Factory, str]]:
+    """The numbers that one entry takes: the factory and the name of each."""
+    return [(factory, name) for one, factory, name in NUMBERS if one == owner]
 
 
 def range_of(factory: Factory, name: str) -> tuple[type, Range]:
@@ -118,30 +123,32 @@ def test_the_suite_sees_all_that_takes_numbers() -> None:
     assert len(SETTINGS) == 12
 
 
-@every_number
-def test_an_option_declares_its_range_and_its_default_lies_in_it(owner: str, factory: Factory, name: str) -> None:
-    kind, range_ = range_of(factory, name)
-    assert kind not in (hints_of(factory)[name], None), "write the range beside the type: Annotated[float, Range(...)]"
-    assert range_.bounds[0] < range_.bounds[1]
-    default = inspect.signature(factory).parameters[name].default
-    words = (None, inspect.Parameter.empty, *words_of(hints_of(factory)[name]))
-    assert default in words or default in range_
+@every_owner
+def test_an_option_declares_its_range_and_its_default_lies_in_it(owner: str) -> None:
+    for factory, name in numbers_of(owner):
+        kind, range_ = range_of(factory, name)
+        assert kind not in (hints_of(factory)[name], None), f"write {name}'s range beside the type: Annotated[...]"
+        assert range_.bounds[0] < range_.bounds[1], name
+        default = inspect.signature(factory).parameters[name].default
+        words = (None, inspect.Parameter.empty, *words_of(hints_of(factory)[name]))
+        assert default in words or default in range_, name
 
 
-@every_number
-def test_an_option_outside_its_range_is_refused_as_text_and_from_python(
-    owner: str, factory: Factory, name: str
-) -> None:
-    needed = {key: value for key, value in NEEDED.items() if key in hints_of(factory)}
-    for value in outside(*range_of(factory, name)):
-        refuses(lambda value=value: convert_options(owner, factory, {name: str(value)}), owner, f"{name} is {value}")
-        refuses(lambda value=value: factory(**{**needed, name: value}), f"{name} is {value}")
+@every_owner
+def test_an_option_outside_its_range_is_refused_as_text_and_from_python(owner: str) -> None:
+    for factory, name in numbers_of(owner):
+        needed = {key: value for key, value in NEEDED.items() if key in hints_of(factory)}
+        for value in outside(*range_of(factory, name)):
+            text, words = {name: str(value)}, f"{name} is {value}"
+            refuses(partial(convert_options, owner, factory, text), owner, words)
+            refuses(partial(factory, **{**needed, name: value}), words)
 
 
-@every_number
-def test_the_bounds_that_belong_to_a_range_are_taken(owner: str, factory: Factory, name: str) -> None:
-    for value in inside(*range_of(factory, name)):
-        assert convert_options(owner, factory, {name: str(value)}) == {name: value}
+@every_owner
+def test_the_bounds_that_belong_to_a_range_are_taken(owner: str) -> None:
+    for factory, name in numbers_of(owner):
+        for value in inside(*range_of(factory, name)):
+            assert convert_options(owner, factory, {name: str(value)}) == {name: value}
 
 
 @every_setting

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from functools import cache
 
 import pytest
@@ -13,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from neurorules import Learner, Series
+from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.network.initial import initialise
 from neurorules.network.model import Learned, Model, build_model
@@ -21,6 +19,7 @@ from neurorules.rules import RULES
 from neurorules.signals._class_tree import class_tree, subset_scores
 from neurorules.signals._low_pass import traces
 from neurorules.signals._similarity import Rows, Similarity
+from neurorules.torch_path.training.trainer import train
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 STEPS, SAMPLES, CLASSES, INPUTS, NEURONS, TAU = 4, 7, 3, 6, 11, 0.3
@@ -186,23 +185,12 @@ def test_options_that_cannot_work_together_are_refused_in_one_line(rule: str) ->
     assert "\n" not in str(raised.value)
 
 
-TRAINING = """
-import json, sys
-from neurorules.language.config import TrainConfig
-from neurorules.rules import RULES
-from neurorules.torch_path.training.trainer import train
-reading = RULES.make("sigprop").defaults.readout_lr  # of the frozen control as well
-config = TrainConfig(rule=sys.argv[1], net="32-32-32", validation=0, epochs=6, batch_size=32, readout_lr=reading)
-print(json.dumps(train(config, quiet=True)["test_accuracy"]))
-"""
-
-
 @cache
 def on_digits(rule: str) -> float:
-    """Test accuracy on real digits, in a process without the checks of every call."""
-    done = subprocess.run([sys.executable, "-c", TRAINING, rule], capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return float(json.loads(done.stdout))
+    """Test accuracy on real digits."""
+    reading = RULES.make("sigprop").defaults.readout_lr  # of the frozen control as well
+    config = TrainConfig(rule=rule, net="32-32-32", validation=0, epochs=6, batch_size=32, readout_lr=reading)
+    return float(train(config, quiet=True)["test_accuracy"])
 
 
 @pytest.mark.slow

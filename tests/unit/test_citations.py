@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
+from contextlib import redirect_stdout
+from functools import cache
 
 import pytest
-from typer.testing import CliRunner
 
-from neurorules.cli import app
+from neurorules.cli import run
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Source
 from neurorules.rules import RULES
@@ -64,10 +66,11 @@ SAID = {
 """By rule, a word of each choice that its specification does not give."""
 
 
+@cache
 def told(rule: str, *options: str) -> str:
-    found = CliRunner().invoke(app, ["cite", rule, *options])
-    assert found.exit_code == 0, found.output
-    return found.output
+    with redirect_stdout(io.StringIO()) as output:
+        assert run(["cite", rule, *options]) == 0
+    return output.getvalue()
 
 
 @pytest.mark.parametrize("rule", SAID)

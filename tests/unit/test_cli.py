@@ -294,41 +294,41 @@ def test_a_new_rule_file_is_listed_trains_and_cites(
     assert "exists" in fails(capsys, "new", "rule", "my_rule", "--folder", str(tmp_path))
 
 
-def start(out: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "neurorules", "train", "--net", "24-24", "--epochs", "12", "--batch-size", "16"]
-    return subprocess.Popen(
-        [*command, "--encode", "poisson", "--out", str(out), *more], text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
-def finish(process: subprocess.Popen[str]) -> int:
-    """Wait for a run and close its pipes."""
-    process.communicate(timeout=240)
-    return process.returncode
+STOPPED = [
+    "train", "--net", "24-24", "--epochs", "12", "--limit", "700", "--batch-size", "16", "--encode", "poisson",
+    "--threads", "1",
+]  # fmt: skip
 
 
 def wait_for_epochs(out: Path, epochs: int) -> None:
-    for _ in range(1200):
+    for _ in range(3000):
         if (out / "metrics.jsonl").exists() and len((out / "metrics.jsonl").read_text().splitlines()) >= epochs:
             return
-        time.sleep(0.05)
+        time.sleep(0.02)
     raise AssertionError("the run did not get on")
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nobody stopped."""
+    out = tmp_path_factory.mktemp("stopped") / "straight"
+    assert run([*STOPPED, "--out", str(out)]) == 0
+    return out
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_resumes_to_the_same_bits(kind: signal.Signals, tmp_path: Path) -> None:
-    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    assert finish(start(straight)) == 0
-    process = start(stopped)
-    wait_for_epochs(stopped, 2)
-    process.send_signal(kind)
-    _, errors = process.communicate(timeout=60)
+def test_a_stopped_run_resumes_to_the_same_bits(kind: signal.Signals, straight: Path, tmp_path: Path) -> None:
+    stopped = tmp_path / "stopped"
+    command = [sys.executable, "-m", "neurorules", *STOPPED, "--out", str(stopped)]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_for_epochs(stopped, 2)
+        process.send_signal(kind)
+        _, errors = process.communicate(timeout=60)
     assert not (stopped / "result.json").exists()
     if kind == signal.SIGINT:
         assert process.returncode == 130 and "--resume" in errors and len(errors.strip().splitlines()) == 1
-    assert finish(start(stopped, "--resume")) == 0
+    assert run([*STOPPED, "--out", str(stopped), "--resume"]) == 0
     assert (stopped / "weights.safetensors").read_bytes() == (straight / "weights.safetensors").read_bytes()
     rows = [[json.loads(line) for line in (f / "metrics.jsonl").read_text().splitlines()] for f in (straight, stopped)]
     assert len(rows[0]) == len(rows[1]) == 12
