@@ -21,6 +21,7 @@ import jaxtyping
 import pytest
 import torch
 from hypothesis import settings
+from shared_answers import SharedAnswers
 
 ROOT = Path(__file__).resolve().parent.parent
 UNCHECKED = {"language", "native"}
@@ -76,11 +77,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_process_answers() -> Iterator[None]:
-    """Audits and trainings that tests ask of a fresh process are answered by copies of one, which loads torch once."""
+def one_process_answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Audits and trainings that tests ask of a fresh process are answered by copies of one, which loads torch once.
+
+    Whatever has been audited before, by tests of this process or of the one beside it, is not measured again.
+    """
+    from neurorules.audit import fresh
     from neurorules.audit.fresh_process import one_process
 
-    with one_process():
+    with one_process(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fresh, "_answers", SharedAnswers(tmp_path_factory.getbasetemp()))
         yield
 
 

@@ -259,6 +259,7 @@ def test_a_rank_that_is_busy_is_waited_for_longer_than_ranks_wait_to_meet(monkey
 def test_a_rank_that_is_to_stop_does_not_wait_for_one_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks_of_process, "LOOK", timedelta(seconds=0.05))
     monkeypatch.setattr(ranks_of_process, "LAST_WAIT", timedelta(seconds=0.1))
+    monkeypatch.setattr(ranks_of_process, "PATIENCE", timedelta(seconds=3))
     store = distributed.HashStore()
     with ThreadPool(2) as both:
         groups = both.map(lambda rank: distributed.ProcessGroupGloo(store, rank, 2, timedelta(seconds=20)), (0, 1))
