@@ -26,10 +26,8 @@ class Connection(ABC):
     """Whether the current is linear in the presynaptic activity, so that the result of `carry` does not depend on
     it."""
 
-    @property
-    def efficacy(self) -> Efficacy | None:
-        """Short-term plasticity of the synapses, or None where they transmit every spike in full."""
-        return None
+    efficacy: Efficacy | None = None
+    """Short-term plasticity of the synapses, or None where they transmit every spike in full."""
 
     @abstractmethod
     def post_shape(self, pre: Shape) -> Shape:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.phase_drive import PhaseDrive
-from neurorules.contracts.series import Series, per_step
+from neurorules.contracts.series import Series, constant_in_time, spread_in_time
 from neurorules.contracts.target import CLASSES, target_rows
 from neurorules.contracts.view import Every, Summary, View
 from neurorules.language.settings import Task
@@ -239,28 +239,4 @@ def one_hot(labels: Shaped[Tensor, "*targets"], classes: int, like: Float[Tensor
     return target_rows(labels, classes, like)
 
 
-def constant_in_time(gradient: Float[Tensor, "B *shape"], steps: int) -> Series:
-    """The third factor of a loss on an average over time.
-
-    Args:
-        gradient: derivative of the loss with respect to the average, (B, *shape).
-        steps: number of steps T, over which the derivative is spread evenly.
-
-    Returns:
-        A constant series (B, *shape) whose sum over the steps is the derivative.
-    """
-    return Series(per_step(gradient, steps), True)
-
-
-def spread_in_time(gradient: Float[Tensor, "*lead_and_shape"], shape: tuple[int, ...], steps: int) -> Series:
-    """The third factor of a loss on an average over time, or of one on each step.
-
-    Args:
-        gradient: derivative of the loss with respect to the average, (B, *shape); or by each step, (T, B, *shape).
-        shape: the shape of the layer.
-        steps: number of steps T.
-
-    Returns:
-        A constant series whose sum over the steps is the derivative; or the derivatives as they are.
-    """
-    return Series(gradient, False) if gradient.ndim > len(shape) + 1 else constant_in_time(gradient, steps)
+__all__ = ["Signal", "SignalState", "ThirdFactor", "constant_in_time", "one_hot", "spread_in_time"]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurorules.connections._matrix import Matrix
+from neurorules.connections._products import Matrix
 from neurorules.connections.conv2d import Conv2d
 from neurorules.language.errors import UserError, unknown
 from neurorules.network.layer import Input, Layer

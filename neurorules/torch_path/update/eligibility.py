@@ -101,7 +101,7 @@ def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, T
     Raises:
         UserError: the derivative of the neuron's state is not known.
     """
-    gates, dynamics, steps = activity.gates, layer.neuron.dynamics(), activity.steps
+    gates, dynamics, steps = activity.gates, layer.dynamics, activity.steps
     if gates is not None:
         passes, alpha = gates, layer.neuron.current_decay
 
@@ -131,7 +131,7 @@ def passing_of(layer: Layer, activity: Activity) -> scans.Passing | None:
     Returns:
         The gates, (T, B, N) each; None for neurons that have neither gates nor dynamics.
     """
-    gates, dynamics, spikes = activity.gates, layer.neuron.dynamics(), activity.S.values
+    gates, dynamics, spikes = activity.gates, layer.dynamics, activity.S.values
     if gates is not None:
         rise, decay = layer.neuron.adaptation or (0.0, 0.0)
         numbers = [n.reshape(-1) if isinstance(n, Tensor) else n for n in (layer.neuron.current_decay, rise, decay)]
@@ -160,7 +160,7 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
     Raises:
         UserError: the derivative of the neuron's state is not known.
     """
-    dynamics = view.layer.neuron.dynamics()
+    dynamics = view.layer.dynamics
     if dynamics is not None and not isinstance(dynamics.beta, Tensor) and dynamics.beta == 0:
         return post  # a membrane without memory
     steps, v = view.activity.steps, view.activity.v.values
@@ -224,7 +224,7 @@ def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor
     Raises:
         UserError: the layer is normalised, so that the eligibility needs all steps at once.
     """
-    dynamics = view.layer.neuron.dynamics()
+    dynamics = view.layer.dynamics
     if view.activity.gain is not None:
         raise UserError(
             f"layer '{view.layer.name}' is normalised, and dv_dw runs backwards through its normalisation: it needs "
