@@ -6,18 +6,19 @@ model can store them, and a test can choose them. Rows R are time and batch merg
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.contracts.efficacy import Efficacy
+from neurorules.contracts.members import Contract
 
 Shape = tuple[int, ...]
 
 
-class Connection(ABC):
+class Connection(Contract, kind="connection"):
     """A map from presynaptic activity to postsynaptic current; linear unless the class says otherwise."""
 
     recurrent: bool = False

@@ -10,7 +10,6 @@ quantities and no others, as a `View` of one layer at a time. `neurorules/signal
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -19,6 +18,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from neurorules.contracts.members import Contract
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series, constant_in_time, spread_in_time
@@ -49,7 +49,7 @@ class ThirdFactor(NamedTuple):
     sent: Series | None = None
 
 
-class Signal(ABC):
+class Signal(Contract, kind="signal", older={"known": "timing"}):
     """A source of third factors: a frozen dataclass whose fields are its options. Whatever changes while the network
     learns is in its state or in its parameters, never in the object.
 
@@ -105,7 +105,7 @@ class Signal(ABC):
         `steps_apart`."""
         return self
 
-    def check(self, net: NetShape) -> None:  # noqa: B027 - most signals work with any network
+    def check(self, net: NetShape) -> None:
         """Refuse a network that lacks something that the signal requires.
 
         Raises:
