@@ -171,6 +171,9 @@ class Registry:
             name: the name of the entry.
             options: values by the name of the option, of the types that the entry declares.
 
+        Returns:
+            What the entry makes.
+
         Raises:
             UserError: options exclude each other, or a user's file raises an error or makes something else.
         """

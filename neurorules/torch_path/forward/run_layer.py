@@ -136,14 +136,11 @@ def run_layer(
     pre = {entry.name: _arriving(layer, entry, sources[entry.name], masks, steps, carry) for entry in entries}
     if raw is None and entries:
         raw = feed_forward_current(layer, parameters, entries, pre, pre_mean)
-    synaptic, shift = (None, None) if raw is None else (raw.synaptic, raw.shift)
-    aside = None if offset is None else offset_current(layer, parameters, offset, masks)
-    if offset is not None and aside is not None:
-        synaptic = joined(synaptic, Series(aside, True))
+    aside = None
+    if offset is not None:
+        aside = offset_current(layer, parameters, offset, masks)
         pre |= with_offset(layer, offset, pre, masks)
-    current = None if synaptic is None else Current(synaptic, shift)
-    if current is not None and layer.normalisation is not None:
-        current = normalised(layer.normalisation, layer.shape, statistics, current, training)
+    current = _normalised(layer, statistics, raw, aside, training)
     drive = Drive(current, None if current is None else parameters[layer.bias_name], injected, repeats)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
@@ -156,9 +153,7 @@ def run_layer(
         run = _run_through_time(layer, drive, steps, carry, summary, training)
     run = _observed(chip, place, run)
     read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run, drive, steps)
-    moments = None
-    if training and current is not None and current.gain is not None:
-        moments = current.moments(steps, run.scan)
+    moments = current.moments(steps, run.scan) if training and current and current.gain is not None else None
     activity = Activity(
         steps, sources, pre, pre_mean, current, moments, Series(run.v, False),
         Series(run.spikes, False, run.spike_total), read, aside, run.inner, run.gates,
@@ -183,6 +178,32 @@ def _arriving(layer: Layer, entry: Input, spikes: Series, masks: Masks, steps: i
     arriving = arrive(layer, entry, spikes, masks) if entry.transforms else spikes
     efficacy = entry.connection.efficacy
     return arriving if efficacy is None else transmitted(entry.name, efficacy, arriving, steps, carry.traces)
+
+
+def _normalised(
+    layer: Layer, statistics: CurrentStatistics | None, raw: Current | None, aside: Tensor | None, training: bool
+) -> Current | None:
+    """The current of a layer with its normalisation.
+
+    Args:
+        layer: the layer.
+        statistics: running statistics of its current; fresh ones if None.
+        raw: the current that the weights bring; None if no input is driven.
+        aside: the current that an offset adds, (B, *shape); None without an offset.
+        training: whether the statistics of the batch are used.
+
+    Returns:
+        The current; None if only an injected current drives the layer.
+    """
+    synaptic = None if raw is None else raw.synaptic
+    if aside is not None:
+        synaptic = joined(synaptic, Series(aside, True))
+    if synaptic is None:
+        return None
+    current = Current(synaptic, None if raw is None else raw.shift)
+    if layer.normalisation is None:
+        return current
+    return normalised(layer.normalisation, layer.shape, statistics, current, training)
 
 
 def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> WindowActivity:

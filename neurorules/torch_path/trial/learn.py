@@ -88,9 +88,7 @@ def learn_trial(
     """
     model = model.bound(learned.parameters)
     samples = drive.values.shape[0 if drive.constant else 1]
-    if window is None:
-        window = steps
-    check_window(model, window, steps)
+    check_window(model, window := window or steps, steps)
     if model.last_steps is not None:
         model.scored_steps(steps)
     targets = model.hidden_targets(labels)
