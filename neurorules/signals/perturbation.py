@@ -125,13 +125,15 @@ class InputPerturbation(Signal):
     def check(self, net: NetShape) -> None:
         if not net.hidden or not net.layers[0].weights:
             raise UserError(
-                "PEPITA without an input layer to modulate: the error reaches hidden layers through the first one's "
-                "weights, and the net has none. Add a hidden layer, such as --net 400"
+                "pepita sends the error to hidden layers through the weights of the first one, and the net has no "
+                "hidden layer with weights. Add one, such as --net 400"
             )
         by_matrix = "init=normal" if self.init == "normal" else "mirror=layers" if self.mirror == "layers" else None
         if by_matrix and not is_dense_chain(net):
-            raise UserError(f"{by_matrix} has one matrix a layer, and the net is not a chain of dense layers. Use "
-                            f"{'init=uniform' if self.init == 'normal' else 'mirror=running'}")  # fmt: skip
+            instead = "init=uniform" if self.init == "normal" else "mirror=running"
+            raise UserError(
+                f"{by_matrix} needs one matrix for each layer, and the net is no chain of dense layers. Use {instead}"
+            )
         if self.mirror == "layers" and net.layers[0].neuron.spiking:
             raise UserError("mirror=layers sends noise through rate neurons, and these spike. Use mirror=running")
         if self.mirror != "none" and self.init == "class_means":

@@ -79,9 +79,9 @@ def check_drive(
     if len(shape) < lead or shape[lead:] != network.input_shape:
         wanted = ", ".join(map(str, network.input_shape))
         still = "" if series.constant else f", or (B, {wanted}) for the same at each step"
-        raise UserError(f"the input has shape {shape}, the network reads ({expected}, {wanted}){still}. Reshape it")
+        raise UserError(f"the input has shape {shape}, and the network reads ({expected}, {wanted}){still}. Reshape it")
     if 0 in shape:
-        raise UserError(f"the input has shape {shape}: it holds no step or no sample")
+        raise UserError(f"the input has shape {shape}, without a step or a sample. Give at least one of each")
     numbers = series.values
     if numbers.is_floating_point() and numbers.device.type == "cpu":
         numbers = numbers.to(dtype)  # read where it lies
@@ -106,7 +106,9 @@ def check_steps(network: Network, steps: int) -> None:
     """
     for layer in network.hidden:
         if layer.neuron.steps is not None and steps != layer.neuron.steps:
-            raise UserError(f"layer '{layer.name}' has rate neurons, which run 1 step, asked {steps}. Use --steps 1")
+            raise UserError(
+                f"layer '{layer.name}' has rate neurons, which run 1 step, and {steps} were asked for. Use --steps 1"
+            )
 
 
 def check_labels(
@@ -134,17 +136,17 @@ def check_labels(
         turned = drive.values.ndim > 1 and not drive.constant and tuple(labels.shape) == drive.values.shape[:1]
         hint = "; the input has time first, (T, B, ...): where yours has the samples first, x.transpose(0, 1)"
         raise UserError(
-            f"labels have shape {tuple(labels.shape)}, the input holds {samples} samples. Give ({samples},) class "
+            f"labels have shape {tuple(labels.shape)}, and the input holds {samples} samples. Give ({samples},) class "
             f"indices, or one-hot rows ({samples}, {classes}){hint if turned else ''}"
         )
     if labels.is_floating_point() or labels.dtype == torch.bool:
-        raise UserError(f"labels are {labels.dtype}, must be whole numbers, class indices. Use labels.long()")
+        raise UserError(f"labels are {labels.dtype}, and must be the whole numbers of classes. Use labels.long()")
     labels = labels.to(torch.int64)
 
     def out_of_range(ends: Sequence[float]) -> UserError:
         low, high = map(int, ends)
         return UserError(
-            f"labels run {low}..{high}, the network has {classes} classes: they must lie in 0..{classes - 1}"
+            f"labels run {low}..{high}, and the network has {classes} classes. Give labels in 0..{classes - 1}"
         )
 
     waits = Doubt(torch.stack(labels.aminmax()).double(), 0, classes - 1, out_of_range).ask(doubts)
@@ -242,7 +244,7 @@ def _classes(
 
     def out_of_range(ends: Sequence[float]) -> UserError:
         low, high = map(int, ends)
-        return UserError(f"targets run {low}..{high}, and the network has {classes} classes: 0..{classes - 1}")
+        return UserError(f"targets run {low}..{high}, and the network has {classes} classes. Give 0..{classes - 1}")
 
     waits = Doubt(torch.stack(values.aminmax()).double(), 0, classes - 1, out_of_range).ask(doubts)
     return to_device(values.clamp(0, classes - 1) if waits else values, device, values.dtype)
@@ -259,7 +261,9 @@ def _vectors(
     away = torch.minimum(values.double().abs(), (values.double() - 1).abs()).max()
 
     def no_label(_: Sequence[float]) -> UserError:
-        return UserError(f"targets hold other values than 0 and 1, and several labels for each sample are {wanted}")
+        return UserError(
+            f"targets hold other values than 0 and 1, and several labels for each sample need {wanted}. Give these"
+        )
 
     Doubt(torch.stack([away]), 0, 0, no_label).ask(doubts)
     return to_device(values, device, dtype)

@@ -1,6 +1,6 @@
 """The allowance of a signal, decided only here: its own parameters and state, and what its `needs` provide.
 
-| need             | what it buys                                                                            |
+| need             | what it provides                                                                        |
 |------------------|-----------------------------------------------------------------------------------------|
 | target           | the labels                                                                              |
 | output_error     | the error at the output                                                                 |

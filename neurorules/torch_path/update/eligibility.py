@@ -111,7 +111,7 @@ def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, T
 
         return gated
     if dynamics is None:
-        raise UserError(f"neuron of layer '{layer.name}' has no exact derivative in time. Use a local rule")
+        raise UserError(f"the neurons of layer '{layer.name}' have no exact derivative in time. Use a local rule")
     beta, zeroed, spikes = dynamics.beta, dynamics.reset == "zero", activity.S.values
 
     def leaky(later: MembraneAdjoint, post: Tensor, t: int) -> MembraneAdjoint:
@@ -172,7 +172,9 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
             return own
         if view.layer.neuron.steps == 1:
             return post
-        raise UserError(f"neuron of layer '{view.layer.name}' has no exact eligibility dv_dw. Use S_pre or a trace")
+        raise UserError(
+            f"the neurons of layer '{view.layer.name}' have no exact eligibility dv_dw. Use S_pre or a trace"
+        )
     flat = Series.of(post, view.layer.shape).flat()
     beta = dynamics.beta.reshape(-1) if isinstance(dynamics.beta, Tensor) else dynamics.beta
     reset = scans.RESETS[dynamics.reset]
