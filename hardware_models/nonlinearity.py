@@ -43,5 +43,7 @@ def bend_of(label: float) -> float:
         UserError: a label that is out of range.
     """
     if not LABELS[0] <= label <= LABELS[1]:
-        raise UserError(f"label of nonlinearity: {label:g}. Give a number from {LABELS[0]:g} to {LABELS[1]:g}")
+        raise UserError(
+            f"the label of the nonlinearity is {label:g}. Give a number from {LABELS[0]:g} to {LABELS[1]:g}"
+        )
     return float(brentq(lambda bend: deviation(bend) - label * A_LABEL * math.sqrt(2), 1e-3, 1e3, xtol=1e-12))

@@ -47,7 +47,10 @@ class CoupledSystem:
         arrays = {"coupling": (self.coupling, (n, n))} | {k: (v, (n,)) for k, v in self.parameters.items()}
         for name, (value, shape) in arrays.items():
             if value.shape != shape or not np.isfinite(value).all():
-                raise UserError(f"'{name}' has shape {value.shape}: {n} variables need finite numbers of shape {shape}")
+                raise UserError(
+                    f"'{name}' has shape {value.shape}, and a system of {n} variables needs finite numbers of shape "
+                    f"{shape}. Correct it"
+                )
 
     def place(self, variable: str) -> int:
         """The index of a variable in `variables`.

@@ -51,7 +51,10 @@ def learned_text(rule: Rule, dt_ms: float) -> LearnedText:
         UserError: the rule has a signal, or its texts depend on more than spikes.
     """
     if rule.signal is not None:
-        raise UserError(f"rule '{rule.name}' has the signal '{rule.signal.name}', which no projection alone can have")
+        raise UserError(
+            f"rule '{rule.name}' has the learning signal '{rule.signal.name}', which is made of a whole network, and a "
+            f"projection is one group of synapses. Use a rule without a signal, such as stdp"
+        )
     high = float("inf") if rule.bounds is None else rule.bounds[1]
     traces = unit_traces(rule, dt_ms)
     lowered = lower_events(replace(rule, bounds=(0.0, high)), "lr", traces, dt_ms)

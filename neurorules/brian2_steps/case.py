@@ -115,13 +115,15 @@ class Case:
         if self.learning is not None and self.learning.online is not None:
             self._check_online()
         if self.spikes is None and self.injected is None:
-            raise UserError("a run in Brian2 needs input spikes or an injected current, found neither")
+            raise UserError(
+                "a run in Brian2 needs input spikes or an injected current, and neither was given. Give one"
+            )
         if self.offset is not None and self.spikes is None:
             raise UserError("an offset goes beside input spikes, and there are none. Pass it as constant `spikes`")
         if self.spikes is not None and (
             self.spikes.ndim not in (len(shape) + 1, len(shape) + 2) or self.spikes.shape[-len(shape) :] != shape
         ):
-            raise UserError(f"input must be (T, B, *{shape}) or (B, *{shape}), found {self.spikes.shape}")
+            raise UserError(f"the input has shape {self.spikes.shape}. Give (T, B, *{shape}) or (B, *{shape})")
 
     def _check_online(self) -> None:
         if self.samples > 1:

@@ -106,7 +106,10 @@ def _pools(
     efficacy = afferent.connection.efficacy
     if efficacy is not None:
         if index == 0 and case.offset is not None:
-            raise UserError(f"layer '{layer.name}' transmits by what was sent before, and takes no offset beside it")
+            raise UserError(
+                f"layer '{layer.name}' has synapses with short-term plasticity, which transmit single spikes and no "
+                f"constant activity beside them. Use --connection dense"
+            )
         name, slot = f"{prefix}{layer.name}_{afferent.name}_sent", f"{index}_{len(relays)}"
         cells = prod(afferent.pre_shape)
         straight = Wiring(np.arange(cells), np.arange(cells), np.zeros(cells, dtype=int), (1,))

@@ -62,8 +62,8 @@ def wired(layer: Layer, afferent: Input, parameters: Arrays) -> tuple[Wiring, np
     """
     if afferent.connection.efficacy is not None:
         raise UserError(
-            f"layer '{layer.name}' has synapses with short-term plasticity, and what they send is no sum of spikes. "
-            f"Use a net of other connections"
+            f"layer '{layer.name}' has synapses with short-term plasticity, whose effect is not a sum of spikes. "
+            f"Use a net of dense or recurrent connections"
         )
     wiring = wiring_of(layer, afferent)
     weights = np.asarray(parameters[layer.weight_name(afferent)], dtype=np.float64).reshape(-1)[wiring.element]

@@ -67,15 +67,21 @@ def compare_spikes(left: Arrays, right: Arrays) -> Parity:
         UserError: `left` has no layer, `right` lacks one, or the shapes of a layer differ.
     """
     if not left:
-        raise UserError("there is no layer whose spikes could be compared")
+        raise UserError("there is no layer whose spikes could be compared. Give the spikes of at least one")
     samples, compared = 0, 0
     differences: list[Difference] = []
     for name, values in left.items():
         if name not in right:
-            raise UserError(f"layer '{name}' is missing from one path, which has {', '.join(right) or 'none'}")
+            raise UserError(
+                f"layer '{name}' is missing from one of the two paths, which has {', '.join(right) or 'no layer'}. "
+                f"Compare runs of one net"
+            )
         a, b = _flat(values), _flat(right[name])
         if a.shape != b.shape:
-            raise UserError(f"spikes of layer '{name}' have shapes {a.shape} and {b.shape} in the two paths")
+            raise UserError(
+                f"the spikes of layer '{name}' have the shapes {a.shape} and {b.shape} in the two paths. Compare runs "
+                f"of one net on the same samples"
+            )
         samples = a.shape[1]
         compared += int(np.count_nonzero((a != 0) | (b != 0)))
         graded = (a != np.floor(a)) | (b != np.floor(b))

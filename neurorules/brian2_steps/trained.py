@@ -47,7 +47,7 @@ def traces_of(learned: Learned, phase: str = "input") -> dict[str, np.ndarray]:
 
 
 def _norm(model: Model, learned: Learned, layer: Layer, normalisation: Normalisation, phase: str) -> LayerNorm:
-    name = model.phase_statistics(phase, layer.name)
+    name = model.statistics_names[phase, layer.name]
 
     def flat(value: object) -> np.ndarray:
         """One number for each neuron, also where the neurons of a map share it."""

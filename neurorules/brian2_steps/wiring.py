@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from neurorules.connections._convolution import Convolution
-from neurorules.connections._matrix import Matrix
+from neurorules.connections._products import Matrix
 from neurorules.connections.recurrent_single import RecurrentSingle
 from neurorules.language.errors import UserError
 from neurorules.network.layer import Input, Layer

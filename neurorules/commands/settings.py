@@ -86,7 +86,10 @@ def with_settings(*leave_out: str, usual: tuple[str, ...] = ()) -> Callable[[Cal
                 settings = {**read_config(file), **settings}
             refused = set(settings) & set(leave_out)
             if refused:
-                raise UserError(f"--config {file} sets '{refused.pop()}', which this command takes in another form")
+                raise UserError(
+                    f"--config {file} sets '{refused.pop()}', which this command takes as an option of its own. Leave "
+                    f"it out of the file, and see the options: --help"
+                )
             command(config=config_from(with_own_parts(settings), "the options"), **values)
 
         parameters = [_titled(p) if name in usual else p for name, p in own.parameters.items() if name != "config"]

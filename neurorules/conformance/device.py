@@ -20,7 +20,7 @@ from neurorules.conformance.comparison import copied, demand_close, demand_sessi
 from neurorules.conformance.device_hooks import HOOK_CHECKS
 from neurorules.conformance.suite import Entry, NotApplicable, Suite, demand, demand_instance
 from neurorules.contracts.device import DEVICES, Device
-from neurorules.contracts.device_chain import chain
+from neurorules.contracts.device_chain import chain, check_device
 from neurorules.contracts.device_hooks import ALONE, HOOKS
 from neurorules.language.errors import UserError
 from neurorules.torch_path.training.learner import Learner
@@ -40,7 +40,8 @@ def halves(state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
 
 def it_is_a_device_and_says_what_it_is(entry: Entry) -> None:
     """Its ENTRY makes a `Device`, and its module begins with a line that says what it is."""
-    demand_instance(entry, Device)
+    device: Device = demand_instance(entry, Device)
+    check_device(device)
     line = entry.registry.summary(entry.name)
     demand(bool(line), "a device's module says what it is", "it has no docstring", "Write one line at its top")
 

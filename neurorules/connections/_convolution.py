@@ -68,15 +68,20 @@ class Convolution(Connection):
     def post_shape(self, pre: Shape) -> Shape:
         maps, *sides = self._whole_shape(pre)
         if min(side // pool for side, pool in zip(sides, self.pools, strict=True)) < 1:
-            raise UserError(f"a pool of {_by(self.pools)} does not fit maps of {_by(sides)}")
+            raise UserError(
+                f"a pool of {_by(self.pools)} does not fit maps of {_by(sides)}. Use a smaller pool or larger maps"
+            )
         return (maps, *(side // pool for side, pool in zip(sides, self.pools, strict=True)))
 
     def _whole_shape(self, pre: Shape) -> Shape:
         """Shape of the maps before the pool."""
         if len(pre) != 3:
-            raise UserError(f"a convolution reads maps (channels, height, width), found shape {pre}")
+            raise UserError(f"a convolution reads maps (channels, height, width) and gets shape {pre}. Use it on maps")
         if pre[0] % self.groups or self.channels % self.groups:
-            raise UserError(f"{self.groups} groups do not divide {pre[0]} maps, or the {self.channels} behind them")
+            raise UserError(
+                f"{self.groups} groups do not divide {pre[0]} maps, or the {self.channels} behind them. Choose numbers "
+                f"of maps that they divide"
+            )
         sides = tuple(
             (n + 2 * border - distance * (side - 1) - 1) // stride + 1
             for n, border, distance, side, stride in zip(
@@ -84,7 +89,9 @@ class Convolution(Connection):
             )
         )
         if min(sides) < 1:
-            raise UserError(f"a {_by(self.sides)} kernel does not fit maps of {pre[1]}x{pre[2]}")
+            raise UserError(
+                f"a {_by(self.sides)} kernel does not fit maps of {pre[1]}x{pre[2]}. Use a smaller one or larger maps"
+            )
         return (self.channels, *sides)
 
     def fan_in(self, pre: Shape) -> int:

@@ -1,4 +1,4 @@
-"""The two products of a connection with presynaptic activity, computed densely or event by event, whichever is cheaper.
+"""A full weight matrix, and its two products with presynaptic activity: dense or event by event, whichever is cheaper.
 
 The choice depends only on sizes and on the number of nonzero values, and not on measured times, so the same input is
 always multiplied in the same way, with any number of threads. Dense products use MKL or oneDNN, whichever is faster on
@@ -12,6 +12,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,6 +20,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.connections._rounded import has_matrix_units
+from neurorules.contracts.connection import Connection, Shape, uniform
+from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count
 from neurorules.native import events
 
 ADDITION, EVENT, LOOK, MOVE, CALL = 2.9, 80, 40, 25, 4_000_000
@@ -55,6 +59,42 @@ def only_dense() -> None:
     another sample's sums. An audit compares bits, and would report this as a dependence.
     """
     _allowed[0] = False
+
+
+@dataclass(frozen=True)
+class Matrix(Connection):
+    """I = W s, W of shape (O, I): every presynaptic neuron reaches every postsynaptic one.
+
+    Args:
+        size: number of postsynaptic neurons O, >= 1.
+    """
+
+    size: Count
+
+    def post_shape(self, pre: Shape) -> Shape:
+        if len(pre) != 1:
+            raise UserError(f"a dense connection reads a flat population, found shape {pre}. Flatten it first")
+        return (self.size,)
+
+    def fan_in(self, pre: Shape) -> int:
+        return pre[0]
+
+    def weight_shape(self, pre: Shape) -> Shape:
+        return (self.size, pre[0])
+
+    def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Float[Tensor, "O I"]:
+        return uniform(self.weight_shape(pre), self.fan_in(pre), scale, generator)
+
+    def current(self, w: Float[Tensor, "O I"], pre: Float[Tensor, "R I"]) -> Float[Tensor, "R O"]:
+        return times_weights(pre, w)
+
+    def correlate(
+        self, w: Float[Tensor, "O I"], post: Float[Tensor, "R O"], pre: Float[Tensor, "R I"]
+    ) -> Float[Tensor, "O I"]:
+        return correlated(post, pre)
+
+    def transpose(self, w: Float[Tensor, "O I"], post: Float[Tensor, "R O"], pre: Shape) -> Float[Tensor, "R I"]:
+        return times_transposed(post, w.T)
 
 
 def times_weights(pre: Float[Tensor, "R I"], w: Float[Tensor, "O I"]) -> Float[Tensor, "R O"]:

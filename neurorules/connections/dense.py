@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurorules.connections._matrix import Matrix
+from neurorules.connections._products import Matrix
 from neurorules.language.ranges import ranged
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from neurorules.connections._matrix import Matrix
+from neurorules.connections._products import Matrix
 from neurorules.contracts.efficacy import Efficacy
 from neurorules.language.ranges import NonNegative, Positive, Range, ranged
 
@@ -31,7 +31,8 @@ class Dynamic(Matrix):
     facilitation: NonNegative = 0.0
 
     @property
-    def efficacy(self) -> Efficacy:
+    def efficacy(self) -> Efficacy:  # type: ignore[override]
+        """Release and recovery of the resources of a synapse."""
         holds = math.exp(-1 / self.facilitation) if self.facilitation else 0.0
         return Efficacy(self.release, math.exp(-1 / self.recovery), holds)
 

@@ -28,7 +28,10 @@ class RecurrentSingle(Connection):
 
     def post_shape(self, pre: Shape) -> Shape:
         if pre[0] != self.size:
-            raise UserError(f"{self.size} neurons or maps read themselves, found a population of shape {pre}")
+            raise UserError(
+                f"the connection is one of {self.size} neurons or maps to themselves, and the population has shape "
+                f"{pre}. Give it as many"
+            )
         return pre
 
     def fan_in(self, pre: Shape) -> int:

@@ -6,18 +6,19 @@ model can store them, and a test can choose them. Rows R are time and batch merg
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.contracts.efficacy import Efficacy
+from neurorules.contracts.members import Contract
 
 Shape = tuple[int, ...]
 
 
-class Connection(ABC):
+class Connection(Contract, kind="connection"):
     """A map from presynaptic activity to postsynaptic current; linear unless the class says otherwise."""
 
     recurrent: bool = False
@@ -26,10 +27,8 @@ class Connection(ABC):
     """Whether the current is linear in the presynaptic activity, so that the result of `carry` does not depend on
     it."""
 
-    @property
-    def efficacy(self) -> Efficacy | None:
-        """Short-term plasticity of the synapses, or None where they transmit every spike in full."""
-        return None
+    efficacy: Efficacy | None = None
+    """Short-term plasticity of the synapses, or None where they transmit every spike in full."""
 
     @abstractmethod
     def post_shape(self, pre: Shape) -> Shape:

@@ -8,11 +8,16 @@ from typing import Any
 from torch import Tensor
 
 from neurorules.contracts.device import DEVICES, Device
-from neurorules.contracts.device_hooks import ALONE, HOOKS
+from neurorules.contracts.device_account import Accounting
+from neurorules.contracts.device_hooks import ALONE, HOOKS, Constrained, FitsRules, Idealised
+from neurorules.contracts.members import check_members, names_in
 from neurorules.language.errors import UserError
 
 SEED_STRIDE = 1_000_003
 """Distance between the seeds of neighbours; it is large, so that runs with neighbouring seeds have different chips."""
+
+MEMBERS = names_in((Device, *HOOKS.values(), Accounting, Constrained, FitsRules, Idealised))
+"""The names that the learner and the reports look for in a device."""
 
 
 @dataclass(frozen=True)
@@ -118,14 +123,27 @@ def merged(state: dict[str, Any], position: int, own: dict[str, Any]) -> dict[st
     return {**state, **{f"{position}/{key}": value for key, value in own.items()}}
 
 
+def check_device(device: Device) -> None:
+    """Refuse a device with a hook whose name is misspelt, since the hook would never be called.
+
+    Raises:
+        UserError: a name resembles that of a hook.
+    """
+    part = type(device)
+    check_members("device", part.__name__, names_in(part.__mro__[:-1]), MEMBERS, {})
+
+
 def chain(text: str) -> Device:
     """Build a device from its name and options; devices that are joined by `+` act in that order.
 
     Raises:
-        UserError: an unknown device or option, or two devices that each bring a thing of which there can be only one.
+        UserError: a device or an option is unknown, a hook is misspelt, or two devices each bring a thing of which
+            there can be only one.
     """
     pieces = text.split("+")
     devices = tuple(DEVICES.make(piece) for piece in pieces)
+    for device in devices:
+        check_device(device)
     for hook, what in ALONE.items():
         both = [piece for piece, device in zip(pieces, devices, strict=True) if isinstance(device, HOOKS[hook])]
         if len(both) > 1:

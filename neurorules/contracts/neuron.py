@@ -5,7 +5,7 @@ B is the number of batch rows and *shape the population's own shape. Currents, m
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurorules.contracts.members import Contract
 from neurorules.contracts.membrane_unit import Millivolts
 from neurorules.contracts.no_text import no_brian2_text
 from neurorules.contracts.own_effects import Adaptation, OwnFactor
@@ -130,7 +131,7 @@ class Brian2Text(NamedTuple):
     slope: str | None = None
 
 
-class Neuron(ABC, Generic[State]):
+class Neuron(Contract, Generic[State], kind="neuron", older={"keep_held": "keep_hold"}):
     """The neuron model of a population: a frozen object that holds only numbers. The state is an argument and a result.
 
     A file in the registry `neurons/`, or in a package with an entry point in `neurorules.neurons`, binds `ENTRY` to a

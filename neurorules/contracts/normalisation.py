@@ -8,13 +8,14 @@ one map of a convolution, never to a whole layer.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neurorules.contracts.members import Contract
 from neurorules.contracts.running_mean import RunningMean, start_at
 
 EPSILON = 1e-3
@@ -45,7 +46,7 @@ class UpdateStatistics(NamedTuple):
     product: RunningMean
 
 
-class Normalisation(ABC):
+class Normalisation(Contract, kind="normalisation"):
     """Normalises rows (R, *shape) of a current, and carries post factors back through the normalisation."""
 
     reads_batch: bool

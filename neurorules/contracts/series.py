@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 
@@ -118,3 +118,30 @@ def per_step(total: Shaped[Tensor, "B *shape"], steps: int) -> Shaped[Tensor, "B
         The average per step, (B, *shape); the sum itself where T = 1.
     """
     return total if steps == 1 else total / steps
+
+
+def constant_in_time(gradient: Float[Tensor, "B *shape"], steps: int) -> Series:
+    """The third factor of a loss on an average over time.
+
+    Args:
+        gradient: derivative of the loss with respect to the average, (B, *shape).
+        steps: number of steps T, over which the derivative is spread evenly.
+
+    Returns:
+        A constant series (B, *shape) whose sum over the steps is the derivative.
+    """
+    return Series(per_step(gradient, steps), True)
+
+
+def spread_in_time(gradient: Float[Tensor, "*lead_and_shape"], shape: tuple[int, ...], steps: int) -> Series:
+    """The third factor of a loss on an average over time, or of one on each step.
+
+    Args:
+        gradient: derivative of the loss with respect to the average, (B, *shape); or by each step, (T, B, *shape).
+        shape: the shape of the layer.
+        steps: number of steps T.
+
+    Returns:
+        A constant series whose sum over the steps is the derivative; or the derivatives as they are.
+    """
+    return Series(gradient, False) if gradient.ndim > len(shape) + 1 else constant_in_time(gradient, steps)

@@ -10,7 +10,6 @@ quantities and no others, as a `View` of one layer at a time. `neurorules/signal
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -19,9 +18,10 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from neurorules.contracts.members import Contract
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.phase_drive import PhaseDrive
-from neurorules.contracts.series import Series, per_step
+from neurorules.contracts.series import Series, constant_in_time, spread_in_time
 from neurorules.contracts.target import CLASSES, target_rows
 from neurorules.contracts.view import Every, Summary, View
 from neurorules.language.settings import Task
@@ -49,7 +49,7 @@ class ThirdFactor(NamedTuple):
     sent: Series | None = None
 
 
-class Signal(ABC):
+class Signal(Contract, kind="signal", older={"known": "timing"}):
     """A source of third factors: a frozen dataclass whose fields are its options. Whatever changes while the network
     learns is in its state or in its parameters, never in the object.
 
@@ -105,7 +105,7 @@ class Signal(ABC):
         `steps_apart`."""
         return self
 
-    def check(self, net: NetShape) -> None:  # noqa: B027 - most signals work with any network
+    def check(self, net: NetShape) -> None:
         """Refuse a network that lacks something that the signal requires.
 
         Raises:
@@ -239,28 +239,4 @@ def one_hot(labels: Shaped[Tensor, "*targets"], classes: int, like: Float[Tensor
     return target_rows(labels, classes, like)
 
 
-def constant_in_time(gradient: Float[Tensor, "B *shape"], steps: int) -> Series:
-    """The third factor of a loss on an average over time.
-
-    Args:
-        gradient: derivative of the loss with respect to the average, (B, *shape).
-        steps: number of steps T, over which the derivative is spread evenly.
-
-    Returns:
-        A constant series (B, *shape) whose sum over the steps is the derivative.
-    """
-    return Series(per_step(gradient, steps), True)
-
-
-def spread_in_time(gradient: Float[Tensor, "*lead_and_shape"], shape: tuple[int, ...], steps: int) -> Series:
-    """The third factor of a loss on an average over time, or of one on each step.
-
-    Args:
-        gradient: derivative of the loss with respect to the average, (B, *shape); or by each step, (T, B, *shape).
-        shape: the shape of the layer.
-        steps: number of steps T.
-
-    Returns:
-        A constant series whose sum over the steps is the derivative; or the derivatives as they are.
-    """
-    return Series(gradient, False) if gradient.ndim > len(shape) + 1 else constant_in_time(gradient, steps)
+__all__ = ["Signal", "SignalState", "ThirdFactor", "constant_in_time", "one_hot", "spread_in_time"]

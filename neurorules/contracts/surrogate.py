@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 from jaxtyping import Float
 from torch import Tensor
 
+from neurorules.contracts.members import Contract
 
-class Surrogate(ABC):
+
+class Surrogate(Contract, kind="surrogate"):
     """The pseudo-derivative psi of a spike with respect to the membrane, and a primitive f of it: f' = psi."""
 
     @abstractmethod

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neurorules.contracts.members import Contract
+
 Shape = tuple[int, ...]
 Adjoint = Callable[[Tensor], Tensor]
 
 
-class Transform(ABC):
+class Transform(Contract, kind="transform"):
     """A map from rows (R, *pre) to rows (R, *post) that learns nothing, such as pooling or dropout.
 
     Randomness is a mask, which is drawn once per trial and used at all steps and in all phases.

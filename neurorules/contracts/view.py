@@ -115,5 +115,5 @@ def require(value: T | None, need: str) -> T:
         UserError: the value is None, because the signal does not declare the need.
     """
     if value is None:
-        raise UserError(f"a signal reads what its needs do not buy. Add '{need}' to its needs: {NEEDS[need]}")
+        raise UserError(f"the signal reads {NEEDS[need]}, and its needs do not declare that. Add '{need}' to its needs")
     return value

@@ -99,7 +99,10 @@ def _chunks(samples: Any) -> Iterator[np.ndarray]:
 
 def _as_sequences(samples: Any) -> Any:
     if not isinstance(samples, np.ndarray | Rows) or samples.ndim != 5:
-        raise UserError("encoder 'sequence' takes samples with a time axis (N, T, C, H, W), not these samples")
+        raise UserError(
+            "encoder 'sequence' takes samples with a time axis, (N, T, C, H, W), and these have none. Write "
+            "--encode constant"
+        )
     return samples
 
 

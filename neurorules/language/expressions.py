@@ -136,7 +136,8 @@ def _call(name: str, arguments: tuple[Expression, ...], text: str) -> Call:
     if name not in FUNCTIONS:
         raise unknown(f"function in rule text '{text}':", name, FUNCTIONS)
     if len(arguments) != FUNCTIONS[name]:
-        raise UserError(f"rule text '{text}': {name} takes {FUNCTIONS[name]} argument(s), found {len(arguments)}")
+        wanted = "1 argument" if FUNCTIONS[name] == 1 else f"{FUNCTIONS[name]} arguments"
+        raise UserError(f"rule text '{text}': {name}() takes {wanted}, and has {len(arguments)} here. Correct it")
     match name, arguments:
         case ("before", (Name(),)):
             pass  # `neuron_trace.check_past` checks this, because the rule says which names are traces.

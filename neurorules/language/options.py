@@ -201,12 +201,12 @@ def convert(where: str, kind: Any, text: str) -> Any:
         return text
     if kind is bool:
         if text.lower() not in ("true", "false"):
-            raise UserError(f"{where}: '{text}' is not true or false")
+            raise UserError(f"{where} is '{text}'. Write true or false")
         return text.lower() == "true"
     if kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             word = "a whole number" if kind is int else "a number"
-            raise UserError(f"{where}: '{text:.40}' is not {word}") from None
+            raise UserError(f"{where} is '{text:.40}', which is not {word}. Write one") from None
     return text

@@ -9,7 +9,7 @@ import inspect
 import io
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -159,7 +159,7 @@ def load(path: Path, offer: Offer | None = None) -> ModuleType:
             exec(code, module.__dict__)
     except (Exception, SystemExit) as error:
         sys.modules.pop(name, None)
-        raise UserError(f"{path}{_line_in(error, path)} raises {_said(error)} when it is run. Correct it") from None
+        raise _complaint(error, path, "it is run") from None
     if printed.getvalue().strip():
         sys.modules.pop(name, None)
         first = printed.getvalue().strip().splitlines()[0]
@@ -208,6 +208,39 @@ def entry_of(path: Path, kind: str) -> Callable[..., Any]:
     if kind == "signal" and SIGNAL in vars(module):
         return module.SIGNAL
     return module.ENTRY
+
+
+def build_from(path: Path, kind: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    """Call the factory of a user's file, and check its result (see `check_result`).
+
+    Args:
+        path: the path of the file.
+        kind: the kind of the part.
+        factory: the factory, as `entry_of` gives it.
+        options: its arguments by name.
+
+    Returns:
+        The part.
+
+    Raises:
+        UserError: the factory raises an error, or returns something else.
+    """
+    try:
+        value = factory(**options)
+    except UserError:
+        raise
+    except Exception as error:
+        raise _complaint(error, path, f"the {kind} is built") from None
+    check_result(path, kind, value)
+    return value
+
+
+def _complaint(error: BaseException, path: Path, when: str) -> UserError:
+    """The one line for an error in a user's file: a UserError keeps its own line behind the place in the file."""
+    place = f"{path}{_line_in(error, path)}"
+    if isinstance(error, UserError):
+        return UserError(f"{place}: {error}")
+    return UserError(f"{place} raises {_said(error)} when {when}. Correct it")
 
 
 def check_result(path: Path, kind: str, value: object) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_list, parse_named
-from neurorules.language.own_file import KINDS, check_result, entry_of, load, offer_of
+from neurorules.language.own_file import KINDS, build_from, entry_of, load, offer_of
 from neurorules.language.own_files import checked_path, is_path, listed_as, take
 
 PACKAGES = {kind: f"neurorules.{kind}s" for kind in KINDS}
@@ -162,11 +162,23 @@ class Registry:
             UserError: an entry or an option is unknown, or a value has the wrong type.
         """
         name, options = parse_named(text)
+        return self.build(name, convert_options(f"{self.kind} '{name}'", self.factory(name), options))
+
+    def build(self, name: str, options: Mapping[str, Any]) -> Any:
+        """Build an entry from the values of its options.
+
+        Args:
+            name: the name of the entry.
+            options: values by the name of the option, of the types that the entry declares.
+
+        Returns:
+            What the entry makes.
+
+        Raises:
+            UserError: options exclude each other, or a user's file raises an error or makes something else.
+        """
         factory, place = self.factory(name), self.place(name)
-        value = factory(**convert_options(f"{self.kind} '{name}'", factory, options))
-        if is_path(place):
-            check_result(Path(place), self.kind, value)
-        return value
+        return build_from(Path(place), self.kind, factory, options) if is_path(place) else factory(**options)
 
     def summary(self, name: str) -> str:
         """The first line of the docstring of the entry's module."""

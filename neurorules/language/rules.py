@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from neurorules.language.config import LEFT_OPEN, SettledConfig, TrainConfig
@@ -197,7 +198,7 @@ class Rule:
             vocabulary = self._vocabulary(HIDDEN_VARIABLES | READOUT_VARIABLES, "w")
             check_distinct(owner, self.eligibilities, vocabulary.legal() | {"b"})
 
-    @property
+    @cached_property
     def declared_traces(self) -> dict[str, Trace]:
         """The declared traces of the neurons, by name, in the order of their declaration."""
         return {trace.name: trace for trace in self.traces}

@@ -59,7 +59,7 @@ class SignalSpec:
         Raises:
             UserError: options that exclude each other.
         """
-        return SIGNALS.factory(self.name)(**self.options)
+        return SIGNALS.build(self.name, self.options)
 
     def __str__(self) -> str:
         """The text from which `parse` builds the same spec."""

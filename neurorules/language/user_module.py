@@ -33,7 +33,9 @@ def function_of(where: str, module: str, function: str, absent: str, returns: st
         imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
-            raise UserError(f"{where}: {module} needs a missing package ({error})") from error
+            raise UserError(
+                f"{where}: {module} imports a package that is not installed ({error}). Install it"
+            ) from error
         raise UserError(f"{where}: {absent}") from None
     except Exception as error:
         raise UserError(f"{where}: {module} does not import ({in_one_line(error)}). Correct it") from error

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from neurorules.contracts.connection import Connection, Shape
-from neurorules.contracts.neuron import Neuron
+from neurorules.contracts.neuron import Dynamics, Neuron
 from neurorules.contracts.normalisation import Normalisation
 from neurorules.contracts.parameter_key import BIAS, WEIGHT, ParameterKey
 from neurorules.contracts.series import Series
 from neurorules.contracts.transform import Transform, repeat_over_time
+from neurorules.native.scans import Psi
+from neurorules.network.post_forms import backwards, psi_of
 
 NETWORK_INPUT = -1
 """Source index of the network's input."""
@@ -80,14 +83,19 @@ class Layer:
 
     def weight_name(self, entry: Input) -> str:
         """Name of an input's weights among the network's parameters."""
-        return ParameterKey(self.name, WEIGHT, entry.name).name
+        return self.weight_names[entry.name]
 
-    @property
+    @cached_property
+    def weight_names(self) -> dict[str, str]:
+        """Names of the weights among the network's parameters, by the name of the input."""
+        return {entry.name: ParameterKey(self.name, WEIGHT, entry.name).name for entry in self.inputs}
+
+    @cached_property
     def centres_inputs(self) -> bool:
         """Whether running means are subtracted from the layer's inputs."""
         return self.normalisation is not None and self.normalisation.centres_inputs
 
-    @property
+    @cached_property
     def bias_name(self) -> str:
         """Name of the bias among the network's parameters."""
         return ParameterKey(self.name, BIAS).name
@@ -96,6 +104,21 @@ class Layer:
     def bias_shape(self) -> Shape:
         """Shape of the bias: one number per neuron, (N,), or one per map, (C, 1, 1)."""
         return self.shape if len(self.shape) == 1 else (self.shape[0], 1, 1)
+
+    @cached_property
+    def dynamics(self) -> Dynamics | None:
+        """The leaky integrator that a scan may run instead of the neurons; None if there is none."""
+        return self.neuron.dynamics()
+
+    @cached_property
+    def backwards(self) -> Dynamics | None:
+        """The leaky integrator through which small changes pass as through the neurons; None if there is none."""
+        return backwards(self.neuron)
+
+    @cached_property
+    def psi(self) -> Psi | None:
+        """The pseudo-derivative of the neurons as scans compute it; None if they cannot."""
+        return psi_of(self.neuron)
 
 
 def input_name(source: str, is_next: bool, others: list[Input]) -> str:

@@ -11,11 +11,10 @@ from neurorules.contracts.chip import Chip
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatistics
 from neurorules.contracts.running_mean import RunningMean
-from neurorules.contracts.series import per_step
 from neurorules.contracts.signal import Signal, SignalState
 from neurorules.contracts.target import PER_STEP
 from neurorules.language.errors import UserError
-from neurorules.language.rules import SENT, Plasticity, Rule
+from neurorules.language.rules import SENT, Plasticity, Role, Rule
 from neurorules.language.settings import Scores, Targets, Task
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.network import Network, Parameters
@@ -30,7 +29,7 @@ from neurorules.network.serving import (
     without_phases,
 )
 from neurorules.network.shape import shape_of
-from neurorules.network.texts import Text, compile_rule
+from neurorules.network.texts import PhaseTexts, Text, compile_rule, texts_by_phase
 
 
 @dataclass
@@ -83,12 +82,12 @@ class Model:
     last_steps: int | None = None
     chip: Chip | None = None
 
-    @property
+    @cached_property
     def steps_apart(self) -> bool:
         """Whether single steps matter for the error: each step has an error, or only the last steps are scored."""
         return self.last_steps is not None or self.errs_each_step
 
-    @property
+    @cached_property
     def errs_each_step(self) -> bool:
         """Whether the output of each step has an error of its own, against the target of the step or of the sample."""
         return self.task in PER_STEP or self.rule.errors == "step"
@@ -131,7 +130,7 @@ class Model:
             )
         return values.roll(1, samples_at)
 
-    @property
+    @cached_property
     def counts(self) -> bool:
         """Whether class scores are numbers of spikes."""
         return self.scores != "membrane"
@@ -153,12 +152,13 @@ class Model:
         """
         if self.scores == "population":
             return total.unflatten(1, (self.network.classes, self.per_class)).sum(2)
-        return total if self.counts else per_step(total, steps)
+        return total if self.counts else total / steps
 
     def bound(self, parameters: Parameters) -> Model:
         """Return the model with the neurons' learned parameters inserted into the neurons."""
-        network = self.network.bound(parameters)
-        return self if network is self.network else replace(self, network=network, unbound=self.shape)
+        if not self.network.neurons_learn:
+            return self
+        return replace(self, network=self.network.bound(parameters), unbound=self.shape)
 
     def on_chip(self, chip: Chip | None) -> Model:
         """Return the model on a chip, with the chip's own neurons; `self` if `chip` is None."""
@@ -167,7 +167,7 @@ class Model:
         layers = tuple(replace(a, neuron=chip.neuron(a.name, a.neuron)) for a in self.network.layers)
         return replace(self, network=replace(self.network, layers=layers), unbound=self.shape, chip=chip)
 
-    @property
+    @cached_property
     def teaching_signal(self) -> Signal:
         """The learning signal, for rules that have one.
 
@@ -179,6 +179,16 @@ class Model:
         return self.signal
 
     @cached_property
+    def instant(self) -> bool:
+        """Whether the third factor of a step depends on that step alone (`Signal.instant`)."""
+        return self.signal is not None and self.signal.instant
+
+    @cached_property
+    def teaches_from_above(self) -> bool:
+        """Whether the signal reads what the layers above a layer hand down (the need "above")."""
+        return self.signal is not None and "above" in self.signal.needs
+
+    @cached_property
     def shape(self) -> NetShape:
         """The structure of the network, without parameters, as the signal receives it."""
         return self.unbound or shape_of(self.network, self.task)
@@ -188,42 +198,28 @@ class Model:
         """Names of the network's parameters; all other parameters belong to the signal."""
         return frozenset(self.network.parameter_names())
 
+    @cached_property
+    def learning(self) -> dict[tuple[str, Role], PhaseTexts]:
+        """The texts that hold, by phase and by the role of the layers."""
+        signal = self.signal
+        hidden = signal is not None and signal.teaches_neurons
+        readout = signal is not None and signal.teaches_readout
+        taught: dict[Role, bool] = {"hidden": hidden, "readout": readout}
+        phases = tuple(phase.name for phase in self.rule.phases)
+        return texts_by_phase(self.texts, phases, frozenset(role for role in taught if taught[role]))
+
     def texts_of(self, phase: str) -> tuple[Text, ...]:
-        """The texts that hold in one phase."""
+        """The texts that hold in one phase, of hidden layers and of the read-out."""
         return tuple(text for text in self.texts if text.plasticity.phase == phase)
 
-    def learns_in(self, phase: str) -> bool:
-        """Whether any parameter learns from a phase."""
-        return bool(self.texts_of(phase)) or (self.signal is not None and self.signal.teaches_neurons)
-
-    def asks_hidden(self, phase: str) -> bool:
-        """Whether hidden layers need the third factor of a phase, for their texts or for their neurons' parameters."""
-        return self.reads_m("hidden", phase) or (self.signal is not None and self.signal.teaches_neurons)
-
-    def reads_m(self, role: str, phase: str) -> bool:
-        """Whether texts of a role read the third factor in a phase.
-
-        Args:
-            role: "hidden" or "readout".
-            phase: its name.
-
-        Returns:
-            True if at least one of these texts reads it.
-        """
-        return any(text.reads_m for text in self.texts_of(phase) if text.plasticity.role == role)
-
-    def phase_statistics(self, phase: str, layer: str) -> str:
-        """The name of the statistics that normalise a layer's current in a phase.
-
-        Args:
-            phase: its name.
-            layer: its name.
-
-        Returns:
-            "phase.layer" if the phase has separate statistics, otherwise "input.layer".
-        """
-        own = next(p for p in self.rule.phases if p.name == phase).statistics == "own" or phase == "input"
-        return f"{phase if own else 'input'}.{layer}"
+    @cached_property
+    def statistics_names(self) -> dict[tuple[str, str], str]:
+        """The names of the statistics that normalise the current of a layer in a phase, by the names of both:
+        "phase.layer" if the phase has statistics of its own, and otherwise "input.layer"."""
+        source = {p.name: p.name if p.statistics == "own" else "input" for p in self.rule.phases}
+        return {
+            (phase, layer.name): f"{own}.{layer.name}" for phase, own in source.items() for layer in self.network.layers
+        }
 
 
 def build_model(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -47,7 +48,7 @@ class Network:
     input_shape: Shape
     classes: int
 
-    @property
+    @cached_property
     def hidden(self) -> tuple[Layer, ...]:
         """The layers below the read-out."""
         return self.layers[:-1]
@@ -94,9 +95,14 @@ class Network:
                 parameters[f"{layer.name}.{name}"] = value.to(dtype)
         return parameters
 
+    @cached_property
+    def neurons_learn(self) -> bool:
+        """Whether neurons have parameters of their own that learn."""
+        return any(layer.neuron.learns for layer in self.layers)
+
     def bound(self, parameters: Parameters) -> Network:
         """Return the network with the neurons' learned parameters inserted into the neurons."""
-        if not any(layer.neuron.learns for layer in self.layers):
+        if not self.neurons_learn:
             return self
         return replace(self, layers=tuple(_bound(layer, parameters) for layer in self.layers))
 

@@ -54,27 +54,27 @@ class PostForm:
     through: bool
     dropout: bool = False
 
-    def psi(self, neuron: Neuron) -> Psi | None:
-        """inner * factor as a psi of the scans; None if they cannot compute the neuron's pseudo-derivative."""
+    def psi(self, own: Psi | None) -> Psi | None:
+        """inner * factor as a psi of the scans, where `own` is that of the neurons; None if the scans cannot compute
+        the neurons' pseudo-derivative and the factor is one.
+        """
         if self.factor == "one":
             return Psi(PsiShape.FLAT, 1.0, self.inner)
         if self.factor == "positive":
             return Psi(PsiShape.POSITIVE, 1.0, self.inner)
-        own = psi_of(neuron)
         return None if own is None else own._replace(scale=self.inner * own.scale)
 
-    def stays(self, neuron: Neuron, back: bool) -> bool:
+    def stays(self, dynamics: Dynamics | None, back: bool) -> bool:
         """Whether a third factor that is constant in time gives a post factor that is constant too, if the layer has no
         normalisation.
 
         Args:
-            neuron: the neuron of the layer.
+            dynamics: the leaky integrator through which small changes pass, as `backwards` gives it.
             back: whether the factor is carried backwards through the membrane.
 
         Returns:
             True if the post factor is constant in time; it is for a membrane with beta = 0.
         """
-        dynamics = backwards(neuron)
         forgets = dynamics is not None and isinstance(dynamics.beta, float) and dynamics.beta == 0.0
         return self.factor == "one" and (forgets or not back)
 

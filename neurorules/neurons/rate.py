@@ -69,7 +69,10 @@ class Rate(Neuron[NoState]):
 
     def brian2(self) -> Brian2Text:
         if self.unit:
-            raise UserError("neuron 'rate:unit=true' divides by its population's length, which no Brian2 text can read")
+            raise UserError(
+                "neuron 'rate:unit=true' divides by the length of its population's activity, which no equation of a "
+                "neuron in Brian2 can read. Use --path torch, or rate without unit"
+            )
         if self.activation == "tanh":
             return Brian2Text(("v = 1.0*I", "S = tanh(v)"), {}, None, slope="1.0 - tanh({v})**2")
         above, below = "clip(v, 0.0, inf)", "clip(v, -inf, 0.0)"

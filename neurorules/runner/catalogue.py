@@ -129,7 +129,7 @@ def citation(text: str) -> dict[str, Any]:
     """
     rule: Rule = RULES.make(text)
     if not isinstance(rule, Rule):
-        raise UserError(f"'{text}' is not a rule")
+        raise UserError(f"'{text}' is not a rule. The rules are listed by: neurorules list rules")
     equations = [asdict(plasticity) for plasticity in rule.plasticity]
     record = {
         "rule": rule.name,

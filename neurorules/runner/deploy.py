@@ -57,7 +57,10 @@ def deploy_run(
     restored = restore(run, data_dir)
     learner, part, seed = restored.learner, restored.data.test, restored.config.seed
     if learner.model.task in OF_VALUES:
-        raise UserError(f"deploy reports accuracies, and the targets here are of task '{learner.model.task}'")
+        raise UserError(
+            f"deploy reports accuracies, and the run learned values (task '{learner.model.task}'). Give a run that "
+            f"learned classes or labels"
+        )
 
     def measured(learner: Learner) -> Evaluation:
         return evaluate(learner, part, seed)

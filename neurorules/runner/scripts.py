@@ -96,7 +96,7 @@ def script_of_run(
         if learn is not None:
             raise UserError("--learn goes on step by step, and a run in continuous time has no steps. Leave it out")
         if ordinary:
-            raise UserError("--as ordinary is for nets that torch has trained, and this run is in continuous time")
+            raise UserError("--as ordinary is for runs of torch, and this run is in continuous time. Leave it out")
         if step_ms is not None:
             raise UserError("--dt-ms is for runs step by step, and this one has its neuron's dt_ms. Leave it out")
         if scale is not None:

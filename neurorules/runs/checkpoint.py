@@ -112,7 +112,9 @@ def _read(path: Path) -> tuple[Checkpoint, str | None]:
     tensors, texts = load_tensors(path)
     text, belongs = texts.get("state", ""), texts.get("config")
     if texts.get("sha256") != _digest(tensors, text + (belongs or "")):
-        raise UserError(f"{path} is damaged, its content does not match its hash")
+        raise UserError(
+            f"{path} is damaged: its content does not match its hash. Remove it; the checkpoint before it is then used"
+        )
     return Checkpoint(tensors, json.loads(text)), belongs
 
 

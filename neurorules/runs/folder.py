@@ -252,7 +252,7 @@ def _object(path: Path) -> dict[str, Any]:
     """
     content = read_json(path)
     if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged, it holds no names and values. Restore it, or train again with --force")
+        raise UserError(f"{path} is damaged: it holds no names and values. Restore it, or train again with --force")
     return content
 
 

@@ -63,6 +63,6 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"there is no file {path}") from None
+        raise UserError(f"there is no file {path}. Check the path") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged, it is not JSON ({error}). Remove it or restore it") from None
+        raise UserError(f"{path} is damaged: it is not JSON ({error}). Remove it or restore it") from None

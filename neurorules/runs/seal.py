@@ -100,7 +100,7 @@ def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
         return
     seal = read_json(path)
     if not isinstance(seal, Mapping):
-        raise UserError(f"{path} is damaged, it holds no digests. Restore it, or train again with --force")
+        raise UserError(f"{path} is damaged: it holds no digests. Restore it, or train again with --force")
     check_config(path, str(seal.get("config")), config)
     if seal.get("weights") != digest_of_file(folder / weights):
         raise UserError(

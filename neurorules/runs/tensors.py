@@ -46,9 +46,9 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         UserError: the file is missing, incomplete or of another format.
     """
     if not path.is_file():
-        raise UserError(f"there is no file {path}")
+        raise UserError(f"there is no file {path}. Check the path")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged, it is not a complete safetensors file ({error})") from None
+        raise UserError(f"{path} is damaged: it is not a complete safetensors file ({error}). Restore it") from None

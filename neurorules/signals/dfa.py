@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Literal
 
@@ -44,12 +45,12 @@ class DirectFeedback(Signal):
     timing = "error"
     reads_out = frozenset({"feedback"})
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """The output error, and the feedback: fixed random weights, the read-out's weights, or a copy that learns."""
         return frozenset({"target", "output_error", THROUGH[self.feedback]})
 
-    @property
+    @cached_property
     def every(self) -> Every | None:  # type: ignore[override]
         """The spikes of each step, if the feedback learns."""
         return "spikes" if self.feedback == "adaptive" else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -38,12 +39,12 @@ class Echo(Signal):
     other: NonNegative | None = None
     summary = "spikes"
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """The label and, if there are limits of similarity, sums over the layer."""
         return frozenset({"target"} if self.timing == "step" else {"target", "layer_pool"})
 
-    @property
+    @cached_property
     def timing(self) -> Literal["step", "trial"]:  # type: ignore[override]
         """At each step if there are no limits; otherwise at the end of the trial, which the similarity is computed
         from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -43,24 +44,24 @@ class LocalReadout(Signal):
     summary = "spikes"
     reads_out = frozenset({"local_w", "local_b"})
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """The label and the read-outs, and fixed feedback if the read-outs or the feedback weights stay random."""
         needs = {"target", "local_readout", "layer_pool"}
         random = self.readouts == "fixed" or self.feedback == "sparse"
         return frozenset(needs | {"fixed_feedback"} if random else needs)
 
-    @property
+    @cached_property
     def every(self) -> Every | None:  # type: ignore[override]
         """The spikes of each step, if each step has an error."""
         return "spikes" if self.errors == "step" else None
 
-    @property
+    @cached_property
     def momentary(self) -> bool:  # type: ignore[override]
         """Whether the error of a step is computed from the spikes of that step only."""
         return self.errors == "step"
 
-    @property
+    @cached_property
     def timing(self) -> Literal["step", "trial"]:  # type: ignore[override]
         """When errors are known: at once if each step has an error, otherwise at the end of the trial."""
         return self.errors

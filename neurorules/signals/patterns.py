@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -59,28 +60,28 @@ class Patterns(Signal):
     steps_apart = True
     summary = "spikes"
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """The label and a sum over the layer, and a local read-out if the gains are learned."""
         needs = {"target", "layer_pool"}
         return frozenset(needs if self.gains == "none" else needs | {"local_readout"})
 
-    @property
+    @cached_property
     def timing(self) -> Literal["step", "trial"]:  # type: ignore[override]
         """At each step if each step has an error, otherwise at the end of the trial."""
         return "step" if self.errors == "step" else "trial"
 
-    @property
+    @cached_property
     def every(self) -> Every | None:  # type: ignore[override]
         """The spikes of each step, if each step has an error."""
         return "spikes" if self.errors == "step" else None
 
-    @property
+    @cached_property
     def momentary(self) -> bool:  # type: ignore[override]
         """Whether the error of a step is computed from the spikes of that step only."""
         return self.errors == "step"
 
-    @property
+    @cached_property
     def varies(self) -> bool:  # type: ignore[override]
         """Whether m differs between steps, which it does if each step has an error."""
         return self.errors == "step"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -83,12 +84,12 @@ class InputPerturbation(Signal):
     dense: bool = False
     mirror: Mirror = "none"
 
-    @property
+    @cached_property
     def tasks(self) -> frozenset[Task]:  # type: ignore[override]
         """Any task with one target per sample; only classes if F consists of class means."""
         return CLASSES if self.init == "class_means" else PER_SAMPLE
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """The needs of every form, and those of F: class means of the batch, fixed random weights, or noise."""
         needs = {"target", "output_error", "second_pass"}
@@ -96,7 +97,7 @@ class InputPerturbation(Signal):
             return frozenset(needs | {"batch_pool"})
         return frozenset(needs | ({"fixed_feedback"} if self.mirror == "none" else {"noise_phase"}))
 
-    @property
+    @cached_property
     def moves(self) -> Mapping[str, str]:  # type: ignore[override]
         """F, if it follows a mirror or class means, and the tensors that it is computed from."""
         if self.init == "class_means":
@@ -106,17 +107,17 @@ class InputPerturbation(Signal):
         matrices = {"feedback.*": "mirrors of the forward weights, layer by layer", "mirror": "of their product"}
         return {"trial": "count", "projection": "follows the mirror", **matrices}
 
-    @property
+    @cached_property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
         """The pass of the samples, the pass with the error added, and a pass of noise if F mirrors the whole net."""
         return ("input", "modulated", "noise") if self.mirror == "running" else ("input", "modulated")
 
-    @property
+    @cached_property
     def summary(self) -> Summary | None:  # type: ignore[override]
         """The average that the form compares; None if the texts compare, or if a linear phase supplies the current."""
         return {"rate_difference": "spikes", "graded": "current"}.get(self.form)  # type: ignore[return-value]
 
-    @property
+    @cached_property
     def reads_response(self) -> bool:  # type: ignore[override]
         """Whether F is learned from the read-out's response to noise."""
         return self.mirror == "running"
@@ -124,13 +125,15 @@ class InputPerturbation(Signal):
     def check(self, net: NetShape) -> None:
         if not net.hidden or not net.layers[0].weights:
             raise UserError(
-                "PEPITA without an input layer to modulate: the error reaches hidden layers through the first one's "
-                "weights, and the net has none. Add a hidden layer, such as --net 400"
+                "pepita sends the error to hidden layers through the weights of the first one, and the net has no "
+                "hidden layer with weights. Add one, such as --net 400"
             )
         by_matrix = "init=normal" if self.init == "normal" else "mirror=layers" if self.mirror == "layers" else None
         if by_matrix and not is_dense_chain(net):
-            raise UserError(f"{by_matrix} has one matrix a layer, and the net is not a chain of dense layers. Use "
-                            f"{'init=uniform' if self.init == 'normal' else 'mirror=running'}")  # fmt: skip
+            instead = "init=uniform" if self.init == "normal" else "mirror=running"
+            raise UserError(
+                f"{by_matrix} needs one matrix for each layer, and the net is no chain of dense layers. Use {instead}"
+            )
         if self.mirror == "layers" and net.layers[0].neuron.spiking:
             raise UserError("mirror=layers sends noise through rate neurons, and these spike. Use mirror=running")
         if self.mirror != "none" and self.init == "class_means":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -76,7 +77,7 @@ class Prototypes(Signal):
                 f"need a target stream. Use targets=pushed, or target_only with loss label, l2 or cosine"
             )
 
-    @property
+    @cached_property
     def tasks(self) -> frozenset[Task]:  # type: ignore[override]
         """Classes; or any task with one target per sample, if the target stream has one row per sample and the loss
         needs no classes.
@@ -85,7 +86,7 @@ class Prototypes(Signal):
         by_vectors = self.generator != "target_only" and self.loss != "label" and self.embedding != "class_means"
         return PER_SAMPLE if by_vectors else CLASSES
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """The label and the needs of the generator; fixed random rows, for codes or a fixed embedding; and the other
         samples of the batch, for an embedding by class means."""
@@ -93,23 +94,23 @@ class Prototypes(Signal):
             return NEEDS_OF[self.generator] | {"fixed_feedback"}
         return NEEDS_OF[self.generator] | ({"batch_pool"} if self.embedding == "class_means" else frozenset())
 
-    @property
+    @cached_property
     def moves(self) -> Mapping[str, str]:  # type: ignore[override]
         """The mean input of each class, if the embedding consists of class means."""
         means = {"class_means": "sum of each class's inputs, which fades", "class_mass": "what it is divided by"}
         return means if self.embedding == "class_means" else {}
 
-    @property
+    @cached_property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
         """The pass of the samples, and the pass of the targets if these travel through the weights."""
         return ("input", "target") if self.targets == "pushed" else ("input",)
 
-    @property
+    @cached_property
     def summary(self) -> Summary:  # type: ignore[override]
         """The average over time that the form compares."""
         return SUMMARY_OF[self.form]
 
-    @property
+    @cached_property
     def similarity(self) -> Similarity:
         """The way in which the two streams are compared."""
         return Similarity(self.loss, self.centred, self.normalised, self.k)

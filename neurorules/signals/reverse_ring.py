@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
@@ -38,7 +39,7 @@ class ReverseRing(Signal):
     needs = frozenset({"target", "output_error", "weight_transport", "above", "reverse_circuit"})
     teaches_readout = True
 
-    @property
+    @cached_property
     def teaches_neurons(self) -> bool:  # type: ignore[override]
         """Whether the neurons' own fixed points learn."""
         return self.fixed_points

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Literal
 
@@ -36,13 +37,13 @@ class SignSymmetry(Signal):
     steps_apart = True
     varies = True
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """The signs of the weights above and, for magnitudes that are drawn once, fixed feedback."""
         own = {"target", "output_error", "weight_sign", "above", "history"}
         return frozenset(own | ({"fixed_feedback"} if self.sizes == "fixed" else set()))
 
-    @property
+    @cached_property
     def moves(self) -> Mapping[str, str]:  # type: ignore[override]
         """The number of the trial, if magnitudes are drawn in each trial."""
         return {"trial": "count"} if self.sizes == "redrawn" else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -33,7 +34,7 @@ class SpatialBackpropagation(Signal):
     varies = True
     timing = "error"
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """The output error, the layers above, and the feedback: the forward weights above, or fixed random ones."""
         through = "weight_transport" if self.feedback == "transpose" else "fixed_feedback"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -63,7 +64,7 @@ class TargetTraces(Signal):
     every = "spikes"
     varies = True
 
-    @property
+    @cached_property
     def similarity(self) -> Similarity:
         """The way in which the two streams are compared."""
         return Similarity(self.loss, centred=self.cosine, normalised=self.cosine, k=self.k)

@@ -52,8 +52,8 @@ class WeightMirroring(Signal):
             for name, shape in layer.weights.items():
                 if len(shape) == 3:
                     raise UserError(
-                        f"weight mirroring turns feedback into a matrix of weights, and '{name}' is one of rings. Use "
-                        f"dense, recurrent or convolutional connections, or the rule fa"
+                        f"weight mirroring learns matrices of weights, and '{name}' belongs to a connection of rings. "
+                        f"Use dense, recurrent or convolutional connections, or the rule fa"
                     )
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:

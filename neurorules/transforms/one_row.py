@@ -20,7 +20,7 @@ class OneRow(Transform):
 
     def post_shape(self, pre: Shape) -> Shape:
         if len(pre) != 2 and (len(pre) != 3 or pre[0] != 1):
-            raise UserError(f"a convolution over lines reads lines (channels, length), found shape {pre}")
+            raise UserError(f"a convolution over lines reads (channels, length) and gets shape {pre}. Use it on lines")
         return (pre[-2], 1, pre[-1])
 
     def forward(self, rows: Float[Tensor, "R *pre"], mask: Float[Tensor, "B *pre"] | None) -> Float[Tensor, "R C 1 L"]:

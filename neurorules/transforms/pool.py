@@ -45,7 +45,9 @@ class Pool(Transform):
     def post_shape(self, pre: Shape) -> Shape:
         high, wide = self.sides
         if len(pre) != 3 or pre[1] < high or pre[2] < wide:
-            raise UserError(f"pooling by {self.size} needs maps of at least {high}x{wide}, found shape {pre}")
+            raise UserError(
+                f"pooling by {self.size} needs maps of at least {high}x{wide} and gets shape {pre}. Pool less"
+            )
         return (pre[0], pre[1] // high, pre[2] // wide)
 
     def forward(

@@ -58,7 +58,7 @@ def by_step(trial: Trial, phase: str, lr: float) -> dict[str, np.ndarray]:
         sums = ChangeSums()
         for layer, activity, carry in zip(model.network.layers, done, traces, strict=True):
             factor = m[layer.name].window(t, t + 1) if layer.name in m else None
-            if factor is None and model.reads_m(layer.role, phase):
+            if factor is None and model.learning[phase, layer.role].reads_m:
                 continue
             view = LocalView(
                 layer, phase, activity, factor, learned.parameters, model.rule.constants, model.rule.declared_traces,
@@ -86,7 +86,7 @@ def online(case: Case, lr: float = LR, record: bool = True) -> Case:
 def assert_same_trajectories(trial: Trial, lr: float = LR) -> dict[str, np.ndarray]:
     """In every phase that learns, each parameter after each step; none stays where it was."""
     found: dict[str, np.ndarray] = {}
-    phases = [p.name for p in trial.model.rule.phases if trial.model.learns_in(p.name)]
+    phases = [p.name for p in trial.model.rule.phases if trial.model.texts_of(p.name)]
     outcomes = run_together([online(trial.case(phase), lr) for phase in phases], trial.steps)
     for phase, outcome in zip(phases, outcomes, strict=True):
         expected = by_step(trial, phase, lr)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from neurorules.connections._matrix import Matrix
+from neurorules.connections._products import Matrix
 from neurorules.contracts.series import Series
 from neurorules.language.expressions import parse
 from neurorules.native.scans import build, dispatch

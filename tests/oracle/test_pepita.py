@@ -386,7 +386,7 @@ def test_what_an_option_lacks_is_said_in_one_line(rule: str, net: str, says: str
 def test_a_net_without_a_hidden_layer_has_nothing_to_modulate() -> None:
     network = build_network("9", SHAPE, CLASSES)
     bare = replace(network, layers=(replace(network.readout, inputs=()),))
-    with pytest.raises(UserError, match="without an input layer to modulate"):
+    with pytest.raises(UserError, match="the net has no hidden layer with weights"):
         build_model(bare, RULES.make("pepita"))
 
 

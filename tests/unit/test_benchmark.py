@@ -132,7 +132,7 @@ def test_a_rule_that_a_task_cannot_serve_says_why_in_a_few_words(out: Path) -> N
     ("line", "words"),
     [
         ("rule 'x' cannot learn values (a regression): its signal has none. Use y", "cannot learn values"),
-        ("layer 'a' has rate neurons, which run 1 step, asked 60. Use --steps 1",
+        ("layer 'a' has rate neurons, which run 1 step, and 60 were asked for. Use --steps 1",
          "layer 'a' has rate neurons, which run 1 step"),
         ("neuron lif:beta=0.9 has no rate. Use another", "neuron lif:beta=0.9 has no rate"),
     ],

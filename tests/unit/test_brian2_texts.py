@@ -159,7 +159,7 @@ def test_rules_that_need_what_brian2_lacks_stay_in_torch() -> None:
             {"connection": "ring"},
             "'hidden1' is a Ring; the Brian2 path runs dense, recurrent and convolutional connections",
         ),
-        ("8", (5,), {"neuron": "rate:unit=true"}, "which no Brian2 text can read"),
+        ("8", (5,), {"neuron": "rate:unit=true"}, "which no equation of a neuron in Brian2 can read"),
         ("c4k3-p2-8", (1, 6, 6), {"neuron": "rate"}, "takes the maximum of what is no spike"),
         ("c4k3-a2-p2-8", (1, 6, 6), {}, "takes the maximum of what is no spike"),
         ("8", (5,), {"norm": "streaming"}, "its running statistics are missing"),
@@ -180,9 +180,9 @@ def test_dropout_is_refused_only_while_it_learns() -> None:
 
 def test_drives_that_do_not_fit_are_refused() -> None:
     network = build_network("8", (5,), 2, norm="none")
-    with pytest.raises(UserError, match="found neither"):
+    with pytest.raises(UserError, match="neither was given"):
         Case(network, {})
-    with pytest.raises(UserError, match=r"input must be \(T, B, \*\(5,\)\)"):
+    with pytest.raises(UserError, match=r"Give \(T, B, \*\(5,\)\)"):
         Case(network, {}, np.zeros((3, 2, 4)))
     with pytest.raises(UserError, match="beside input spikes"):
         Case(network, {}, offset=np.zeros((2, 5)), injected=np.zeros((2, 8)))
@@ -226,7 +226,7 @@ def test_the_first_difference_is_the_earliest_one() -> None:
     assert compare_spikes(a, b) == Parity(2, 0, True, None)
     b["hidden1"][3, 0, 0] = b["hidden2"][1, 1, 4] = 1
     assert compare_spikes(a, b) == Parity(2, 2, False, Difference("hidden2", 1, 1, 4, 0.0, 1.0))
-    with pytest.raises(UserError, match="'hidden2' is missing from one path"):
+    with pytest.raises(UserError, match="'hidden2' is missing from one of the two paths"):
         compare_spikes(a, {"hidden1": a["hidden1"]})
     with pytest.raises(UserError, match="have shapes"):
         compare_spikes(a, {**b, "hidden1": np.zeros((4, 2, 1))})

@@ -38,7 +38,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["train", "--rule", "sigprp"], ["unknown rule 'sigprp'", "sigprop"]),
         (["train", "--rule", "sigprop:fom=voltage"], ["unknown option of rule 'sigprop' 'fom'", "form"]),
         (["train", "--rule", "sigprop:form=volts"], ["volts", "voltage"]),
-        (["train", "--rule", "sigprop:tau=warm"], ["tau", "'warm' is not a number"]),
+        (["train", "--rule", "sigprop:tau=warm"], ["tau", "'warm', which is not a number"]),
         (["train", "--data", "mnst"], ["mnst", "mnist"]),
         (["train", "--data", "no/such/file.npz"], ["no/such/file.npz"]),
         (["train", "--neuron", "lift"], ["unknown neuron 'lift'", "lif"]),

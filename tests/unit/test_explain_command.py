@@ -43,8 +43,8 @@ def test_explain_speaks_to_people(trained: Path, capsys: pytest.CaptureFixture[s
     ("asked", "told"),
     [
         (["--synapse", "hiden1:0:0"], "unknown layer 'hiden1'. Did you mean 'hidden1'?"),
-        (["--synapse", "hidden1:6:0"], "layer 'hidden1' has no neuron 6. It counts 0..5"),
-        (["--synapse", "hidden1:0:0", "--sample", "360"], "--sample is 360, the test set counts 0..359"),
+        (["--synapse", "hidden1:6:0"], "layer 'hidden1' has no neuron 6. Its neurons are 0..5"),
+        (["--synapse", "hidden1:0:0", "--sample", "360"], "--sample is 360. Give one of the test samples, 0..359"),
         (["--synapse", "hidden1:0:0", "--out", "why.gif"], "unknown picture format 'gif'"),
         ([], "--synapse"),
     ],

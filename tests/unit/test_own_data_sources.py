@@ -111,12 +111,12 @@ def test_what_is_no_such_function_is_refused(module: Path) -> None:
     assert "has no function 'missing'" in refusal(f"{module}:missing")
     assert "has no function 'nothing'" in refusal(f"{module}:nothing")
     assert "broken() failed (RuntimeError: no such disk)" in refusal(f"{module}:broken")
-    assert "needs a missing package" in refusal("needy:make")
+    assert "imports a package that is not installed" in refusal("needy:make")
     assert "does not import (SyntaxError" in refusal("wrong:f")
     assert "no module 'mnits'. Did you mean 'mnist'?" in refusal("mnits:make")
     assert "Did you mean 'nmnist'?" in refusal("nmnits:folds=5")
     assert "unknown option" in refusal(f"{module}:make_data:sample=3")
-    assert "is not a whole number" in refusal(f"{module}:make_data:samples=three")
+    assert "which is not a whole number" in refusal(f"{module}:make_data:samples=three")
     assert "Write columns x rows x polarities" in refusal(f"{module}:make_data:sensor_size=34")
 
 

@@ -27,7 +27,7 @@ def test_the_surrogate_of_a_neuron_takes_its_own_options(neuron):
     [
         ("lif:surrogate=atan:surrogate.alfa=3", ["surrogate 'atan'", "'alfa'", "alpha"]),
         ("lif:surrogate=atan:surrogate.alpha=-1", ["alpha is -1", "above 0"]),
-        ("lif:surrogate=atan:surrogate.alpha=x", ["'x' is not a number"]),
+        ("lif:surrogate=atan:surrogate.alpha=x", ["'x', which is not a number"]),
         ("lif:surrogat.alpha=3", ["'surrogat.alpha'", "surrogate"]),
         ("lif:beta.k=3", ["'beta.k'"]),
         ("lif:surrogate=atan:alpha=3", ["'alpha'"]),

@@ -29,7 +29,7 @@ def learner(task: str, rule: str = "dfa", **more: Any) -> Learner:
 
 BATCHES: list[tuple[str, Any, str]] = [
     ("classes", VALUES, r"labels have shape \(6, 3\)"),
-    ("classes", torch.full((SAMPLES,), 0.5), "labels are torch.float32, must be whole numbers"),
+    ("classes", torch.full((SAMPLES,), 0.5), "labels are torch.float32, and must be the whole numbers"),
     ("regression", CLASSES, r"targets have shape \(6,\), and 6 samples need \(6, 3\) values.*looks like classes"),
     ("regression", VALUES[:, :2], r"shape \(6, 2\), and 6 samples need \(6, 3\) values"),
     ("regression", VALUES[:5], r"shape \(5, 3\), and 6 samples need"),
@@ -40,7 +40,7 @@ BATCHES: list[tuple[str, Any, str]] = [
     (
         "multilabel",
         VALUES,
-        r"other values than 0 and 1, and several labels for each sample are \(6, 3\) zeros and ones",
+        r"other values than 0 and 1, and several labels for each sample need \(6, 3\) zeros and ones",
     ),
     ("multilabel", torch.full((SAMPLES, OUTPUTS), 2), "other values than 0 and 1"),
     ("multilabel", CLASSES, "looks like classes"),

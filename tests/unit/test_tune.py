@@ -203,7 +203,7 @@ def test_a_search_does_not_go_on_with_other_options_or_over_another(
         (["--space", "norm=1..2"], ["norm is not a number"]),
         (["--space", "lr=1..2,lr=1..3"], ["is given twice"]),
         (["--space", "net=5|6"], ["setting in --space 'net'"]),
-        (["--space", "lr=a|b"], ["'a' is not a number"]),
+        (["--space", "lr=a|b"], ["'a', which is not a number"]),
         (["--space", "norm=strm|none", "--trials", "9"], ["strm", "streaming"]),
         (["--rules", "sigprop@lr=1@readout_lr=1"], ["nothing is left to search"]),
         (["--rules", "sigprop", "--validation", "0"], ["held out"]),

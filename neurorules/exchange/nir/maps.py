@@ -187,7 +187,9 @@ class Map:
         if bias is not None:
             self.bias = finite(np.asarray(bias), at, "bias").reshape(-1)
             if self.bias.shape != weights.shape[:1]:
-                raise UserError(f"{at} has a bias of {self.bias.size} numbers, and {weights.shape[0]} outputs")
+                raise UserError(
+                    f"{at} has a bias of {self.bias.size} numbers, and {weights.shape[0]} outputs. Give each one number"
+                )
         self._multiply_columns(at)
         self.shape = self._after(at, connection, self.shape)
 
@@ -195,7 +197,7 @@ class Map:
         try:
             return part.post_shape(before)
         except UserError as error:
-            raise UserError(f"{at}: {error}. Give it larger maps, or a smaller window") from None
+            raise UserError(f"{at}: {error}") from None
 
     def _multiply_columns(self, at: str) -> None:
         scale = self.columns
@@ -211,7 +213,9 @@ class Map:
         stated = finite(np.asarray(node.scale, dtype=np.float64), at, "scale")
         scale = stated.reshape(()) if stated.size == 1 else like_population(stated, self.shape)
         if scale is None:
-            raise UserError(f"{at} has a scale of shape {np.shape(node.scale)}, and gets shape {self.shape}")
+            raise UserError(
+                f"{at} has a scale of shape {np.shape(node.scale)}, and gets shape {self.shape}. Make them the same"
+            )
         if self.connection is None:
             self.columns, self.scale_fixed = self.columns * scale, self._frozen(node, ("weight",))
             return

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.connection import Shape
-from neurorules.contracts.efficacy import VARIABLES
-from neurorules.contracts.normalisation import CurrentStatistics, first_current_statistics, over_rows
+from neurorules.contracts.efficacy import VARIABLES, Efficacy
+from neurorules.contracts.normalisation import CurrentStatistics, Normalisation, first_current_statistics, over_rows
 from neurorules.contracts.series import Series
 from neurorules.native import scans
 from neurorules.network.layer import Input, Layer, as_row
@@ -147,7 +147,7 @@ def feed_forward_current(
     shift: Tensor | None = None
     for entry in entries:
         arrived = pre[entry.name]
-        w = parameters[layer.weight_name(entry)]
+        w = parameters[layer.weight_names[entry.name]]
         if entry.name in pre_mean:
             row = entry.connection.current(w, as_row(pre_mean[entry.name], entry))
             shift = row if shift is None else shift + row
@@ -155,23 +155,24 @@ def feed_forward_current(
     return None if total is None else Current(total, shift)
 
 
-def normalised(layer: Layer, statistics: CurrentStatistics | None, current: Current, training: bool) -> Current:
+def normalised(
+    normalisation: Normalisation, shape: Shape, statistics: CurrentStatistics | None, current: Current, training: bool
+) -> Current:
     """Normalise the feed-forward current of a layer.
 
     Args:
-        layer: the layer that the normalisation belongs to.
+        normalisation: the normalisation of the layer.
+        shape: the shape of the population.
         statistics: running statistics of the current; fresh ones if None.
         current: the synaptic current.
         training: whether the statistics of the batch are used.
 
     Returns:
-        The current with mean and gain; unchanged without normalisation.
+        The current with mean and gain.
     """
-    if layer.normalisation is None:
-        return current
-    statistics = statistics or first_current_statistics(layer.shape, current.synaptic.values)
-    rows = current.shifted.rows() if layer.normalisation.reads_batch and training else current.synaptic.rows()
-    mean, gain = layer.normalisation.coefficients(statistics, rows, training)
+    statistics = statistics or first_current_statistics(shape, current.synaptic.values)
+    rows = current.shifted.rows() if normalisation.reads_batch and training else current.synaptic.rows()
+    mean, gain = normalisation.coefficients(statistics, rows, training)
     return replace(current, mean=mean, gain=gain)
 
 
@@ -188,24 +189,22 @@ def joined(a: Series | None, b: Series) -> Series:
     return b if a is None else Series(a.values + b.values, a.constant and b.constant)
 
 
-def transmitted(entry: Input, arriving: Series, steps: int, traces: dict[str, Tensor]) -> Series:
+def transmitted(name: str, efficacy: Efficacy, arriving: Series, steps: int, traces: dict[str, Tensor]) -> Series:
     """The spikes that a connection transmits, each scaled by the efficacy of its synapse.
 
     Args:
-        entry: the connection.
+        name: the name of the connection's input.
+        efficacy: the short-term plasticity of its synapses.
         arriving: presynaptic activity, (T, B, *pre) or constant (B, *pre).
         steps: T.
         traces: state of the connection between windows, 2 x B x *pre numbers by name, updated in place; at rest where
             the names are missing.
 
     Returns:
-        The transmitted activity, (T, B, *pre); `arriving` itself if the connection has no efficacy.
+        The transmitted activity, (T, B, *pre).
     """
-    efficacy = entry.connection.efficacy
-    if efficacy is None:
-        return arriving
     values = arriving.over_time(steps)
-    names = [f"efficacy.{entry.name}.{name}" for name in VARIABLES]
+    names = [f"efficacy.{name}.{variable}" for variable in VARIABLES]
     use, depleted = (traces.get(name, torch.zeros_like(values[0])) for name in names)
     sent = torch.empty_like(values, memory_format=torch.contiguous_format)
     for t in range(steps):

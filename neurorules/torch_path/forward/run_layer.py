@@ -19,9 +19,9 @@ from neurorules.contracts.phase_drive import Offset
 from neurorules.contracts.series import Series, summed_over_time
 from neurorules.contracts.view import Summary
 from neurorules.native import scans
-from neurorules.network.layer import Layer, Masks, arrive
+from neurorules.network.layer import Input, Layer, Masks, arrive
 from neurorules.network.network import Parameters
-from neurorules.network.post_forms import psi_of, slopes
+from neurorules.network.post_forms import slopes
 from neurorules.torch_path.forward.drive import Current, Drive, feed_forward_current, joined, normalised, transmitted
 from neurorules.torch_path.forward.fused_loop import run_fused
 from neurorules.torch_path.forward.offset import offset_current, with_offset
@@ -133,14 +133,14 @@ def run_layer(
     """
     carry, masks, pre_mean = carry or Carry(), masks or {}, pre_mean or {}
     entries = [entry for entry in layer.inputs if entry.name in sources]
-    pre = {e.name: transmitted(e, arrive(layer, e, sources[e.name], masks), steps, carry.traces) for e in entries}
-    raw = raw or feed_forward_current(layer, parameters, entries, pre, pre_mean)
-    synaptic, shift = (None, None) if raw is None else (raw.synaptic, raw.shift)
-    aside = None if offset is None else offset_current(layer, parameters, offset, masks)
-    if offset is not None and aside is not None:
-        synaptic = joined(synaptic, Series(aside, True))
+    pre = {entry.name: _arriving(layer, entry, sources[entry.name], masks, steps, carry) for entry in entries}
+    if raw is None and entries:
+        raw = feed_forward_current(layer, parameters, entries, pre, pre_mean)
+    aside = None
+    if offset is not None:
+        aside = offset_current(layer, parameters, offset, masks)
         pre |= with_offset(layer, offset, pre, masks)
-    current = None if synaptic is None else normalised(layer, statistics, Current(synaptic, shift), training)
+    current = _normalised(layer, statistics, raw, aside, training)
     drive = Drive(current, None if current is None else parameters[layer.bias_name], injected, repeats)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
@@ -153,12 +153,57 @@ def run_layer(
         run = _run_through_time(layer, drive, steps, carry, summary, training)
     run = _observed(chip, place, run)
     read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run, drive, steps)
-    moments = current.moments(steps, run.scan) if current is not None and training else None
+    moments = current.moments(steps, run.scan) if training and current and current.gain is not None else None
     activity = Activity(
         steps, sources, pre, pre_mean, current, moments, Series(run.v, False),
         Series(run.spikes, False, run.spike_total), read, aside, run.inner, run.gates,
     )  # fmt: skip
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
+
+
+def _arriving(layer: Layer, entry: Input, spikes: Series, masks: Masks, steps: int, carry: Carry) -> Series:
+    """The activity that reaches a connection from its source: through the transforms, and as its synapses transmit it.
+
+    Args:
+        layer: the layer that reads the source.
+        entry: its input.
+        spikes: the spikes of the source, (T, B, *source) or constant (B, *source).
+        masks: dropout masks of the trial.
+        steps: T.
+        carry: the layer's state between windows; that of dynamic synapses is updated in place.
+
+    Returns:
+        The activity, (T, B, *pre) or constant (B, *pre).
+    """
+    arriving = arrive(layer, entry, spikes, masks) if entry.transforms else spikes
+    efficacy = entry.connection.efficacy
+    return arriving if efficacy is None else transmitted(entry.name, efficacy, arriving, steps, carry.traces)
+
+
+def _normalised(
+    layer: Layer, statistics: CurrentStatistics | None, raw: Current | None, aside: Tensor | None, training: bool
+) -> Current | None:
+    """The current of a layer with its normalisation.
+
+    Args:
+        layer: the layer.
+        statistics: running statistics of its current; fresh ones if None.
+        raw: the current that the weights bring; None if no input is driven.
+        aside: the current that an offset adds, (B, *shape); None without an offset.
+        training: whether the statistics of the batch are used.
+
+    Returns:
+        The current; None if only an injected current drives the layer.
+    """
+    synaptic = None if raw is None else raw.synaptic
+    if aside is not None:
+        synaptic = joined(synaptic, Series(aside, True))
+    if synaptic is None:
+        return None
+    current = Current(synaptic, None if raw is None else raw.shift)
+    if layer.normalisation is None:
+        return current
+    return normalised(layer.normalisation, layer.shape, statistics, current, training)
 
 
 def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> WindowActivity:
@@ -193,18 +238,18 @@ def _run_through_time(
     """Run all steps in one scan, which also applies normalisation and bias, and sums over time what the signal
     reads.
     """
-    dynamics = layer.neuron.dynamics()
+    dynamics, psi = layer.dynamics, layer.psi
     if dynamics is None:
         run = run_fused(layer, {}, [], drive, steps, (carry.state, None), training)
         return run or run_steps(layer.neuron, drive.values(), steps, carry.state)
     series, affine, moments = drive.for_scan(layer.shape, training)
-    rows = series.lead[-1]
-    psi = psi_of(layer.neuron)
+    currents = series.flat()
+    rows = currents.shape[-2]
     total = TOTALS.get(summary) if summary is not None else None
     if total is scans.Total.GRADED and (psi is None or psi.shape not in scans.HAVE_PRIMITIVE):
         total = None
     scan = scans.scan(
-        series.flat(), steps, _flat(dynamics.beta), _flat(dynamics.v_threshold),
+        currents, steps, _flat(dynamics.beta), _flat(dynamics.v_threshold),
         scans.RESETS[dynamics.reset], dynamics.reset_delay,
         None if carry.state is None else MembraneState(*carry.state).membrane.reshape(rows, -1),
         affine=affine, spikes=layer.neuron.spiking, spike_total=layer.neuron.spiking, total=total, psi=psi,

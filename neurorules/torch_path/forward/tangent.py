@@ -16,7 +16,6 @@ from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.native import scans
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer, Masks, mask_name
 from neurorules.network.network import Parameters
-from neurorules.network.post_forms import psi_of
 from neurorules.torch_path.forward.offset import offset_current
 from neurorules.torch_path.forward.run_layer import Activity
 
@@ -99,7 +98,7 @@ def psi_total(layer: Layer, activity: Activity) -> Tensor:
         The sum, (B, *shape).
     """
     v = activity.v.values
-    psi, dynamics = psi_of(layer.neuron), layer.neuron.dynamics()
+    psi, dynamics = layer.psi, layer.dynamics
     if psi is None or dynamics is None or not scans.serves(v):
         return activity.psi(layer.neuron, v).sum(0)
     rows, theta = v.reshape(*v.shape[:2], -1), dynamics.v_threshold

@@ -216,7 +216,10 @@ def _joined() -> Iterator[Ranks | None]:
         yield None
         return
     if not distributed.is_available():
-        raise UserError(f"torchrun has started {started.ranks} ranks, and this torch has no torch.distributed")
+        raise UserError(
+            f"torchrun has started {started.ranks} ranks, and this torch has no torch.distributed. Install another "
+            f"build of torch, or start without torchrun"
+        )
     if not there:
         _make_group(distributed, started)
     try:

@@ -74,7 +74,7 @@ def explain_run(run: Path, synapse: str, sample: int = 0, data_dir: DataPlace = 
     restored = restore(run, data_dir)
     wanted, test = find_synapse(restored.learner.model.network, synapse), restored.data.test
     if not 0 <= sample < len(test):
-        raise UserError(f"--sample is {sample}, the test set counts 0..{len(test) - 1}")
+        raise UserError(f"--sample is {sample}. Give one of the test samples, 0..{len(test) - 1}")
     drive, labels = test.batch(np.array([sample]), torch.Generator().manual_seed(restored.config.seed))
     explanation = explain(restored.learner, drive, labels, wanted)
     return replace(explanation, rule=restored.config.rule, sample=sample)

@@ -18,14 +18,12 @@ from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.recording.plan import RecordPlan, record_plan
 from neurorules.torch_path.recording.rows import Outcome, many_rows, parameter_arrays, population_arrays, synapse_arrays
 from neurorules.torch_path.training.arguments import Labels, Spikes, to_series
-from neurorules.torch_path.training.checks import check_drive
+from neurorules.torch_path.training.checks import check_drive, check_targets
 from neurorules.torch_path.training.drives import batch_of
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.report import versions
-from neurorules.torch_path.training.target_checks import check_targets
 from neurorules.torch_path.trial.learn import learn_trial
-from neurorules.torch_path.update.figures import scoring_of
-from neurorules.torch_path.update.output import metrics_of
+from neurorules.torch_path.update.figures import metrics_of, scoring_of
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurorules.connections._matrix import Matrix
+from neurorules.connections._products import Matrix
 from neurorules.connections.conv2d import Conv2d
 from neurorules.language.errors import UserError, unknown
 from neurorules.network.layer import Input, Layer
@@ -152,7 +152,7 @@ def _neuron(owner: str, text: str, shape: Place, *others: Place) -> Place:
     if len(places) not in shapes:
         raise UserError(f"'{text}' is no neuron of {owner}. Write {_forms(shape)}")
     if not all(0 <= place < length for place, length in zip(places, shapes[len(places)], strict=True)):
-        raise UserError(f"{owner} has no neuron {text}. It counts {_ranges(shapes[len(places)])}")
+        raise UserError(f"{owner} has no neuron {text}. Its neurons are {_ranges(shapes[len(places)])}")
     number = np.ravel_multi_index(places, shapes[len(places)])
     return tuple(int(place) for place in np.unravel_index(number, shape))
 

@@ -211,7 +211,8 @@ def _check_weights(module: nn.Module, where: str) -> None:
         actual = tuple(module.weight.shape)  # type: ignore[arg-type]
         raise UserError(f"{where} says that its weight has shape {shape}, and it has {actual}. Make them the same")
     if module.bias is not None and tuple(module.bias.shape) != shape[:1]:  # type: ignore[arg-type]
-        raise UserError(f"{where} has a bias of shape {tuple(module.bias.shape)}, must be {shape[:1]}")  # type: ignore[arg-type]
+        bias = tuple(module.bias.shape)  # type: ignore[arg-type]
+        raise UserError(f"{where} has a bias of shape {bias}, and its weight needs {shape[:1]}. Make them agree")
 
 
 def _shape_of(module: nn.Module) -> tuple[int, ...]:

@@ -253,7 +253,7 @@ def to_module(transform: Transform) -> nn.Module:
             return nn.MaxPool2d(transform.sides) if transform.kind == "max" else nn.AvgPool2d(transform.sides)
         case OneRow():
             return Lines()
-    raise UserError(f"torch has no layer for the transform '{type(transform).__name__}'")
+    raise UserError(f"torch has no layer for the transform '{type(transform).__name__}'. Use a net without it")
 
 
 def to_linear(connection: Connection, w: Tensor, bias: Tensor) -> list[nn.Module]:

@@ -1,26 +1,25 @@
-"""Checks of what a user passes to a learner, with one plain line for everything that does not fit."""
+"""Checks of the batches that a user passes to a learner, with one plain line for everything that does not fit."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from neurorules.contracts.series import Series
+from neurorules.contracts.target import OF_CLASSES, OF_VALUES, PER_STEP
 from neurorules.language.errors import UserError, unknown
+from neurorules.language.settings import Task
+from neurorules.network.model import Model
 from neurorules.network.network import Network
 from neurorules.torch_path.process.forks import one_thread_in_forks
-from neurorules.torch_path.training.arguments import Labels, Spikes, to_labels, to_series
+from neurorules.torch_path.training.arguments import Labels, Spikes, to_labels, to_series, to_tensor
 from neurorules.torch_path.training.doubts import LARGEST, Doubt, to_device
-
-
-class Diverged(UserError):
-    """The numbers of a training are no longer finite. The changes of the trial in which that was found are not
-    applied.
-    """
-
+from neurorules.torch_path.training.doubts import Diverged as Diverged
+from neurorules.torch_path.training.drives import batch_of
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "fast": torch.float32}
 """The data type of each precision; `fast` also rounds products."""
@@ -80,63 +79,19 @@ def check_drive(
     if len(shape) < lead or shape[lead:] != network.input_shape:
         wanted = ", ".join(map(str, network.input_shape))
         still = "" if series.constant else f", or (B, {wanted}) for the same at each step"
-        raise UserError(f"the input has shape {shape}, the network reads ({expected}, {wanted}){still}. Reshape it")
+        raise UserError(f"the input has shape {shape}, and the network reads ({expected}, {wanted}){still}. Reshape it")
     if 0 in shape:
-        raise UserError(f"the input has shape {shape}: it holds no step or no sample")
+        raise UserError(f"the input has shape {shape}, without a step or a sample. Give at least one of each")
     numbers = series.values
     if numbers.is_floating_point() and numbers.device.type == "cpu":
         numbers = numbers.to(dtype)  # read where it lies
     values = to_device(numbers, device, dtype)
     readable = numbers if numbers.device.type == "cpu" else values
     if readable.is_floating_point():  # NaN propagates through both, and no tensor of the input's size is created
-        ask(Doubt(torch.stack(readable.aminmax()).double(), -LARGEST, LARGEST, _not_finite), doubts)
+        Doubt(torch.stack(readable.aminmax()).double(), -LARGEST, LARGEST, _not_finite).ask(doubts)
     steps = steps if series.constant else shape[0]
     check_steps(network, steps)
     return series.like(values), steps
-
-
-def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> None:
-    """Refuse changes that cannot be applied.
-
-    Args:
-        gradients: the gradients of a trial, by parameter.
-        network: the network, whose layers the message names.
-        scores: the scores of the trial, (B, C); None without scores.
-
-    Raises:
-        Diverged: a change or a score is not finite; the message names the layer and likely causes.
-    """
-    for doubt in finite_doubts(gradients, network, scores):
-        doubt.check(doubt.numbers.tolist())
-
-
-def finite_doubts(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> list[Doubt]:
-    """The checks of `check_finite` as doubts, which do not wait for the device.
-
-    Args:
-        gradients: the gradients of a trial, by parameter.
-        network: the network, whose layers the message names.
-        scores: the scores of the trial, (B, C); None without scores.
-
-    Returns:
-        One doubt, or none if there is nothing to check.
-    """
-    names = list(gradients)
-    sizes = list(torch._foreach_norm([gradients[name] for name in names])) if names else []
-    if scores is not None:
-        names.append("readout.output")
-        sizes.append(scores.abs().max())
-
-    def diverged(numbers: Sequence[float]) -> Diverged:
-        name = next(name for name, size in zip(names, numbers, strict=True) if not math.isfinite(size))
-        layer = name.split(".", 1)[0]
-        steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
-        return Diverged(
-            f"'{name}' is no longer finite: layer '{layer}' diverged. Lower the learning rate (--lr, --readout-lr), "
-            f"keep the currents in scale (--norm streaming), {steadier}"
-        )
-
-    return [Doubt(torch.stack(sizes).double(), -LARGEST, LARGEST, diverged)] if sizes else []
 
 
 def check_steps(network: Network, steps: int) -> None:
@@ -151,7 +106,9 @@ def check_steps(network: Network, steps: int) -> None:
     """
     for layer in network.hidden:
         if layer.neuron.steps is not None and steps != layer.neuron.steps:
-            raise UserError(f"layer '{layer.name}' has rate neurons, which run 1 step, asked {steps}. Use --steps 1")
+            raise UserError(
+                f"layer '{layer.name}' has rate neurons, which run 1 step, and {steps} were asked for. Use --steps 1"
+            )
 
 
 def check_labels(
@@ -179,39 +136,160 @@ def check_labels(
         turned = drive.values.ndim > 1 and not drive.constant and tuple(labels.shape) == drive.values.shape[:1]
         hint = "; the input has time first, (T, B, ...): where yours has the samples first, x.transpose(0, 1)"
         raise UserError(
-            f"labels have shape {tuple(labels.shape)}, the input holds {samples} samples. Give ({samples},) class "
+            f"labels have shape {tuple(labels.shape)}, and the input holds {samples} samples. Give ({samples},) class "
             f"indices, or one-hot rows ({samples}, {classes}){hint if turned else ''}"
         )
     if labels.is_floating_point() or labels.dtype == torch.bool:
-        raise UserError(f"labels are {labels.dtype}, must be whole numbers, class indices. Use labels.long()")
+        raise UserError(f"labels are {labels.dtype}, and must be the whole numbers of classes. Use labels.long()")
     labels = labels.to(torch.int64)
 
     def out_of_range(ends: Sequence[float]) -> UserError:
         low, high = map(int, ends)
         return UserError(
-            f"labels run {low}..{high}, the network has {classes} classes: they must lie in 0..{classes - 1}"
+            f"labels run {low}..{high}, and the network has {classes} classes. Give labels in 0..{classes - 1}"
         )
 
-    waits = ask(Doubt(torch.stack(labels.aminmax()).double(), 0, classes - 1, out_of_range), doubts)
+    waits = Doubt(torch.stack(labels.aminmax()).double(), 0, classes - 1, out_of_range).ask(doubts)
     return to_device(labels.clamp(0, classes - 1) if waits else labels, device, labels.dtype)
-
-
-def ask(doubt: Doubt, doubts: list[Doubt] | None) -> bool:
-    """Check numbers at once if they are on a CPU, or if checks have to wait for the device.
-
-    Args:
-        doubt: the check.
-        doubts: a list for a check whose numbers are on another device; None if checks wait.
-
-    Returns:
-        True if the check remains to be answered.
-    """
-    if doubts is None or doubt.numbers.device.type == "cpu":
-        doubt.check(doubt.numbers.tolist())
-        return False
-    doubts.append(doubt)
-    return True
 
 
 def _not_finite(ends: Sequence[float]) -> UserError:
     return UserError("the input holds NaN or infinite values. Clean it before the step")
+
+
+FORM: dict[Task, str] = {
+    "classes": "({B},) class indices",
+    "multilabel": "({B}, {O}) zeros and ones",
+    "regression": "({B}, {O}) values",
+    "classes_per_step": "({B}, {T}) class indices, the samples first",
+    "regression_per_step": "({B}, {T}, {O}) values, the samples first",
+}
+"""The shape and values of the targets of each task, in words."""
+
+
+def check_targets(
+    targets: Labels, drive: Series, steps: int, model: Model, like: tuple[torch.device, torch.dtype],
+    doubts: list[Doubt] | None = None,
+) -> Tensor:  # fmt: skip
+    """Check the targets of a batch, and move them to a device.
+
+    Args:
+        targets: the user's targets.
+        drive: the drive of the same samples.
+        steps: T.
+        model: the model, with its task and its number of outputs.
+        like: a tensor on the device to move them to, with the precision for targets other than class indices.
+        doubts: as in `check_labels`.
+
+    Returns:
+        Class indices, int64, or vectors, in the shape of the task with the samples first.
+
+    Raises:
+        UserError: the shape does not fit the task, or values are not finite, not classes, or not 0 or 1.
+    """
+    task, outputs = model.task, model.network.classes
+    if task == "classes":
+        return check_labels(targets, drive, outputs, like[0], doubts)
+    samples = drive.values.shape[0 if drive.constant else 1]
+    wanted = FORM[task].format(B=samples, T=steps, O=outputs)
+    values = to_tensor(_listed(targets, wanted), "the targets", f"Give {wanted}")
+    values = _in_shape(values, task, samples, steps, outputs, wanted)
+    if task in OF_CLASSES:
+        return _classes(values, outputs, wanted, like[0], doubts)
+    return _vectors(values.to(torch.uint8) if values.dtype == torch.bool else values, task, wanted, like, doubts)
+
+
+def _listed(targets: Labels, wanted: str) -> Labels:
+    """Lists as arrays; everything else is returned unchanged."""
+    if not isinstance(targets, list | tuple):
+        return targets
+    try:
+        return np.asarray(targets)
+    except (ValueError, TypeError, RuntimeError):
+        raise UserError(f"targets are a {type(targets).__name__} of different things. Give {wanted}") from None
+
+
+def _in_shape(values: Tensor, task: Task, samples: int, steps: int, outputs: int, wanted: str) -> Tensor:
+    """Targets in the shape of their task; an axis of one output may be left out.
+
+    Raises:
+        UserError: they have another shape.
+    """
+    lead = (samples, steps) if task in PER_STEP else (samples,)
+    shape = tuple(values.shape)
+    if task in OF_CLASSES:
+        if shape == (*lead, 1):
+            return values[..., 0]
+        fits = shape == lead
+    else:
+        if outputs == 1 and shape == lead:
+            return values[..., None]
+        fits = shape == (*lead, outputs)
+    if fits:
+        return values
+    hint = ""
+    if task in PER_STEP and shape[:2] == (steps, samples):
+        hint = ": time stands first, so transpose the first two axes"
+    elif shape == (samples,) and not values.is_floating_point():
+        hint = f": one whole number a sample looks like classes, and the learner was made with task='{task}'"
+    raise UserError(f"targets have shape {shape}, and {samples} samples need {wanted}{hint}")
+
+
+def _classes(
+    values: Tensor, classes: int, wanted: str, device: torch.device, doubts: list[Doubt] | None
+) -> Tensor:  # fmt: skip
+    if values.is_floating_point() or values.dtype == torch.bool:
+        raise UserError(f"targets are {values.dtype}, and the task is classes for each step: {wanted}. Use .long()")
+    values = values.to(torch.int64)
+
+    def out_of_range(ends: Sequence[float]) -> UserError:
+        low, high = map(int, ends)
+        return UserError(f"targets run {low}..{high}, and the network has {classes} classes. Give 0..{classes - 1}")
+
+    waits = Doubt(torch.stack(values.aminmax()).double(), 0, classes - 1, out_of_range).ask(doubts)
+    return to_device(values.clamp(0, classes - 1) if waits else values, device, values.dtype)
+
+
+def _vectors(
+    values: Tensor, task: Task, wanted: str, like: tuple[torch.device, torch.dtype], doubts: list[Doubt] | None
+) -> Tensor:
+    device, dtype = like
+    if task in OF_VALUES:
+        values = to_device(values, device, dtype)
+        Doubt(torch.stack(values.aminmax()).double(), -LARGEST, LARGEST, _no_values).ask(doubts)
+        return values
+    away = torch.minimum(values.double().abs(), (values.double() - 1).abs()).max()
+
+    def no_label(_: Sequence[float]) -> UserError:
+        return UserError(
+            f"targets hold other values than 0 and 1, and several labels for each sample need {wanted}. Give these"
+        )
+
+    Doubt(torch.stack([away]), 0, 0, no_label).ask(doubts)
+    return to_device(values, device, dtype)
+
+
+def _no_values(ends: Sequence[float]) -> UserError:
+    return UserError(
+        "the targets hold NaN or infinite values. Leave these samples out, or replace the values by numbers"
+    )
+
+
+def check_batch(learner: Any, spikes: Spikes, labels: Labels) -> tuple[Series, int, Tensor]:
+    """Check a user's batch, and convert it for a trial.
+
+    Args:
+        learner: the `Learner` that is to learn from it.
+        spikes: (T, B, *input), a `Series`, or samples as `batch_of` reads them.
+        labels: (B,) class indices, or one-hot rows (B, classes); or the targets of another task.
+
+    Returns:
+        The drive, the number of steps T, and the labels (B,) or other targets, all on the learner's device.
+
+    Raises:
+        UserError: shapes or values do not fit.
+    """
+    spikes = batch_of(learner, spikes, learning=True)
+    drive, steps = check_drive(spikes, learner.model.network, learner.steps, learner.device, learner.dtype)
+    like = learner.device, learner.dtype
+    return drive, steps, check_targets(labels, drive, steps, learner.model, like)

@@ -8,6 +8,7 @@ failed check, and every step after it, changes nothing on the device, until the 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,11 +17,18 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
+from neurorules.network.network import Network
 
 LARGEST = torch.finfo(torch.float64).max
 """The largest finite number."""
 MOST = 32
 """The largest number of steps by which a program may be ahead of the device."""
+
+
+class Diverged(UserError):
+    """The numbers of a training are no longer finite. The changes of the trial in which that was found are not
+    applied.
+    """
 
 
 class Doubt(NamedTuple):
@@ -50,6 +58,21 @@ class Doubt(NamedTuple):
         """
         if not all(self.low <= number <= self.high for number in numbers):
             raise self.complaint(numbers)
+
+    def ask(self, doubts: list[Doubt] | None) -> bool:
+        """Check the numbers at once if they are on a CPU, or if checks have to wait for the device.
+
+        Args:
+            doubts: a list for a check whose numbers are on another device; None if checks wait.
+
+        Returns:
+            True if the check remains to be answered.
+        """
+        if doubts is None or self.numbers.device.type == "cpu":
+            self.check(self.numbers.tolist())
+            return False
+        doubts.append(self)
+        return True
 
     def wrong(self) -> Tensor:
         """Whether one of the numbers lies outside, a truth value () on the device."""
@@ -170,3 +193,47 @@ def to_device(values: Tensor, device: torch.device, dtype: torch.dtype) -> Tenso
     """
     sent = values.device.type == "cpu" and device.type == "cuda" and not values.is_pinned()
     return values.to(device, dtype, non_blocking=sent)
+
+
+def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> None:
+    """Refuse changes that cannot be applied.
+
+    Args:
+        gradients: the gradients of a trial, by parameter.
+        network: the network, whose layers the message names.
+        scores: the scores of the trial, (B, C); None without scores.
+
+    Raises:
+        Diverged: a change or a score is not finite; the message names the layer and likely causes.
+    """
+    for doubt in finite_doubts(gradients, network, scores):
+        doubt.ask(None)
+
+
+def finite_doubts(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> list[Doubt]:
+    """The checks of `check_finite` as doubts, which do not wait for the device.
+
+    Args:
+        gradients: the gradients of a trial, by parameter.
+        network: the network, whose layers the message names.
+        scores: the scores of the trial, (B, C); None without scores.
+
+    Returns:
+        One doubt, or none if there is nothing to check.
+    """
+    names = list(gradients)
+    sizes = list(torch._foreach_norm([gradients[name] for name in names])) if names else []
+    if scores is not None:
+        names.append("readout.output")
+        sizes.append(scores.abs().max())
+
+    def diverged(numbers: Sequence[float]) -> Diverged:
+        name = next(name for name, size in zip(names, numbers, strict=True) if not math.isfinite(size))
+        layer = name.split(".", 1)[0]
+        steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
+        return Diverged(
+            f"'{name}' is no longer finite: layer '{layer}' diverged. Lower the learning rate (--lr, --readout-lr), "
+            f"keep the currents in scale (--norm streaming), {steadier}"
+        )
+
+    return [Doubt(torch.stack(sizes).double(), -LARGEST, LARGEST, diverged)] if sizes else []

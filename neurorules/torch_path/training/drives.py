@@ -258,7 +258,9 @@ def time_first(samples: Spikes, labels: int, shape: tuple[int, ...], batch_first
         batch_first = fits[0]
     if not fits[0 if batch_first else 1]:
         order = "(B, T, ...)" if batch_first else "(T, B, ...)"
-        raise UserError(f"samples have shape {tuple(values.shape)}, read as {order}, and there are {labels} labels")
+        raise UserError(
+            f"samples have shape {tuple(values.shape)}, read as {order}, and there are {labels} labels. Give one each"
+        )
     return Series(values.transpose(0, 1) if batch_first else values, False)
 
 

@@ -21,12 +21,10 @@ from neurorules.contracts.series import Series
 from neurorules.network.layer import Layer, draw_masks
 from neurorules.network.model import Learned
 from neurorules.network.network import Network
-from neurorules.torch_path.training.checks import finite_doubts
-from neurorules.torch_path.training.doubts import Doubt
+from neurorules.torch_path.training.doubts import Doubt, finite_doubts
 from neurorules.torch_path.training.state import from_tensors, tensors_of
 from neurorules.torch_path.trial.learn import TrialResult
-from neurorules.torch_path.update.figures import Scoring, scoring_of
-from neurorules.torch_path.update.output import metrics_on_device
+from neurorules.torch_path.update.figures import Scoring, metrics_on_device, scoring_of
 
 GRAPHS = "NEURORULES_GRAPHS"
 """The environment variable that switches recording on if it is 1."""

@@ -45,7 +45,7 @@ def check_identity(learner: Any, stored: Tensor, weights_only: bool) -> None:
     except ValueError:
         theirs = None
     if not isinstance(theirs, Mapping):
-        raise UserError(f"the state is damaged: its entry '{IDENTITY}' does not say whose it was")
+        raise UserError(f"the state is damaged: its entry '{IDENTITY}' does not say which learner it is of. Restore it")
     theirs = {key: in_todays_words(str(text)) if key.startswith(NEURON) else text for key, text in theirs.items()}
     ours = _words(learner)
     for key in (key for key in {**ours, **theirs} if not (weights_only and key == OPTIMISER)):

@@ -26,28 +26,26 @@ from neurorules.runs.tensors import load_tensors
 from neurorules.torch_path.process.ranks import ranks_here
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.arguments import Labels, Spikes
-from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_precision
-from neurorules.torch_path.training.doubts import Outstanding
+from neurorules.torch_path.training.checks import check_device, check_drive, check_precision
+from neurorules.torch_path.training.doubts import Outstanding, check_finite
 from neurorules.torch_path.training.drives import batch_of
 from neurorules.torch_path.training.given_net import brought_by, drawn
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
 from neurorules.torch_path.training.loops import evaluate_loader, fit, predict
 from neurorules.torch_path.training.on_ranks import check_ranks
-from neurorules.torch_path.training.one_step import take_step
+from neurorules.torch_path.training.one_step import take_step, whole_step
 from neurorules.torch_path.training.piped import move_on, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
 from neurorules.torch_path.training.shown import as_html, as_line
 from neurorules.torch_path.training.store import Store
 from neurorules.torch_path.training.stored_state import state_of, take_over
-from neurorules.torch_path.training.whole_step import whole_step
 from neurorules.torch_path.trial.allowance import measures
 from neurorules.torch_path.trial.learn import TrialResult
 from neurorules.torch_path.trial.observe import Response, respond
 from neurorules.torch_path.trial.probe import Probe
-from neurorules.torch_path.update.figures import scoring_of
+from neurorules.torch_path.update.figures import metrics_of, scoring_of
 from neurorules.torch_path.update.optimiser import optimiser_of
-from neurorules.torch_path.update.output import metrics_of
 
 
 class Learner:
@@ -90,6 +88,7 @@ class Learner:
         self.store = Store(
             self.model, self.learned.parameters, self.optimiser, imported.frozen, self.hardware, self.seed
         )
+        self.scoring = scoring_of(self.model)
         self.pipe = pipe_of(self.model, self.schedule, self.hardware)
         self.ranks, self.alike = ranks_here(), False  # whether all ranks have begun with the same numbers
         if self.ranks is not None:
@@ -125,7 +124,7 @@ class Learner:
         trial, labels = self.learn(spikes, labels, fraction)
         if trial.figures is not None:
             return {name: float(value) for name, value in trial.figures.items()}
-        return metrics_of(trial.scores, labels, trial.spikes, scoring_of(self.model))
+        return metrics_of(trial.scores, labels, trial.spikes, self.scoring)
 
     def learn(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
         """Learn from one batch as `step` does, and return the trial. On a GPU errors come one call later.

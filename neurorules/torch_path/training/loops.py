@@ -21,8 +21,8 @@ from neurorules.network.model import Model
 from neurorules.runs.progress import progress
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.batches import epoch_order
+from neurorules.torch_path.training.checks import check_targets
 from neurorules.torch_path.training.drives import Reading, drives
-from neurorules.torch_path.training.target_checks import check_targets
 from neurorules.torch_path.trial.observe import Response
 from neurorules.torch_path.update.figures import Tally, figure_names, predicted, scoring_of
 

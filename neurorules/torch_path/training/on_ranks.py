@@ -16,8 +16,7 @@ from neurorules.torch_path.process.ranks import Ranks
 from neurorules.torch_path.training.state import RUNNING, from_tensors, tensors_of
 from neurorules.torch_path.trial.learn import TrialResult
 from neurorules.torch_path.trial.share import Share
-from neurorules.torch_path.update.figures import scoring_of
-from neurorules.torch_path.update.output import metrics_on_device
+from neurorules.torch_path.update.figures import metrics_on_device, scoring_of
 
 MOST_COMPARED = 4096
 """The largest number of values of a batch that are compared between ranks."""

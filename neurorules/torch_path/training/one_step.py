@@ -1,9 +1,12 @@
-"""One step of a learner that waits for its device: the batch is checked, a trial runs, and the change is applied."""
+"""One step of a learner that waits for its device: the batch is checked, a trial runs, and the change is applied.
+
+A step is taken completely or not at all: one that fails or is interrupted changes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +16,42 @@ from neurorules.connections._products import listing_once
 from neurorules.contracts.running_mean import share_of
 from neurorules.language.config import window_of
 from neurorules.language.ranges import NonNegative, check_range
+from neurorules.runs.interrupt import interrupts_wait
+from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.arguments import Labels, Spikes
-from neurorules.torch_path.training.checks import check_finite
+from neurorules.torch_path.training.checks import check_batch
+from neurorules.torch_path.training.doubts import check_finite
 from neurorules.torch_path.training.on_ranks import begin_alike, of_whole_batch
-from neurorules.torch_path.training.piped import check_batch
-from neurorules.torch_path.training.whole_step import whole_step
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 from neurorules.torch_path.trial.share import Share
+
+
+@contextmanager
+def whole_step(learner: Any, every_weight: bool = False) -> Iterator[Callable[[], None]]:
+    """Run the block in a session of its own. If it raises an error, the learner is restored.
+
+    Args:
+        learner: the learner that learns in the block.
+        every_weight: whether all weights are copied first, for a block that may still fail after it has changed some.
+            Otherwise the block changes weights by one call of the learner's store, which changes all or none, and
+            nothing after it fails.
+
+    Yields:
+        A function to call before the first change; from then on a Ctrl-C waits until the step is done.
+    """
+    with own_session(learner.fast), interrupts_wait() as hold:
+        generator, learned = learner.generator.get_state(), learner.learned
+        slots = [] if learner.pipe is None else learner.pipe.slots
+        before = learner.store.copy(learned.parameters if every_weight else ())
+        try:
+            yield hold
+        except BaseException:
+            learner.store.put_back(before)
+            learner.generator.set_state(generator)
+            learner.learned = learned
+            if learner.pipe is not None:
+                learner.pipe.slots = slots
+            raise
 
 
 def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> tuple[TrialResult, Tensor]:
@@ -50,7 +82,7 @@ def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> 
             )
             return read
 
-        before, window = learner.trial_state(), window_of(learner.schedule, steps)
+        before, window = replace(learner.learned, parameters=learner.store.read()), window_of(learner.schedule, steps)
         lists = listing_once() if window >= steps else nullcontext()  # shorter windows keep no lists
         with nullcontext() if share is None else share_of(share.samples), lists:
             trial = learn_trial(

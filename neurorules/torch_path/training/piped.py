@@ -6,23 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
-
 from neurorules.contracts.device import Device
-from neurorules.contracts.series import Series
 from neurorules.language.config import PIPELINED
 from neurorules.language.ranges import NonNegative, check_range
 from neurorules.network.layer import draw_masks
 from neurorules.network.model import Model
 from neurorules.torch_path.training.arguments import Labels, Spikes
-from neurorules.torch_path.training.checks import check_drive, check_finite
-from neurorules.torch_path.training.drives import batch_of
-from neurorules.torch_path.training.target_checks import check_targets
-from neurorules.torch_path.training.whole_step import whole_step
+from neurorules.torch_path.training.checks import check_batch
+from neurorules.torch_path.training.doubts import check_finite
+from neurorules.torch_path.training.one_step import whole_step
 from neurorules.torch_path.trial.allowance import observe
 from neurorules.torch_path.trial.pipeline import Parcel, Pipe, merged
-from neurorules.torch_path.update.figures import scoring_of
-from neurorules.torch_path.update.output import metrics_of
+from neurorules.torch_path.update.figures import metrics_of, scoring_of
 
 
 def pipe_of(model: Model, schedule: str, hardware: Device | None) -> Pipe | None:
@@ -42,26 +37,6 @@ def pipe_of(model: Model, schedule: str, hardware: Device | None) -> Pipe | None
     if schedule not in PIPELINED:
         return None
     return Pipe(model, schedule == "pipelined_threads", hardware is not None)
-
-
-def check_batch(learner: Any, spikes: Spikes, labels: Labels) -> tuple[Series, int, Tensor]:
-    """Check a user's batch, and convert it for a trial.
-
-    Args:
-        learner: the `Learner` that is to learn from it.
-        spikes: (T, B, *input), a `Series`, or samples as `batch_of` reads them.
-        labels: (B,) class indices, or one-hot rows (B, classes); or the targets of another task.
-
-    Returns:
-        The drive, the number of steps T, and the labels (B,) or other targets, all on the learner's device.
-
-    Raises:
-        UserError: shapes or values do not fit.
-    """
-    spikes = batch_of(learner, spikes, learning=True)
-    drive, steps = check_drive(spikes, learner.model.network, learner.steps, learner.device, learner.dtype)
-    like = learner.device, learner.dtype
-    return drive, steps, check_targets(labels, drive, steps, learner.model, like)
 
 
 def push(learner: Any, pipe: Pipe, spikes: Spikes, labels: Labels, fraction: float) -> dict[str, float] | None:

@@ -17,15 +17,13 @@ from neurorules.language.config import window_of
 from neurorules.language.ranges import NonNegative, check_range
 from neurorules.network.model import Learned
 from neurorules.torch_path.training.arguments import Labels, Spikes
-from neurorules.torch_path.training.checks import check_drive, finite_doubts
-from neurorules.torch_path.training.doubts import Doubt
+from neurorules.torch_path.training.checks import check_drive, check_targets
+from neurorules.torch_path.training.doubts import Doubt, finite_doubts
 from neurorules.torch_path.training.drives import batch_of
 from neurorules.torch_path.training.graphed import Recorded
-from neurorules.torch_path.training.target_checks import check_targets
-from neurorules.torch_path.training.whole_step import whole_step
+from neurorules.torch_path.training.one_step import whole_step
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
-from neurorules.torch_path.update.figures import scoring_of
-from neurorules.torch_path.update.output import metrics_on_device
+from neurorules.torch_path.update.figures import metrics_on_device, scoring_of
 
 
 def may_queue(learner: Any) -> bool:

@@ -73,7 +73,7 @@ class Store:
         """The model that a trial runs: with the neurons of the hardware in its current state; the model itself in plain
         memory.
         """
-        return model.on_chip(self.chip())
+        return model if self.hardware is None else model.on_chip(self.chip())
 
     def let_time_pass(self, steps: int) -> None:
         """Let the hardware change by itself for some steps; plain memory does not."""

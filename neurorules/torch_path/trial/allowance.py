@@ -1,6 +1,6 @@
 """The allowance of a signal, decided only here: its own parameters and state, and what its `needs` provide.
 
-| need             | what it buys                                                                            |
+| need             | what it provides                                                                        |
 |------------------|-----------------------------------------------------------------------------------------|
 | target           | the labels                                                                              |
 | output_error     | the error at the output                                                                 |
@@ -288,7 +288,7 @@ def _carried(
 
 def _weights_above(layers: tuple[Layer, ...], index: int, parameters: Parameters) -> dict[str, Tensor]:
     """The weights through which a layer's spikes are read: by layers above, and by itself a step later."""
-    names = [later.weight_name(entry) for later in layers for entry in later.inputs if entry.source == index]
+    names = [later.weight_names[entry.name] for later in layers for entry in later.inputs if entry.source == index]
     return {name: parameters[name] for name in names}
 
 

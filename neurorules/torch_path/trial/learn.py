@@ -19,15 +19,15 @@ from neurorules.language.rules import Phase
 from neurorules.network.layer import Masks, draw_masks
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
+from neurorules.network.texts import ROLES
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.trial.allowance import carrier, observe
-from neurorules.torch_path.trial.moved import moved
-from neurorules.torch_path.trial.outputs import class_scores, output_of
+from neurorules.torch_path.trial.phase_record import PhaseRecord, class_scores, moved, output_of
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.trial.share import Share
 from neurorules.torch_path.trial.third_factors import ThirdFactors
-from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
-from neurorules.torch_path.update.local_view import ChangeSums, LocalView, begin_traces, keep_traces, own_statistics
+from neurorules.torch_path.trial.trial import Trial, observe_phase
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView, begin_traces, keep_traces
 from neurorules.torch_path.update.output import Output
 from neurorules.torch_path.update.plasticity import learn_layer
 
@@ -89,7 +89,8 @@ def learn_trial(
     model = model.bound(learned.parameters)
     samples = drive.values.shape[0 if drive.constant else 1]
     check_window(model, window := window or steps, steps)
-    model.scored_steps(steps)
+    if model.last_steps is not None:
+        model.scored_steps(steps)
     targets = model.hidden_targets(labels)
     learned = replace(learned, signal={**learned.signal, **observe(model, learned.signal, drive, targets)})
     masks = _masks(model, samples, share, generator)
@@ -101,23 +102,22 @@ def learn_trial(
         error = None if output is None else model.hidden_targets(output.m, output.m.ndim - 2)
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
-            output = output_of(trial, records[phase.name], labels)
+            output = output_of(model, records[phase.name], labels)
         factors = factors or ThirdFactors(trial, records, output, dict(learned.signal), ChangeSums(), samples, share)
         factors.output = output
         if phase.applies:
             trial = factors.trial = _apply_now(trial, phase, records[phase.name], factors, apply)
     assert factors is not None
     for phase in model.rule.phases:
-        if model.learns_in(phase.name) and not phase.applies:
+        if not phase.applies and any(model.learning[phase.name, role].learns for role in ROLES):
             _learn_phase(trial, phase, records[phase.name], factors)
     factors.visit_silent_layers()
     spikes = _spikes_per_sample(model, records["input"].activity, samples)
-    scores = class_scores(model, learned, records, steps)
+    scores = class_scores(model, learned, records)
     sent = {name: answer.sent for name, answer in factors.answers.items() if answer.sent is not None}
-    return TrialResult(
-        gradients_of(factors), scores, moved(factors, learned), spikes, records["input"].activity,
-        factors.third_factors, sent,
-    )  # fmt: skip
+    gradients = gradients_of(factors)
+    after = moved(model, learned, records, factors.sums, factors.state, samples)
+    return TrialResult(gradients, scores, after, spikes, records["input"].activity, factors.third_factors, sent)
 
 
 def _masks(model: Model, samples: int, share: Share | None, generator: torch.Generator) -> Masks:
@@ -140,7 +140,8 @@ def gradients_of(factors: ThirdFactors) -> dict[str, Tensor]:
 
 def _averaged(factors: ThirdFactors) -> dict[str, Tensor]:
     """The gradients from the sums of changes, which are then set to 0."""
-    factors.join_common()
+    if factors.share is not None:
+        factors.join_common(factors.share)
     gradients = dict(factors.sums.changes)
     if gradients:
         torch._foreach_div_(list(gradients.values()), -factors.samples)
@@ -157,28 +158,33 @@ def _apply_now(
         raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
     _learn_phase(trial, phase, record, factors)
     parameters = apply(_averaged(factors))
-    return replace(trial, learned=replace(trial.learned, parameters=parameters), applied=True)
+    learned = replace(trial.learned, parameters=parameters)
+    return replace(trial, model=trial.model.bound(parameters), learned=learned, applied=True)
 
 
 def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors) -> None:
     """Evaluate the texts of one phase, top layer first; a phase of several windows is replayed."""
-    carries = [Carry() for _ in trial.model.network.layers]
+    model, layers = trial.model, trial.model.network.layers
+    carries = [Carry() for _ in layers]
     whole = trial.window >= trial.steps
     runs = [(0, record.activity)] if whole else trial.windows(phase, record.drive, training=True)
-    layers = trial.model.network.layers
     for start, activities in runs:
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
-            above = carrier(layers, index, activities[index], trial.masks, handed, trial.instant)
+            layer = layers[index]
+            held = model.learning[phase.name, layer.role]
             # A phase that applies its changes comes before the signal has seen all phases, so only the read-out learns
             # in it.
-            asks = trial.model.asks_hidden(phase.name) and not phase.applies
-            asks = asks or layers[index].role == "readout"
-            m = factors.third_factor(index, phase.name, above, start, activities) if asks else None
-            if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
+            m, asks = None, held.asks_m and not (phase.applies and layer.role == "hidden")
+            if asks:
+                above = None
+                if model.teaches_from_above:
+                    above = carrier(layers, index, activities[index], trial.masks, handed, model.instant)
+                m = factors.third_factor(index, phase.name, above, start, activities)
+            if held.learns and (m is not None or not held.reads_m):
                 change = learn_one(factors, phase, record, index, activities[index], m, carries[index], whole, start)
-                sent = factors.sent(index)
-                handed[index] = change if sent is None else -sent.values
+                answer = factors.answers.get(layer.name)
+                handed[index] = change if answer is None or answer.sent is None else -answer.sent.values
                 if trial.probe is not None:
                     handed[index] = trial.probe.handed(index, handed[index])
 
@@ -203,25 +209,25 @@ def learn_one(
     Returns:
         The post factor that the layers below learn from, as `learn_layer` returns it, or None.
     """
-    trial, signal = factors.trial, factors.trial.model.signal
-    layer = trial.model.network.layers[index]
+    trial, model, layer = factors.trial, factors.trial.model, factors.trial.model.network.layers[index]
     output = None
     if layer.role == "readout" and factors.output is not None:
         output = factors.output.spread(trial.steps, start, start + activity.steps)
     view = LocalView(
-        layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
-        trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
-        chip=trial.model.chip, first=start, instant=trial.instant,
-        hands_down=index > 0 and signal is not None and "above" in signal.needs,
+        layer, phase.name, activity, m, trial.learned.parameters, model.rule.constants, model.rule.declared_traces,
+        carry, whole, output, record.drive.context, chip=model.chip, first=start, instant=model.instant,
+        hands_down=index > 0 and model.teaches_from_above,
     )  # fmt: skip
-    if start == 0:
+    lasting = any(trace.across_trials for trace in view.traces.values())
+    if lasting and start == 0:
         begin_traces(view, trial.learned.traces)
-    statistics = own_statistics(layer, trial.learned.update)
+    texts = model.learning[phase.name, layer.role].texts
+    statistics = {name: value for name, value in trial.learned.update.items() if name.split(".")[1] == layer.name}
     if trial.probe is not None:
-        trial.probe.learns(view, trial.model.texts, statistics)
-    sums = factors.common if record.drive.in_common else factors.sums
-    handed = learn_layer(view, trial.model.texts, statistics, sums)
-    if start + activity.steps == trial.steps:
+        trial.probe.learns(view, texts, statistics)
+    sums = factors.sums if factors.share is None or not record.drive.in_common else factors.common
+    handed = learn_layer(view, texts, statistics, sums)
+    if lasting and start + activity.steps == trial.steps:
         keep_traces(view, sums)
     return handed
 
@@ -240,7 +246,8 @@ def check_window(model: Model, window: int, steps: int) -> None:
     if window >= steps:
         return
     signal = model.signal
-    asked_anew = signal is not None and signal.instant and (not signal.momentary or model.asks_hidden("input"))
+    asks = model.learning["input", "hidden"].asks_m
+    asked_anew = signal is not None and model.instant and (asks or not signal.momentary)
     if signal is not None and (signal.varies or signal.every is not None) and not asked_anew:
         raise UserError(
             f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs through time on its own. "

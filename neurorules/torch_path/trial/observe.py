@@ -9,7 +9,7 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.network.model import Learned, Model
 from neurorules.torch_path.forward.run_layer import Activity
-from neurorules.torch_path.trial.outputs import class_scores
+from neurorules.torch_path.trial.phase_record import class_scores
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
 
 
@@ -46,4 +46,4 @@ def respond(model: Model, learned: Learned, drive: Series, steps: int) -> Respon
         read = phase.name in ("input", model.rule.score_phase)
         if read or (phase.name == "target" and model.rule.predict == "prototypes"):
             records[phase.name] = observe_phase(trial, phase, None, training=False, before=records.get("input"))
-    return Response(class_scores(model, learned, records, steps), records["input"].activity)
+    return Response(class_scores(model, learned, records), records["input"].activity)

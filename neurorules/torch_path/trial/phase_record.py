@@ -1,17 +1,32 @@
-"""The record of one phase of a trial: sums over time, and the activity of its last window."""
+"""The records of a trial's phases, and what follows from them: error, scores, and moved running averages."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from neurorules.contracts.normalisation import over_rows
+from neurorules.contracts.normalisation import (
+    CurrentStatistics,
+    UpdateStatistics,
+    first_current_statistics,
+    first_update_statistics,
+    over_rows,
+)
 from neurorules.contracts.phase_drive import PhaseDrive
+from neurorules.contracts.running_mean import RATE, RunningMean, start_at
+from neurorules.contracts.series import per_step
+from neurorules.contracts.signal import SignalState
+from neurorules.contracts.target import PER_STEP
 from neurorules.language.settings import Scores
 from neurorules.network.layer import Layer
+from neurorules.network.model import Learned, Model
 from neurorules.torch_path.forward.run_layer import Activity
+from neurorules.torch_path.trial import allowance
+from neurorules.torch_path.update.local_view import ChangeSums
+from neurorules.torch_path.update.output import Output, compare_output, compare_steps
 
 
 @dataclass
@@ -22,6 +37,7 @@ class PhaseRecord:
 
     Args:
         drive: the drive of the phase.
+        steps: T.
         summary: by layer, the sum over time of the variable that the signal reads, (R, *shape).
         output: sum over time of the read-out's own output, (R, C); None until the read-out has run.
         currents: by layer, mean and mean square of the raw current over rows, times steps, (N,) or (C, 1, 1) each.
@@ -35,6 +51,7 @@ class PhaseRecord:
     """
 
     drive: PhaseDrive
+    steps: int
     summary: dict[str, Tensor] = field(default_factory=dict)
     output: Tensor | None = None
     currents: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
@@ -106,3 +123,113 @@ def add_sums(record: PhaseRecord, layer: Layer, activity: Activity, scores: Scor
             record.each_output.append(series.over_time(activity.steps))
     elif activity.summary is not None:
         add_to(record.summary, layer.name, activity.summary)
+
+
+def output_of(model: Model, record: PhaseRecord, labels: Tensor) -> Output:
+    """Prediction and error of a phase.
+
+    Args:
+        model: network, rule and signal.
+        record: the record of the phase, in which the read-out has run.
+        labels: targets of the batch's own samples.
+
+    Returns:
+        Prediction, target and error, of the average output or of each step.
+    """
+    steps = record.steps
+    if model.steps_apart:
+        return compare_steps(model.rule, record.outputs, labels, model.task, model.scored_steps(steps))
+    return compare_output(model.rule, model.score(record.summed_output, steps), labels, model.task)
+
+
+def class_scores(model: Model, learned: Learned, records: Mapping[str, PhaseRecord]) -> Tensor:
+    """Scores of a batch: from the read-out, or from the signal if the rule predicts without a read-out.
+
+    Args:
+        model: network, rule and signal.
+        learned: current parameters and state.
+        records: the records of the phases, by name.
+
+    Returns:
+        One score per sample and class or output, (B, O), an average over all steps or over the last ones; the largest
+        score is the prediction. Where there is a target for each step, the outputs of all steps, (B, T, O).
+    """
+    scored_phase = records[model.rule.score_phase]
+    steps = scored_phase.steps
+    if model.steps_apart:
+        outputs, scored = scored_phase.outputs, model.scored_steps(steps)
+        return outputs.transpose(0, 1) if model.task in PER_STEP else outputs[steps - scored :].mean(0)
+    if model.rule.predict == "readout" or model.signal is None:
+        return model.score(scored_phase.summed_output, steps)
+    summary = {
+        layer.name: {p: per_step(r.summary[layer.name], steps) for p, r in records.items() if layer.name in r.summary}
+        for layer in model.network.hidden
+    }
+    return allowance.scores(model, learned, summary)
+
+
+def moved(
+    model: Model, before: Learned, records: Mapping[str, PhaseRecord], sums: ChangeSums, state: SignalState,
+    samples: int,
+) -> Learned:  # fmt: skip
+    """Give everything that is learned after a trial, apart from the parameters.
+
+    Args:
+        model: network, rule and signal.
+        before: everything learned before the trial; it is not modified.
+        records: the records of the phases, by name.
+        sums: the sums of the changes of every layer.
+        state: the state of the signal after every layer has learned.
+        samples: number of samples of the trial, B.
+
+    Returns:
+        Everything learned, with running averages, signal state and traces after the trial, and unchanged parameters.
+    """
+    return Learned(
+        before.parameters, _moved_currents(model, before, records, samples),
+        _moved_pre(model, before, records, samples), _moved_updates(before, sums, samples), state,
+        {**before.traces, **sums.traces},
+    )  # fmt: skip
+
+
+def _moved_currents(
+    model: Model, learned: Learned, records: Mapping[str, PhaseRecord], samples: int
+) -> dict[str, CurrentStatistics]:
+    averages = dict(learned.current)
+    for phase, record in records.items():
+        for layer in model.network.layers:
+            name = f"{phase}.{layer.name}"
+            if layer.name not in record.currents or model.statistics_names[phase, layer.name] != name:
+                continue
+            mean, square = (value / record.steps for value in record.currents[layer.name])
+            before = averages.get(name) or first_current_statistics(layer.shape, mean)
+            averages[name] = CurrentStatistics(
+                before.mean.updated(mean, samples, RATE),
+                before.square.updated(square, samples, RATE),
+            )
+    return averages
+
+
+def _moved_pre(
+    model: Model, learned: Learned, records: Mapping[str, PhaseRecord], samples: int
+) -> dict[str, RunningMean]:
+    averages = dict(learned.pre)
+    for phase, record in records.items():
+        for key, total in record.pre.items():
+            name, layer = f"{phase}.{key}", key.split(".")[0]
+            if model.statistics_names[phase, layer] != f"{phase}.{layer}":
+                continue
+            before = averages.get(name) or start_at(0.0, tuple(total.shape), total)
+            averages[name] = before.updated(total / record.steps, samples, RATE)
+    return averages
+
+
+def _moved_updates(learned: Learned, sums: ChangeSums, samples: int) -> dict[str, UpdateStatistics]:
+    averages = dict(learned.update)
+    for name, (mean, product, steps) in sums.update_sums.items():
+        before = averages.get(name) or first_update_statistics(tuple(mean.shape), mean)
+        averages[name] = UpdateStatistics(
+            before.mean.updated(mean / steps, samples, RATE),
+            before.product.updated(product / steps, samples, RATE),
+        )
+    return averages

@@ -25,8 +25,7 @@ from neurorules.network.model import Learned, Model
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.process.session import own_thread
 from neurorules.torch_path.trial.learn import gradients_of, learn_one
-from neurorules.torch_path.trial.moved import moved
-from neurorules.torch_path.trial.outputs import class_scores, output_of
+from neurorules.torch_path.trial.phase_record import class_scores, moved, output_of
 from neurorules.torch_path.trial.third_factors import ThirdFactors
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial, add_sums, begun_record
 from neurorules.torch_path.update.local_view import ChangeSums
@@ -149,12 +148,12 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
     for phase in model.rule.phases:
         record = parcel.records[phase.name]
         m = factors.third_factor(index, phase.name, None) if model.texts_of(phase.name) else None
-        if m is not None or not model.reads_m(layer.role, phase.name):
+        if m is not None or not model.learning[phase.name, layer.role].reads_m:
             learn_one(factors, phase, record, index, record.activity[index], m, Carry(), True)
     if model.signal is not None and layer.role == "hidden":
         factors.visit(index)
     _hand_over(trial, parcel, index)
-    after = moved(factors, learned)
+    after = moved(model, learned, parcel.records, factors.sums, factors.state, factors.samples)
     own = {name: value for name, value in after.signal.items() if name not in parcel.signal}
     return Stage(parcel, gradients_of(factors), replace(after, signal=own))
 
@@ -162,7 +161,7 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
 def _third_factors(trial: Trial, parcel: Parcel, readout: bool, state: SignalState) -> ThirdFactors:
     output = None
     if readout:
-        output = output_of(trial, parcel.records[trial.model.rule.error_phase], parcel.labels)
+        output = output_of(trial.model, parcel.records[trial.model.rule.error_phase], parcel.labels)
     return ThirdFactors(trial, parcel.records, output, dict(state), ChangeSums(), len(parcel.labels))
 
 
@@ -175,7 +174,7 @@ def _hand_over(trial: Trial, parcel: Parcel, index: int) -> None:
         parcel.spikes[layer.name] = spikes.total(parcel.steps).sum() / len(parcel.labels)
     by_readout = trial.model.rule.predict == "readout" or trial.model.signal is None
     if layer.role == "readout" if by_readout else last:
-        parcel.scores = class_scores(trial.model, trial.learned, parcel.records, parcel.steps)
+        parcel.scores = class_scores(trial.model, trial.learned, parcel.records)
     for record in parcel.records.values():
         record.activity[index] = _light(record.activity[index])
 

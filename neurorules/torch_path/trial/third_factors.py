@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from neurorules.contracts.series import Series, per_step
-from neurorules.contracts.signal import SignalState, ThirdFactor, spread_in_time
+from neurorules.contracts.series import Series, per_step, spread_in_time
+from neurorules.contracts.signal import SignalState, ThirdFactor
 from neurorules.contracts.view import Every, View
 from neurorules.network.layer import NETWORK_INPUT
 from neurorules.torch_path.forward.run_layer import Activity
@@ -59,12 +59,10 @@ class ThirdFactors:
     def __post_init__(self) -> None:
         self.common = self.sums if self.share is None else ChangeSums()
 
-    def join_common(self) -> None:
+    def join_common(self, share: Share) -> None:
         """Add the changes by rows that every rank has to those by this rank's samples, so that they count once."""
-        if self.share is None:
-            return
         for name, change in self.common.changes.items():
-            self.sums.add(name, change * self.share.part_in_common)
+            self.sums.add(name, change * share.part_in_common)
         self.sums.update_sums |= self.common.update_sums
         self.sums.traces |= self.common.traces
         self.common = ChangeSums()
@@ -96,20 +94,13 @@ class ThirdFactors:
         m = self._third_factor(index, phase, carried, start, window)
         if m is not None and phase == "input":
             self.third_factors[self.trial.model.network.layers[index].name] = m
-        if m is None or self._asks_anew(index):
+        if m is None or m.constant or self._asks_anew(index):
             return m
         return m.window(start, self.trial.steps if window is None else start + window[index].steps)
 
     def _asks_anew(self, index: int) -> bool:
         """Whether the signal computes a layer's m in each window, since m of a step depends on that step alone."""
-        return self.trial.instant and self.trial.model.network.layers[index].role == "hidden"
-
-    def sent(self, index: int) -> Series | None:
-        """The error that the signal's own reverse circuit sends from a layer to those below; None without such a
-        circuit.
-        """
-        answer = self.answers.get(self.trial.model.network.layers[index].name)
-        return None if answer is None else answer.sent
+        return self.trial.model.instant and self.trial.model.network.layers[index].role == "hidden"
 
     def _third_factor(
         self, index: int, phase: str, carried: Carried | None, start: int, window: Sequence[Activity] | None
@@ -152,7 +143,7 @@ class ThirdFactors:
             source_every={} if below == NETWORK_INPUT else self._every(below, signal.every, window),
             first=start,
             aside={} if index else {p: r.aside for p, r in self.records.items() if r.aside is not None},
-            response=self._responses(),
+            response=self._responses() if signal.reads_response else {},
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
             scored=self.trial.model.last_steps,
             gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),

@@ -62,11 +62,6 @@ class Trial:
             return 0
         return len(self.model.network.hidden) - (not self.model.signal.reads_response)
 
-    @cached_property
-    def instant(self) -> bool:
-        """Whether the third factor of a step depends on that step alone (`Signal.instant`)."""
-        return self.model.signal is not None and self.model.signal.instant
-
     def phase_drive(self, phase: Phase, output_error: Tensor | None) -> PhaseDrive:
         """Build the drive of a phase: the samples, or the drive that the signal computes from them.
 
@@ -163,7 +158,7 @@ class Trial:
         sources, injected = self._sources(layer, index, drive, below, start, stop)
         if added is not None:
             injected = added if injected is None else Series(injected.values + added.values, True)
-        name = self.model.phase_statistics(phase.name, layer.name)
+        name = self.model.statistics_names[phase.name, layer.name]
         activity, after = run_layer(
             layer, self.forward, self.learned.current.get(name), sources, stop - start,
             pre_mean=self._pre_means(layer, name, sources), carry=carry,
@@ -248,7 +243,8 @@ def begun_record(trial: Trial, phase: Phase, output_error: Tensor | None) -> Pha
     Returns:
         A record with the phase's drive, which stores each step's output if steps have errors of their own.
     """
-    return PhaseRecord(trial.phase_drive(phase, output_error), each_output=[] if trial.model.steps_apart else None)
+    drive = trial.phase_drive(phase, output_error)
+    return PhaseRecord(drive, trial.steps, each_output=[] if trial.model.steps_apart else None)
 
 
 def _current_before(trial: Trial, phase: Phase, drive: PhaseDrive, before: PhaseRecord | None) -> Current | None:
@@ -262,7 +258,7 @@ def _current_before(trial: Trial, phase: Phase, drive: PhaseDrive, before: Phase
     ):
         return None
     first = trial.model.network.layers[0]
-    shared = trial.model.phase_statistics(phase.name, first.name) == f"input.{first.name}"
+    shared = trial.model.statistics_names[phase.name, first.name] == f"input.{first.name}"
     return before.activity[0].current if shared else None
 
 

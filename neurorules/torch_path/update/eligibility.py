@@ -101,7 +101,7 @@ def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, T
     Raises:
         UserError: the derivative of the neuron's state is not known.
     """
-    gates, dynamics, steps = activity.gates, layer.neuron.dynamics(), activity.steps
+    gates, dynamics, steps = activity.gates, layer.dynamics, activity.steps
     if gates is not None:
         passes, alpha = gates, layer.neuron.current_decay
 
@@ -111,7 +111,7 @@ def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, T
 
         return gated
     if dynamics is None:
-        raise UserError(f"neuron of layer '{layer.name}' has no exact derivative in time. Use a local rule")
+        raise UserError(f"the neurons of layer '{layer.name}' have no exact derivative in time. Use a local rule")
     beta, zeroed, spikes = dynamics.beta, dynamics.reset == "zero", activity.S.values
 
     def leaky(later: MembraneAdjoint, post: Tensor, t: int) -> MembraneAdjoint:
@@ -131,7 +131,7 @@ def passing_of(layer: Layer, activity: Activity) -> scans.Passing | None:
     Returns:
         The gates, (T, B, N) each; None for neurons that have neither gates nor dynamics.
     """
-    gates, dynamics, spikes = activity.gates, layer.neuron.dynamics(), activity.S.values
+    gates, dynamics, spikes = activity.gates, layer.dynamics, activity.S.values
     if gates is not None:
         rise, decay = layer.neuron.adaptation or (0.0, 0.0)
         numbers = [n.reshape(-1) if isinstance(n, Tensor) else n for n in (layer.neuron.current_decay, rise, decay)]
@@ -160,7 +160,7 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
     Raises:
         UserError: the derivative of the neuron's state is not known.
     """
-    dynamics = view.layer.neuron.dynamics()
+    dynamics = view.layer.dynamics
     if dynamics is not None and not isinstance(dynamics.beta, Tensor) and dynamics.beta == 0:
         return post  # a membrane without memory
     steps, v = view.activity.steps, view.activity.v.values
@@ -172,7 +172,9 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
             return own
         if view.layer.neuron.steps == 1:
             return post
-        raise UserError(f"neuron of layer '{view.layer.name}' has no exact eligibility dv_dw. Use S_pre or a trace")
+        raise UserError(
+            f"the neurons of layer '{view.layer.name}' have no exact eligibility dv_dw. Use S_pre or a trace"
+        )
     flat = Series.of(post, view.layer.shape).flat()
     beta = dynamics.beta.reshape(-1) if isinstance(dynamics.beta, Tensor) else dynamics.beta
     reset = scans.RESETS[dynamics.reset]
@@ -224,7 +226,7 @@ def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor
     Raises:
         UserError: the layer is normalised, so that the eligibility needs all steps at once.
     """
-    dynamics = view.layer.neuron.dynamics()
+    dynamics = view.layer.dynamics
     if view.activity.gain is not None:
         raise UserError(
             f"layer '{view.layer.name}' is normalised, and dv_dw runs backwards through its normalisation: it needs "

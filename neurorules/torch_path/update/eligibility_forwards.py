@@ -59,7 +59,7 @@ def eligibility_over_time(view: LocalView, entry: Input) -> Tensor:
     if entry.name in view.activity.pre_mean:
         pre = pre - view.activity.pre_mean[entry.name]
     arriving = pre[:, :, None, :].expand(*view.activity.S.values.shape, pre.shape[-1])
-    if view.layer.neuron.dynamics() is not None or view.activity.gates is not None:
+    if view.layer.dynamics is not None or view.activity.gates is not None:
         passing = _Passing(view, synapse=True)
         arriving = torch.stack([passing(f"dv_dw.{entry.name}", arriving[t], t) for t in range(steps)])
     gain = view.activity.gain
@@ -91,7 +91,7 @@ def eligibility_of(view: LocalView, key: str, arriving: Tensor) -> Tensor:
         The eligibility, (T, B, *shape); `arriving` itself for a neuron without memory.
     """
     _check_forwards(view)
-    if view.layer.neuron.dynamics() is None and view.activity.gates is None:
+    if view.layer.dynamics is None and view.activity.gates is None:
         return arriving  # a neuron without memory
     passing = _Passing(view, synapse=False)
     eligibilities = torch.stack([passing(key, arriving[t], t) for t in range(view.activity.steps)])
@@ -123,7 +123,7 @@ class _Passing:
 
     def __init__(self, view: LocalView, synapse: bool) -> None:
         self.view, self.synapse = view, synapse
-        self.gates, self.dynamics = view.activity.gates, view.layer.neuron.dynamics()
+        self.gates, self.dynamics = view.activity.gates, view.layer.dynamics
         self.alpha, self.late = (
             self._along(view.layer.neuron.current_decay),
             torch.zeros_like(view.activity.S.values[0]),

@@ -13,6 +13,7 @@ from neurorules.contracts.target import OF_CLASSES, OF_VALUES, PER_STEP
 from neurorules.language.settings import Task
 from neurorules.network.model import Model
 from neurorules.torch_path.process.ranks import Ranks
+from neurorules.torch_path.process.session import own_session
 
 
 class Scoring(NamedTuple):
@@ -125,6 +126,39 @@ def figures_on_device(scoring: Scoring, scores: Tensor, targets: Tensor) -> dict
         return {"loss": loss, "label_accuracy": right.float().mean(), "exact_match": right.all(1).float().mean()}
     error = scores - targets.to(scores)
     return {"loss": loss, "mse": error.square().mean(), "mae": error.abs().mean()}
+
+
+@own_session()
+def metrics_of(
+    scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor], scoring: Scoring = Scoring()  # noqa: B008
+) -> dict[str, float]:  # fmt: skip
+    """The figures of a batch, as numbers.
+
+    Args:
+        scores: one per sample and output, (B, O), or for each step, (B, T, O).
+        labels: class indices (B,), or the targets of another task.
+        spikes: by layer, number of spikes per sample.
+        scoring: the targets and the loss that scores are compared with.
+
+    Returns:
+        "loss", for classes the cross-entropy of the scores in nats; "accuracy", in 0..1, or the figures of another task
+        (`figures_on_device`); "spikes.<layer>", spikes per sample.
+    """
+    return {name: float(value) for name, value in metrics_on_device(scores, labels, spikes, scoring).items()}
+
+
+def metrics_on_device(
+    scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor], scoring: Scoring = Scoring()  # noqa: B008
+) -> dict[str, Tensor]:  # fmt: skip
+    """The figures of `metrics_of` as tensors, so that nothing waits for the device.
+
+    Args:
+        scores, labels, spikes, scoring: as in `metrics_of`.
+
+    Returns:
+        The same figures by the same names, () each.
+    """
+    return {**figures_on_device(scoring, scores, labels), **{f"spikes.{k}": v for k, v in spikes.items()}}
 
 
 class Tally:

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from torch import Tensor
 
 from neurorules.contracts.chip import Chip
-from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.language.neuron_trace import Trace
@@ -104,19 +103,6 @@ class LocalView:
     def __post_init__(self) -> None:
         own = {name: value for name, value in self.parameters.items() if key_of(name).layer == self.layer.name}
         object.__setattr__(self, "parameters", MappingProxyType(own))
-
-
-def own_statistics(layer: Layer, statistics: Mapping[str, UpdateStatistics]) -> dict[str, UpdateStatistics]:
-    """The running statistics of one layer's updates.
-
-    Args:
-        layer: the layer.
-        statistics: the statistics of all layers, by "phase.layer.parameter.group".
-
-    Returns:
-        Those of the layer, by the same names.
-    """
-    return {name: value for name, value in statistics.items() if name.split(".")[1] == layer.name}
 
 
 def begin_traces(view: LocalView, stored: Mapping[str, Tensor]) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from neurorules.contracts.series import per_step
 from neurorules.contracts.target import OF_CLASSES, OF_VALUES, PER_STEP, target_rows
 from neurorules.language.rules import Rule
 from neurorules.language.settings import Task
-from neurorules.torch_path.process.session import own_session
-from neurorules.torch_path.update.figures import Scoring, figures_on_device
 
 
 class Output(NamedTuple):
@@ -54,7 +50,7 @@ class Output(NamedTuple):
         """
         if self.m.ndim == 3:
             return Output(*(value[start:stop] for value in self))
-        return Output(*(per_step(value, steps) for value in (self.p, self.y, self.m)))
+        return Output(*(value / steps for value in (self.p, self.y, self.m)))
 
 
 def compare_output(rule: Rule, output: Tensor, labels: Tensor, task: Task = "classes") -> Output:
@@ -105,36 +101,3 @@ def compare_steps(rule: Rule, outputs: Tensor, labels: Tensor, task: Task, score
         values = [value.expand_as(last) for value in compared]
     before = outputs.new_zeros(first, *outputs.shape[1:])
     return Output(*(torch.cat([before, value / scored]) for value in values))
-
-
-@own_session()
-def metrics_of(
-    scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor], scoring: Scoring = Scoring()  # noqa: B008
-) -> dict[str, float]:  # fmt: skip
-    """The figures of a batch, as numbers.
-
-    Args:
-        scores: one per sample and output, (B, O), or for each step, (B, T, O).
-        labels: class indices (B,), or the targets of another task.
-        spikes: by layer, number of spikes per sample.
-        scoring: the targets and the loss that scores are compared with.
-
-    Returns:
-        "loss", for classes the cross-entropy of the scores in nats; "accuracy", in 0..1, or the figures of another task
-        (`figures_on_device`); "spikes.<layer>", spikes per sample.
-    """
-    return {name: float(value) for name, value in metrics_on_device(scores, labels, spikes, scoring).items()}
-
-
-def metrics_on_device(
-    scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor], scoring: Scoring = Scoring()  # noqa: B008
-) -> dict[str, Tensor]:  # fmt: skip
-    """The figures of `metrics_of` as tensors, so that nothing waits for the device.
-
-    Args:
-        scores, labels, spikes, scoring: as in `metrics_of`.
-
-    Returns:
-        The same figures by the same names, () each.
-    """
-    return {**figures_on_device(scoring, scores, labels), **{f"spikes.{k}": v for k, v in spikes.items()}}

@@ -78,7 +78,7 @@ def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: s
     # exact.
     post = factors.of_current(group, name, every=any(pre is None or not pre.constant for pre in pres))
     for entry, pre in zip(entries, pres, strict=True):
-        weights = view.layer.weight_name(entry)
+        weights = view.layer.weight_names[entry.name]
         w = view.parameters[weights]
         if pre is None:
             change = trace_a_synapse(view, entry, post.values)
@@ -101,7 +101,7 @@ def _change_by_eligibility(
     post = factors.of_current(group, name, every=True)
     changes = changes_by_eligibility(view, entries, eligibility, group.late, post)
     for entry, change in zip(entries, changes, strict=True):
-        weights = view.layer.weight_name(entry)
+        weights = view.layer.weight_names[entry.name]
         factors.sums.add(weights, _scaled(view, group, view.parameters[weights], change))
     return post.values
 

@@ -19,7 +19,6 @@ from neurorules.contracts.series import Series
 from neurorules.language.expressions import Expression
 from neurorules.language.rules import Statistics
 from neurorules.native import scans
-from neurorules.network.post_forms import backwards
 from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.drive import flat
 from neurorules.torch_path.update.eligibility import reverse_scan
@@ -133,7 +132,7 @@ class PostFactors:
             through = way_through(self.view, self.statistics.get(name), group.statistics)
             if through is None:
                 return None
-        if through is None and self.view.m is not None and self.view.m.constant and form.stays(layer.neuron, back):
+        if through is None and self.view.m is not None and self.view.m.constant and form.stays(layer.backwards, back):
             every = False
         scan = self._scan(group, every, through)
         if scan is None or scan.every_total is None or scan.total is None:
@@ -151,8 +150,8 @@ class PostFactors:
 
     def _scan(self, group: Group, every: bool, through: scans.Through | None = None) -> scans.Reverse | None:
         form, view = group.form, self.view
-        dynamics, v = backwards(view.layer.neuron), view.activity.v.values
-        psi = None if form is None else form.psi(view.layer.neuron)
+        dynamics, v = view.layer.backwards, view.activity.v.values
+        psi = None if form is None else form.psi(view.layer.psi)
         if form is None or psi is None or view.m is None or dynamics is None or not scans.serves(v):
             return None
         back = group.eligible and view.whole

@@ -79,7 +79,9 @@ class TracePicture(Picture):
             )
         with TraceReader(paths[0]) as reader:
             if self.needs_samples and not len(reader):
-                raise UserError(f"{reader.path.name} holds no sample to draw")
+                raise UserError(
+                    f"{reader.path.name} holds no sample to draw. Record some: neurorules record RUN --samples 10"
+                )
             return self.of_trace(reader, samples)
 
 
@@ -135,7 +137,7 @@ def weights_of(run: RunFolder) -> dict[str, np.ndarray]:
     matrices = {name[len(prefix) : -len(suffix)]: w for name, w in tensors.items()
              if name.endswith(suffix) and w.ndim in (2, 4)}  # fmt: skip
     if not matrices:
-        raise UserError(f"the run in {run.path} has no weight matrices or kernels to draw")
+        raise UserError(f"the run in {run.path} has no weight matrices or kernels to draw. Give a run of another net")
     return dict(sorted(matrices.items(), key=lambda item: (item[0].startswith("readout"), item[0])))
 
 
