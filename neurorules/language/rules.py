@@ -19,6 +19,7 @@ from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, at, check_
 from neurorules.language.ranges import BelowOne, Number, check_range, check_ranges
 from neurorules.language.settings import Defaults as Defaults
 from neurorules.language.signal_spec import SignalSpec
+from neurorules.language.transmission import transmission_of
 from neurorules.language.vocabulary import Vocabulary
 
 Role = Literal["hidden", "readout"]
@@ -145,6 +146,7 @@ class Rule:
         traces: declared traces of the neurons, which the texts may read.
         eligibilities: declared traces of the synapses, which texts of weights may read.
         bounds: lowest and highest weight after an update; None for no bounds.
+        transmits: what a hidden synapse transmits of a spike, a text of `w` and constants; None for its weight.
         control: whether the rule is a control, whose hidden layers do not learn.
         defaults: the optimiser, the learning rates and other default settings.
         source: the paper and the deviations from it.
@@ -161,6 +163,7 @@ class Rule:
     traces: tuple[Trace, ...] = ()
     eligibilities: tuple[Eligibility, ...] = ()
     bounds: tuple[float, float] | None = None
+    transmits: str | None = None
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
     """The loss of the output y against the label's target: cross-entropy of softmax(y), or |y - target|^2 / 2."""
     targets: tuple[float, float] = (1.0, 0.0)
@@ -193,6 +196,7 @@ class Rule:
                 self, "traces", (Trace("x", self.trace_decay), *(t for t in self.traces if t.name != "x"))
             )
         check_traces(owner, self.traces, self.constants, HIDDEN_VARIABLES | READOUT_VARIABLES | {"w", "b"})
+        transmission_of(self)
         if self.eligibilities:
             vocabulary = self._vocabulary(HIDDEN_VARIABLES | READOUT_VARIABLES, "w")
             check_distinct(owner, self.eligibilities, vocabulary.legal() | {"b"})
@@ -207,6 +211,7 @@ class Rule:
         """A line for each name that the texts read beside the neurons' own variables."""
         lines = [f"{name} = {value:g}" for name, value in self.constants.items()]
         lines += [f"{trace.show()}, of every neuron" for trace in self.traces]
+        lines += [] if self.transmits is None else [f"a spike brings {self.transmits}, and not w"]
         for e in self.eligibilities:
             products = self.equation(Plasticity("w", e.name)).eligibility(e.name).products
             size = "B x O x I" if any(p.post for p in products) else "B x I"

@@ -1,0 +1,42 @@
+"""What synapses of a learning layer transmit, as a text of Brian2 and as numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from neurorules.brian2_steps.case import Case
+from neurorules.brian2_steps.expression_texts import Place, Writer
+from neurorules.language.transmission import transmission_of
+from neurorules.network.layer import Layer
+from neurorules.network.transmission import evaluated
+
+
+def transmitted_text(case: Case, layer: Layer) -> str:
+    """The expression by which a synapse multiplies a spike.
+
+    Args:
+        case: the network, whose rule may say what synapses transmit.
+        layer: the postsynaptic layer.
+
+    Returns:
+        An expression of the synapse, "w" if it transmits its weight.
+    """
+    text = None if case.learning is None or layer.role != "hidden" else transmission_of(case.learning.rule)
+    return "w" if text is None else Writer(text, Place(None, normalised=False), "_post", 0).text(text.expression)
+
+
+def transmitted_weights(case: Case, layer: Layer, weights: np.ndarray) -> np.ndarray:
+    """The numbers by which synapses multiply a spike.
+
+    Args:
+        case: the network, whose rule may say what synapses transmit.
+        layer: the postsynaptic layer.
+        weights: the weight of each synapse, (n,).
+
+    Returns:
+        One number for each synapse, (n,).
+    """
+    if case.learning is None or layer.role != "hidden":
+        return weights
+    return evaluated(case.learning.rule, torch.from_numpy(weights)).numpy()
