@@ -83,6 +83,8 @@ def plan_of(rule: Rule) -> Plan:
     """
     if rule.transmits is not None:
         raise refused(rule, f"a wire transmits its weight, and these synapses transmit '{rule.transmits}'")
+    if rule.teaching < 1:
+        raise refused(rule, "its steps teach at random, and a circuit's signal is always there")
     if rule.name in CIRCUITS.modules:
         plan = CIRCUITS.make(rule.name)
         assert isinstance(plan, Plan)

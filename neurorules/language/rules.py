@@ -16,7 +16,7 @@ from neurorules.language.equations import Equation
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import show
 from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, at, check_traces, made_of_spikes
-from neurorules.language.ranges import BelowOne, Number, check_range, check_ranges
+from neurorules.language.ranges import BelowOne, Fraction, Number, check_range, check_ranges
 from neurorules.language.settings import Defaults as Defaults
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.language.transmission import transmission_of
@@ -42,8 +42,7 @@ spikes, for layers whose normalisation subtracts it from the inputs, and 0 elsew
 HIDDEN_VARIABLES = frozenset({MEMBRANE, "m", "kept"})
 """The variables that a hidden layer's text may read at the postsynaptic neuron only."""
 READOUT_VARIABLES = frozenset({MEMBRANE, "m", "p", "y"})
-"""The variables that a read-out's text may read at its own neuron only: membrane, error, prediction and target. The
-last three are constant during a trial."""
+"""Those of a read-out's text: membrane, error, prediction and target; the last three are constant in a trial."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +174,8 @@ class Rule:
     """The phase whose output is compared with the target to compute the error."""
     score_phase: str = "input"
     """The phase whose output gives class scores, if a read-out computes them."""
+    teaching: Fraction = 1.0
+    """The probability of a step to teach. At all other steps third factors are 0, those of the read-out too."""
     control: bool = False
     defaults: Defaults = Defaults()  # noqa: RUF009 - it is frozen
 

@@ -21,7 +21,11 @@ sign."""
 
 @ranged("rule 'forward_forward'")
 def forward_forward(
-    *, theta: NonNegative = 0.3, gain: Positive = 10.0, predict: Literal["goodness", "readout"] = "goodness"
+    *,
+    theta: NonNegative = 0.3,
+    gain: Positive = 10.0,
+    loss: Literal["threshold", "difference"] = "threshold",
+    predict: Literal["goodness", "readout"] = "goodness",
 ) -> Rule:
     """Forward-forward: in each layer, L = -log p(own label) - log(1 - p(wrong label)), p = sigmoid(gain (G - theta)).
 
@@ -47,7 +51,7 @@ def forward_forward(
             *(Plasticity(name, text, phase=phase) for phase in PASSES for name, text in CHANGE.items()),
             *DELTA_RULE,
         ),
-        signal=SignalSpec("goodness", {"theta": theta, "gain": gain}),
+        signal=SignalSpec("goodness", {"theta": theta, "gain": gain, "loss": loss}),
         phases=tuple(passes),
         predict=predict,
         score_phase="candidates" if by_goodness else "input",

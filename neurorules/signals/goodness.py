@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -38,6 +39,7 @@ class Goodness(Signal):
 
     theta: NonNegative = 0.3
     gain: Positive = 10.0
+    loss: Literal["threshold", "difference"] = "threshold"
     needs = frozenset({"target", "layer_pool"})
     moves = MappingProxyType({"trial": "count"})
     phases = ("positive", "negative")
@@ -70,11 +72,14 @@ class Goodness(Signal):
         return PhaseDrive(sample, injected=embedding[shown], context=context)
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        m = {}
+        m, goodness = {}, {phase: goodness_of(view.summary[phase]) for phase in self.phases}
         for phase, right in (("positive", 1), ("negative", 0)):
             r = view.summary[phase]
             rows = (-1, *(1,) * len(view.layer.shape))
-            slope = torch.sigmoid(self.gain * (goodness_of(r) - self.theta)) - right
+            if self.loss == "threshold":
+                slope = torch.sigmoid(self.gain * (goodness[phase] - self.theta)) - right
+            else:
+                slope = (1 - 2 * right) * torch.sigmoid(self.gain * (goodness["negative"] - goodness["positive"]))
             m[phase] = constant_in_time(slope.reshape(rows) * self.gain * 2 * r / r[0].numel(), view.steps)
         return ThirdFactor(m, {}, {})
 
