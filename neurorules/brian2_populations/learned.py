@@ -56,7 +56,7 @@ def learned_text(rule: Rule, dt_ms: float) -> LearnedText:
     """
     if rule.signal is not None:
         raise UserError(f"rule '{rule.name}' has the signal '{rule.signal.name}', which no projection alone can have")
-    sent = transmission_of(rule)
+    sent = transmission_of(rule.name, rule.transmits, rule.constants)
     high = float("inf") if rule.bounds is None else rule.bounds[1]
     traces = unit_traces(rule, dt_ms)
     lowered = lower_events(replace(rule, bounds=(0.0, high)), "lr", traces, dt_ms)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.expression_texts import Place, Writer
 from neurorules.language.transmission import transmission_of
 from neurorules.network.layer import Layer
-from neurorules.network.transmission import evaluated
+from neurorules.network.transmission import evaluated_numbers
 
 
 def transmitted_text(case: Case, layer: Layer) -> str:
@@ -22,7 +21,10 @@ def transmitted_text(case: Case, layer: Layer) -> str:
     Returns:
         An expression of the synapse, "w" if it transmits its weight.
     """
-    text = None if case.learning is None or layer.role != "hidden" else transmission_of(case.learning.rule)
+    if case.learning is None or layer.role != "hidden":
+        return "w"
+    rule = case.learning.rule
+    text = transmission_of(rule.name, rule.transmits, rule.constants)
     return "w" if text is None else Writer(text, Place(None, normalised=False), "_post", 0).text(text.expression)
 
 
@@ -39,4 +41,4 @@ def transmitted_weights(case: Case, layer: Layer, weights: np.ndarray) -> np.nda
     """
     if case.learning is None or layer.role != "hidden":
         return weights
-    return evaluated(case.learning.rule, torch.from_numpy(weights)).numpy()
+    return evaluated_numbers(case.learning.rule, weights)

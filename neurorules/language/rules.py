@@ -197,7 +197,7 @@ class Rule:
                 self, "traces", (Trace("x", self.trace_decay), *(t for t in self.traces if t.name != "x"))
             )
         check_traces(owner, self.traces, self.constants, HIDDEN_VARIABLES | READOUT_VARIABLES | {"w", "b"})
-        transmission_of(self)
+        transmission_of(self.name, self.transmits, self.constants)
         if self.eligibilities:
             vocabulary = self._vocabulary(HIDDEN_VARIABLES | READOUT_VARIABLES, "w")
             check_distinct(owner, self.eligibilities, vocabulary.legal() | {"b"})

@@ -128,7 +128,7 @@ def check_transmission(rule: Rule, signal: Signal | None) -> None:
     Raises:
         UserError: the signal passes through weights, or a text of a hidden layer reads dv_dw.
     """
-    if transmission_of(rule) is None:
+    if transmission_of(rule.name, rule.transmits, rule.constants) is None:
         return
     passes = signal is not None and bool(signal.needs & THROUGH)
     if passes or ELIGIBILITY in rule.hidden_reads or any(phase.linear for phase in rule.phases):

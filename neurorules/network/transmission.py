@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from neurorules.language.rules import Rule
@@ -42,11 +44,24 @@ def evaluated(rule: Rule, weights: Tensor) -> Tensor:
     Returns:
         A number for each synapse, of the same shape; the weights themselves if the rule says nothing else.
     """
-    text = transmission_of(rule)
+    text = transmission_of(rule.name, rule.transmits, rule.constants)
     if text is None:
         return weights
     value: Tensor = value_of(text.expression, {"w": weights, **rule.constants}, lambda v: v, lambda d: d)
     return value
+
+
+def evaluated_numbers(rule: Rule, weights: np.ndarray) -> np.ndarray:
+    """What synapses transmit, as `evaluated` gives it, for an array.
+
+    Args:
+        rule: the rule.
+        weights: of synapses of a hidden layer, of any shape.
+
+    Returns:
+        A number for each synapse, of the same shape.
+    """
+    return np.asarray(evaluated(rule, torch.from_numpy(weights)).numpy())
 
 
 def as_transmitted(model: Model, learned: Learned) -> Learned:
