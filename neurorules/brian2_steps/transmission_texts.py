@@ -1,4 +1,4 @@
-"""What synapses of a learning layer transmit, as a text of Brian2 and as numbers."""
+"""The transmission of synapses in a layer that learns, as a text of Brian2 and as numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a synapse transmits of a spike: its weight, or a text of its weight, such as one of two efficacies."""
+"""The transmission of a synapse: its weight, or a text of its weight, such as one of two efficacies."""
 
 from __future__ import annotations
 

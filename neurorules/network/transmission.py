@@ -35,7 +35,7 @@ def transmitted(rule: Rule, layers: Iterable[Layer], parameters: Parameters) -> 
 
 
 def evaluated(rule: Rule, weights: Tensor) -> Tensor:
-    """What synapses transmit.
+    """The number that each synapse transmits of a spike.
 
     Args:
         rule: the rule.
@@ -52,7 +52,7 @@ def evaluated(rule: Rule, weights: Tensor) -> Tensor:
 
 
 def evaluated_numbers(rule: Rule, weights: np.ndarray) -> np.ndarray:
-    """What synapses transmit, as `evaluated` gives it, for an array.
+    """The number that each synapse transmits of a spike, for an array of weights.
 
     Args:
         rule: the rule.

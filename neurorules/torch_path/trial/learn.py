@@ -92,8 +92,7 @@ def learn_trial(
     model.scored_steps(steps)
     targets = model.hidden_targets(labels)
     learned = replace(learned, signal={**learned.signal, **observe(model, learned.signal, drive, targets)})
-    masks = _masks(model, samples, share, generator)
-    trial = Trial(model, learned, drive, steps, window, targets, masks, probe=probe)
+    trial = Trial(model, learned, drive, steps, window, targets, _masks(model, samples, share, generator), probe=probe)
     teaches = _teaching_steps(model.rule.teaching, steps, generator)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
@@ -103,10 +102,8 @@ def learn_trial(
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
             output = output_of(trial, records[phase.name], labels)
-        factors = factors or ThirdFactors(
-            trial, records, output, dict(learned.signal), ChangeSums(), samples, share, teaches
-        )
-        factors.output = output
+        factors = factors or ThirdFactors(trial, records, output, dict(learned.signal), ChangeSums(), samples, share)
+        factors.output, factors.teaches = output, teaches
         if phase.applies:
             trial = factors.trial = _apply_now(trial, phase, records[phase.name], factors, apply)
     assert factors is not None
