@@ -10,6 +10,7 @@ from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuro
 from neurorules.brian2_continuous.parts.neurons import NEURONS
 from neurorules.brian2_continuous.parts.plan import Plan
 from neurorules.brian2_continuous.parts.plans import plan_of_signal, plan_of_texts
+from neurorules.brian2_continuous.parts.step_texts import refused
 from neurorules.language.config import SETTINGS, TrainConfig
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
@@ -29,6 +30,7 @@ FIXED = {
     "last_steps": (None, "a presentation is read as a whole"),
     "hardware": ("none", "device models act on tensors"),
     "weight_decay": (0.0, "a circuit's texts say all that changes a weight"),
+    "weight_sum": (None, "a synapse knows no other synapse of its neuron"),
     "init": ("he", "fresh weights are as large as their units need"),
     "schedule": ("by_layer", "all layers run at once"),
     "readout": ("last", "the read-out sees the last hidden layer"),
@@ -79,6 +81,10 @@ def plan_of(rule: Rule) -> Plan:
     Raises:
         UserError: it has no equations in continuous time, with the reason.
     """
+    if rule.transmits is not None:
+        raise refused(rule, f"a wire transmits its weight, and these synapses transmit '{rule.transmits}'")
+    if rule.teaching < 1:
+        raise refused(rule, "its steps teach at random, and a circuit's signal is always there")
     if rule.name in CIRCUITS.modules:
         plan = CIRCUITS.make(rule.name)
         assert isinstance(plan, Plan)

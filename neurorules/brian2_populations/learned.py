@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 
 from neurorules.brian2_continuous.parts.at_spikes import lower_events
 from neurorules.brian2_continuous.parts.traces import UnitTrace, unit_traces
+from neurorules.brian2_steps.expression_texts import Place, Writer
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
+from neurorules.language.transmission import transmission_of
 
 MEMBRANES = re.compile(r"\b[uv]_(?:pre|post)\b")
 """The variables that are in units of the threshold for rules, and in volt in a population."""
@@ -24,12 +26,14 @@ class LearnedText:
         equations: lines of the synapses.
         on_pre, on_post: statements at spikes, each with the name of its pathway, in the order in which they run.
         every_step: statements that run at each step.
+        transmitted: what a spike brings, as an expression of the synapse.
     """
 
     equations: tuple[str, ...]
     on_pre: tuple[tuple[str, tuple[str, ...]], ...]
     on_post: tuple[tuple[str, tuple[str, ...]], ...]
     every_step: tuple[str, ...]
+    transmitted: str = "w"
 
 
 ORDER = ("pre", "learn_pre", "learn_post", "mark_pre", "mark_post", "late_pre", "late_post")
@@ -55,6 +59,7 @@ def learned_text(rule: Rule, dt_ms: float) -> LearnedText:
             f"rule '{rule.name}' has the learning signal '{rule.signal.name}', which is made of a whole network, and a "
             f"projection is one group of synapses. Use a rule without a signal, such as stdp"
         )
+    sent = transmission_of(rule.name, rule.transmits, rule.constants)
     high = float("inf") if rule.bounds is None else rule.bounds[1]
     traces = unit_traces(rule, dt_ms)
     lowered = lower_events(replace(rule, bounds=(0.0, high)), "lr", traces, dt_ms)
@@ -89,6 +94,7 @@ def learned_text(rule: Rule, dt_ms: float) -> LearnedText:
         tuple(one for one in written if one[0].endswith("_pre")),
         tuple(one for one in written if one[0].endswith("_post")),
         renamed(lowered.every_step),
+        "w" if sent is None else Writer(sent, Place(None, normalised=False), "_post", 0).text(sent.expression),
     )
 
 

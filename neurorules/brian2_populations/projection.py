@@ -79,7 +79,7 @@ def _synapses(
     brian2: Any, source: Any, target: Any, receptor: Receptor, text: LearnedText | None, clock: Any, name: str
 ) -> Any:
     """The synapses with their equations and statements, and without their pairs."""
-    brought = "weight" if text is None else "w*weight"
+    brought = "weight" if text is None else f"{text.transmitted}*weight"
     equations = [f"weight : {receptor.unit}", f"{SIGN} : integer (constant, shared)"]
     on_pre = {"pre": f"{receptor.variable}_post {'+' if receptor.sign > 0 else '-'}= {brought}"}
     on_post: dict[str, str] = {}

@@ -16,6 +16,7 @@ from neurorules.brian2_steps.lowering import Lowered, lower_neuronal, lower_syna
 from neurorules.brian2_steps.model_text import Code, ConnectionText, Pathway, PopulationText
 from neurorules.brian2_steps.surrogate_texts import psi_text
 from neurorules.brian2_steps.trace_texts import moved_traces, starts
+from neurorules.brian2_steps.transmission_texts import transmitted_text, transmitted_weights
 from neurorules.brian2_steps.wiring import pools_of, wiring_of
 from neurorules.language.equations import Equation
 from neurorules.language.errors import UserError
@@ -155,10 +156,10 @@ class LayerTexts:
         return f"{parameter} = {moved}", f"{parameter}_change = 0"
 
     def _current(self) -> list[str]:
-        """Statements that compute the current of a step and clear the accumulators for the next one.
+        """Statements that compute the current of a step, in the order of torch, and clear the accumulators after it.
 
-        Terms are added in the order of the torch path, so that both round alike. No statement copies a variable that a
-        later one changes by `a = a + b`, because Brian2's numpy target makes that `a += b`, which changes the copy too.
+        No statement copies a variable that a later one changes by `a = a + b`, because Brian2's numpy target makes that
+        `a += b`, which changes the copy too.
         """
         lines = ["I_in = I_in - I_mean"] if self.norm and self.norm.mean_current is not None else []
         lines += ["I_in = I_in + I_beside"] if self._offset() is not None else []
@@ -175,10 +176,8 @@ class LayerTexts:
         return self.loops or any(text.reads("dv_dw") or text.reads("dv_dI") for text in self.lowered.values())
 
     def _offset(self) -> np.ndarray | None:
-        """The current (B, N) that the constant offset brings through the first connection.
-
-        It is None in other layers, without an offset, and where weights change while the network runs.
-        """
+        """The current (B, N) that the constant offset brings through the first connection; None in other layers,
+        without an offset, and where weights change while the network runs."""
         if self.index > 0 or self.case.offset is None or self.online:
             return None
         afferent = self.layer.inputs[0]
@@ -188,7 +187,8 @@ class LayerTexts:
                 f"does not run. Use --path torch"
             )
         rows = self.case.offset.reshape(self.case.samples, -1).astype(np.float64)
-        return self.wiring[afferent.name].product(self._weights(afferent), rows, prod(self.layer.shape))
+        sent = transmitted_weights(self.case, self.layer, self._weights(afferent))
+        return self.wiring[afferent.name].product(sent, rows, prod(self.layer.shape))
 
     def _weights(self, afferent: Input) -> np.ndarray:
         """The weight of each synapse of an afferent, (n,)."""
@@ -247,10 +247,9 @@ class LayerTexts:
         return (f"{name} = {gate}*{name} + {arriving}",)
 
     def _charge(self) -> str:
-        """The charge of one spike, in units of the threshold: a synaptic current also flows in the steps after the
-        spike's.
-        """
-        return "w" if self.neuron.current is None else "w/(1.0 - alpha_post)"
+        """The charge of one spike, in thresholds: a synaptic current also flows in the steps after the spike's."""
+        sent = transmitted_text(self.case, self.layer)
+        return sent if self.neuron.current is None else f"{sent}/(1.0 - alpha_post)"
 
     def connection(self, afferent: Input, source: str, prefix: str) -> ConnectionText:
         """Write the synapses of one afferent.
@@ -271,13 +270,14 @@ class LayerTexts:
             if plasticity.parameter == "w":
                 rule += self._lower(plasticity, afferent)
         slot, sums = ("loop", "I_loop") if afferent.connection.recurrent else (f"arrive_{self.index}", "I_in")
-        pathways = [Pathway("deliver", "pre", (f"{sums}_post += w*S_pre",), slot)]
+        sent = transmitted_text(self.case, self.layer)
+        pathways = [Pathway("deliver", "pre", (f"{sums}_post += {sent}*S_pre",), slot)]
         pathways += [Pathway("learn_pre", "pre", rule.on_pre, "learn")] if rule.on_pre else []
         pathways += [Pathway("learn_post", "post", rule.on_post, "learn", 1)] if rule.on_post else []
         codes = []
         if afferent.source == NETWORK_INPUT and self.case.offset is not None and self.online:
             # Weights change while the network runs, so that each step computes the offset's current again.
-            codes.append(Code(("I_in_post += w*aside_pre",), slot, 1))
+            codes.append(Code((f"I_in_post += {sent}*aside_pre",), slot, 1))
         if rule.reads("dv_dw"):
             arriving = self._place(next(p for p in self.lowered if p.parameter == "w"), afferent).arriving
             codes.append(Code(self._eligible("dv_dw", "di_dw", arriving, "_post"), "traces", 1))

@@ -14,7 +14,7 @@ from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.describe import describe
 from neurorules.brian2_steps.model_text import ConnectionText, NetworkText, PopulationText
 from neurorules.brian2_steps.objects import RECORD, objects_of
-from neurorules.brian2_steps.optimisers import OPTIMISERS
+from neurorules.brian2_steps.optimisers import OPTIMISERS, WITH_SUM
 from neurorules.brian2_steps.variable_notes import NOTES
 from neurorules.language.errors import UserError
 
@@ -40,12 +40,14 @@ class Change:
         rate: learning rate, >= 0.
         decay: L2 decay, >= 0.
         bounds: smallest and largest value; None for none.
+        total: the sum of the absolute weights of each neuron, to which they are scaled; None for any.
     """
 
     kind: str
     rate: float
     decay: float
     bounds: tuple[float, float] | None
+    total: float | None = None
 
 
 def script_of_network(case: Case, steps: int, about: tuple[str, ...]) -> Script:
@@ -117,7 +119,7 @@ def script_of_updates(
     return replace(
         script,
         results={name: f'parameters["{name}"]' for name in writer.owned},
-        functions=tuple(source_of(OPTIMISERS[kind]) for kind in sorted({changes[name].kind for name in gradients})),
+        functions=_functions([changes[name] for name in gradients]),
         rounds=Rounds(
             ("buffers = {name: {} for name in parameters}  # what optimisers keep from one update to the next",),
             f"for update in range({len(updates)}):",
@@ -125,6 +127,12 @@ def script_of_updates(
             tuple(_after(gradients, changes, samples)),
         ),
     )
+
+
+def _functions(changes: Sequence[Change]) -> tuple[str, ...]:
+    """The source of the functions by which parameters change."""
+    optimisers = tuple(source_of(OPTIMISERS[kind]) for kind in sorted({change.kind for change in changes}))
+    return (*optimisers, *((source_of(WITH_SUM),) if any(change.total is not None for change in changes) else ()))
 
 
 def _after(gradients: Mapping[str, list[str]], changes: Mapping[str, Change], samples: int) -> Iterator[str]:
@@ -135,6 +143,8 @@ def _after(gradients: Mapping[str, list[str]], changes: Mapping[str, Change], sa
         total = " + ".join(terms)
         yield f"gradient = -({total}) / {samples}"
         moved = f'{change.kind}(parameters["{name}"], gradient, buffers["{name}"], {change.rate!r}, {change.decay!r})'
+        if change.total is not None:
+            moved = f"with_sum({moved}, {change.total!r})"
         if change.bounds is not None:
             moved = f"np.clip({moved}, {change.bounds[0]!r}, {change.bounds[1]!r})"
         yield f'parameters["{name}"] = {moved}'

@@ -8,10 +8,11 @@ from neurorules.brian2_steps.case import LayerNorm
 from neurorules.contracts.normalisation import Normalisation, first_current_statistics
 from neurorules.network.layer import Layer
 from neurorules.network.model import Learned, Model
+from neurorules.network.transmission import as_transmitted
 
 
 def numbers_of(
-    model: Model, learned: Learned, phase: str = "input"
+    model: Model, learned: Learned, phase: str = "input", sent: bool = False
 ) -> tuple[dict[str, np.ndarray], dict[str, LayerNorm]]:
     """Read parameters and the constants of normalised layers.
 
@@ -19,13 +20,15 @@ def numbers_of(
         model: the trained network with its rule.
         learned: its state; running averages are read and not moved.
         phase: name of the phase whose running averages are read.
+        sent: whether weights are those that synapses transmit, for a network that does not learn.
 
     Returns:
         Parameters by full name in float64, and the constants of each normalised layer by its name.
     """
-    parameters = {name: _array(value) for name, value in learned.parameters.items()}
+    runs = as_transmitted(model, learned)
+    parameters = {name: _array(value) for name, value in (runs if sent else learned).parameters.items()}
     norms = {
-        layer.name: _norm(model, learned, layer, layer.normalisation, phase)
+        layer.name: _norm(model, runs, layer, layer.normalisation, phase)
         for layer in model.network.layers
         if layer.normalisation is not None
     }

@@ -150,6 +150,11 @@ class Chip:
             UserError: a device cannot run the rule; the message says what prevents it.
         """
         lasting = [trace.name for trace in rule.traces if trace.across_trials]
+        if rule.transmits is not None:
+            raise UserError(
+                f"synapses of rule '{rule.name}' transmit '{rule.transmits}', and a device's transmit what it stores. "
+                f"Use --hardware none"
+            )
         anew = [trace.name for trace in rule.traces if trace.spikes == "nearest"]
         if anew and self.traces:
             raise UserError(

@@ -17,9 +17,10 @@ from neurorules.language.equations import Equation
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import show
 from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, at, check_traces, made_of_spikes
-from neurorules.language.ranges import BelowOne, Number, check_range, check_ranges
+from neurorules.language.ranges import BelowOne, Fraction, Number, check_range, check_ranges
 from neurorules.language.settings import Defaults as Defaults
 from neurorules.language.signal_spec import SignalSpec
+from neurorules.language.transmission import transmission_of
 from neurorules.language.vocabulary import Vocabulary
 
 Role = Literal["hidden", "readout"]
@@ -42,8 +43,7 @@ spikes, for layers whose normalisation subtracts it from the inputs, and 0 elsew
 HIDDEN_VARIABLES = frozenset({MEMBRANE, "m", "kept"})
 """The variables that a hidden layer's text may read at the postsynaptic neuron only."""
 READOUT_VARIABLES = frozenset({MEMBRANE, "m", "p", "y"})
-"""The variables that a read-out's text may read at its own neuron only: membrane, error, prediction and target. The
-last three are constant during a trial."""
+"""Those of a read-out's text: membrane, error, prediction and target; the last three are constant in a trial."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,7 @@ class Rule:
         traces: declared traces of the neurons, which the texts may read.
         eligibilities: declared traces of the synapses, which texts of weights may read.
         bounds: lowest and highest weight after an update; None for no bounds.
+        transmits: what a hidden synapse transmits of a spike, a text of `w` and constants; None for its weight.
         control: whether the rule is a control, whose hidden layers do not learn.
         defaults: the optimiser, the learning rates and other default settings.
         source: the paper and the deviations from it.
@@ -162,6 +163,7 @@ class Rule:
     traces: tuple[Trace, ...] = ()
     eligibilities: tuple[Eligibility, ...] = ()
     bounds: tuple[float, float] | None = None
+    transmits: str | None = None
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
     """The loss of the output y against the label's target: cross-entropy of softmax(y), or |y - target|^2 / 2."""
     targets: tuple[float, float] = (1.0, 0.0)
@@ -173,6 +175,8 @@ class Rule:
     """The phase whose output is compared with the target to compute the error."""
     score_phase: str = "input"
     """The phase whose output gives class scores, if a read-out computes them."""
+    teaching: Fraction = 1.0
+    """The probability of a step to teach. At all other steps third factors are 0, those of the read-out too."""
     control: bool = False
     defaults: Defaults = Defaults()  # noqa: RUF009 - it is frozen
 
@@ -194,6 +198,7 @@ class Rule:
                 self, "traces", (Trace("x", self.trace_decay), *(t for t in self.traces if t.name != "x"))
             )
         check_traces(owner, self.traces, self.constants, HIDDEN_VARIABLES | READOUT_VARIABLES | {"w", "b"})
+        transmission_of(self.name, self.transmits, self.constants)
         if self.eligibilities:
             vocabulary = self._vocabulary(HIDDEN_VARIABLES | READOUT_VARIABLES, "w")
             check_distinct(owner, self.eligibilities, vocabulary.legal() | {"b"})
@@ -208,6 +213,7 @@ class Rule:
         """A line for each name that the texts read beside the neurons' own variables."""
         lines = [f"{name} = {value:g}" for name, value in self.constants.items()]
         lines += [f"{trace.show()}, of every neuron" for trace in self.traces]
+        lines += [] if self.transmits is None else [f"a spike brings {self.transmits}, and not w"]
         for e in self.eligibilities:
             products = self.equation(Plasticity("w", e.name)).eligibility(e.name).products
             size = "B x O x I" if any(p.post for p in products) else "B x I"

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
-from neurorules.language.ranges import LARGEST, Count, NonNegative, Range, Steps, Whole
+from neurorules.language.ranges import LARGEST, Count, NonNegative, Positive, Range, Steps, Whole
 
-Drawn = Literal["torch", "he"]
-"""Uniform initial weights: +-1/sqrt(fan-in) as in torch.nn.Linear, or +-sqrt(6/fan-in) as in He et al. 2015."""
-Init = Literal["torch", "he", "given"]
+Drawn = Literal["torch", "he", "bounds"]
+"""Uniform initial weights: +-1/sqrt(fan-in) as in torch.nn.Linear, +-sqrt(6/fan-in) as in He et al. 2015, or, in hidden
+layers, within the rule's bounds."""
+Init = Literal["torch", "he", "bounds", "given"]
 """The source of the initial weights: drawn at random, or those of the torch module that is the net."""
 Targets = Literal["own", "shuffled"]
 """The targets of hidden layers: the sample's own label and error, or those of its neighbour in the batch."""
@@ -86,8 +87,8 @@ class NetSettings:
     init: Annotated[
         Init | None,
         Help(
-            "Initial weights: torch (+-1/sqrt(fan-in)) or he (+-sqrt(6/fan-in)); by default the rule's own. given: "
-            "those of a net of modules, the default of train for such a net.",
+            "Initial weights: torch (+-1/sqrt(fan-in)), he (+-sqrt(6/fan-in)) or, in hidden layers, bounds (those of "
+            "the rule); by default the rule's own. given: those of a net of modules, the default of train for it.",
             19,
         ),
     ] = None
@@ -159,6 +160,14 @@ class LearningSettings(RuleSettings):
         Help("Learning rate of the learning signal's own parameters; by default the rule's own.", 15),
     ] = None
     weight_decay: Annotated[NonNegative, Help("L2 weight decay.", 17)] = 0.0
+    weight_sum: Annotated[
+        Positive | None,
+        Help(
+            "Sum of the absolute weights of each hidden neuron in a connection, such as 78: they are scaled to it at "
+            "the start and after each update. By default they are not.",
+            35,
+        ),
+    ] = None
     seed: Annotated[Whole, Help("Seed of weights, data order and all random numbers.", 22)] = 0
     device: Annotated[Literal["auto", "cpu", "cuda"], Help("Device for torch: auto, cpu or cuda.", 25)] = "auto"
     hardware: Annotated[

@@ -29,14 +29,30 @@ def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype
         The parameters of network and signal, and the signal's initial state, without any statistics.
 
     Raises:
-        UserError: there is not enough memory, or a parameter of the signal has the name of one of the network.
+        UserError: there is not enough memory, a parameter of the signal has the name of one of the network, or weights
+            are to be drawn within bounds that the rule does not have.
     """
     check_parameters(model.network, dtype)
     net_generator = torch.Generator().manual_seed(seed)
     signal_generator = torch.Generator().manual_seed(seed + 1_000_003)
     parameters = model.network.initial_parameters(net_generator, torch.float64, init)
+    if init == "bounds":
+        parameters |= _within_bounds(model, parameters, net_generator)
     own, state = _first_state(model, signal_generator)
     return place(Learned(parameters | own, signal=state), device, dtype)
+
+
+def _within_bounds(model: Model, parameters: Parameters, generator: torch.Generator) -> Parameters:
+    """Weights of hidden layers, uniform within the rule's bounds."""
+    if model.rule.bounds is None:
+        raise UserError(
+            f"init=bounds draws weights within the bounds of their rule, and rule '{model.rule.name}' has none. Use "
+            f"init=torch"
+        )
+    low, high = model.rule.bounds
+    names = [layer.weight_name(entry) for layer in model.network.hidden for entry in layer.inputs]
+    drawn = {name: torch.rand(parameters[name].shape, generator=generator, dtype=torch.float64) for name in names}
+    return {name: low + (high - low) * value for name, value in drawn.items()}
 
 
 def _first_state(model: Model, generator: torch.Generator) -> tuple[Parameters, SignalState]:

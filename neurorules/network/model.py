@@ -24,6 +24,7 @@ from neurorules.network.serving import (
     check_phases,
     check_population,
     check_task,
+    check_transmission,
     counting,
     why_not_shuffled,
     without_phases,
@@ -259,6 +260,7 @@ def build_model(
         check_phases(rule, learning_signal, str(chosen))
         learning_signal.check(shape_of(network, task))
         check_efficacies(network, rule, learning_signal)
+    check_transmission(rule, learning_signal)
     check_population(network, scores, task)
     rule = rule if scores == "membrane" else counting(network, rule, learning_signal, scores)
     texts = compile_rule(rule)

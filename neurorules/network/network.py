@@ -124,8 +124,9 @@ def _bound(layer: Layer, parameters: Parameters) -> Layer:
     return replace(layer, neuron=layer.neuron.with_parameters(own)) if own else layer
 
 
-INITIAL_SCALE: Mapping[Drawn, float] = {"torch": 3**-0.5, "he": 2**0.5}
-"""Uniform in +-1/sqrt(fan-in), the default of torch.nn.Linear and so of snnTorch networks; and He et al. 2015."""
+INITIAL_SCALE: Mapping[Drawn, float] = {"torch": 3**-0.5, "he": 2**0.5, "bounds": 3**-0.5}
+"""Uniform in +-1/sqrt(fan-in), the default of torch.nn.Linear and so of snnTorch networks; and He et al. 2015. Weights
+of hidden layers within bounds are drawn again when the rule is known (`network.initial`)."""
 
 
 def build_network(

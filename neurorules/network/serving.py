@@ -9,6 +9,8 @@ from neurorules.contracts.target import PER_STEP
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.language.settings import Scores, Task
+from neurorules.language.transmission import transmission_of
+from neurorules.language.vocabulary import ELIGIBILITY
 from neurorules.network.network import Network
 from neurorules.network.texts import Text
 from neurorules.neurons._learned_numbers import LearnedNumbers
@@ -42,6 +44,8 @@ WORDS: dict[Task, str] = {
     "regression_per_step": "values for each step",
 }
 """A description of the targets of each task, for messages."""
+THROUGH = frozenset({"above", "weight_transport", "weight_sign", "noise_phase"})
+"""The needs of signals that pass through weights."""
 ABLE: dict[Task, str] = {
     "classes": "sigprop, dfa, bptt",
     "multilabel": "bptt, fa, dfa, drtp, local_readout, pepita, shallow",
@@ -111,6 +115,27 @@ def check_efficacies(network: Network, rule: Rule, signal: Signal) -> None:
         raise UserError(
             f"rule '{rule.name}' carries signals through the connection of layer '{dynamic[0]}', which transmits "
             f"spikes by those before and carries nothing else. Use --connection dense, or another rule: sigprop, drtp"
+        )
+
+
+def check_transmission(rule: Rule, signal: Signal | None) -> None:
+    """Refuse rules that carry something back through synapses whose transmission has no slope.
+
+    Args:
+        rule: the rule, whose synapses may transmit a text of their weight.
+        signal: its learning signal, or the one that replaces it.
+
+    Raises:
+        UserError: the signal passes through weights, or a text of a hidden layer reads dv_dw.
+    """
+    if transmission_of(rule.name, rule.transmits, rule.constants) is None:
+        return
+    passes = signal is not None and bool(signal.needs & THROUGH)
+    if passes or ELIGIBILITY in rule.hidden_reads or any(phase.linear for phase in rule.phases):
+        why = "a signal passes through them" if passes else "a text reads the slope of the membrane by the weight"
+        raise UserError(
+            f"synapses of rule '{rule.name}' transmit '{rule.transmits}', which has no slope to learn by, and {why}. "
+            f"Use a signal that comes from elsewhere, such as dfa, and a text of S_pre or of a trace"
         )
 
 

@@ -9,13 +9,17 @@ from neurorules.rules._online import adaptive
 
 
 @ranged("rule 'etlp'")
-def etlp(*, alpha: BelowOne = 0.9, adaptation: NonNegative = 0.0, rho: Fraction = 0.9) -> Rule:
+def etlp(
+    *, alpha: BelowOne = 0.9, adaptation: NonNegative = 0.0, rho: Fraction = 0.9, teaching: Fraction = 1.0
+) -> Rule:
     """Event-based three-factor local plasticity: the label, through a fixed random matrix, times an eligibility.
 
     Args:
         alpha: decay of the membrane per step.
         adaptation: rise of the threshold per spike; 0 for a fixed threshold.
         rho: decay of that rise per step.
+        teaching: the probability of a teaching event per step, the same for all synapses; at other steps nothing
+            learns. In the paper it is 0.1 per millisecond.
 
     Returns:
         The rule with its texts, eligibilities, signal, default settings and source.
@@ -30,6 +34,7 @@ def etlp(*, alpha: BelowOne = 0.9, adaptation: NonNegative = 0.0, rho: Fraction 
         ),
         signal=SignalSpec("drtp"),
         errors="step",
+        teaching=teaching,
         constants=constants,
         eligibilities=eligibilities,
         defaults=Defaults(neuron=neuron, readout_neuron="leaky_readout:beta=0.9", readout_lr=0.01),
@@ -38,7 +43,8 @@ def etlp(*, alpha: BelowOne = 0.9, adaptation: NonNegative = 0.0, rho: Fraction 
             2024,
             "ETLP: event-based three-factor local plasticity for online learning with neuromorphic hardware",
             (
-                "every step teaches; in the paper teaching events come at random, 100 a second",
+                *(("every step teaches; in the paper teaching events come at random, 100 a second",)
+                  if teaching == 1 else ()),
                 "weights change once a trial, by the sum over its steps",
                 "thresholds stay by default, and no neuron is refractory; the paper's threshold rises by 5",
                 "time constants are the same in all neurons; the paper draws them",
@@ -49,7 +55,7 @@ def etlp(*, alpha: BelowOne = 0.9, adaptation: NonNegative = 0.0, rho: Fraction 
             ),
             link="https://arxiv.org/abs/2301.08281",
         ),
-    )
+    )  # fmt: skip
 
 
 ENTRY = etlp

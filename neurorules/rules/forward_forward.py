@@ -21,17 +21,23 @@ sign."""
 
 @ranged("rule 'forward_forward'")
 def forward_forward(
-    *, theta: NonNegative = 0.3, gain: Positive = 10.0, predict: Literal["goodness", "readout"] = "goodness"
+    *,
+    theta: NonNegative = 0.3,
+    gain: Positive = 30.0,
+    loss: Literal["threshold", "difference"] = "difference",
+    predict: Literal["goodness", "readout"] = "goodness",
 ) -> Rule:
-    """Forward-forward: in each layer, L = -log p(own label) - log(1 - p(wrong label)), p = sigmoid(gain (G - theta)).
+    """Forward-forward: in each layer, L = -log sigmoid(gain (G(own label) - G(wrong label))).
 
     G is the layer's goodness, the mean square of its neurons' mean spikes. Labels enter the first layer in addition to
     the samples. In training, a batch runs three times: without labels, to update the running averages; with its own
     labels; and with wrong labels.
 
     Args:
-        theta: the goodness at which p is 1/2, >= 0.
-        gain: steepness of p, > 0.
+        theta: the goodness at which p is 1/2, >= 0; with loss=threshold.
+        gain: steepness of the sigmoid, > 0.
+        loss: difference, as above; or threshold, Hinton's L = -log p(own label) - log(1 - p(wrong label)), where p =
+            sigmoid(gain (G - theta)).
         predict: how classes are predicted. goodness: one pass for each class, and the class with the largest goodness
             over all hidden layers wins. readout: by a read-out in a pass without a label, which is several times
             cheaper.
@@ -47,7 +53,7 @@ def forward_forward(
             *(Plasticity(name, text, phase=phase) for phase in PASSES for name, text in CHANGE.items()),
             *DELTA_RULE,
         ),
-        signal=SignalSpec("goodness", {"theta": theta, "gain": gain}),
+        signal=SignalSpec("goodness", {"theta": theta, "gain": gain, "loss": loss}),
         phases=tuple(passes),
         predict=predict,
         score_phase="candidates" if by_goodness else "input",
@@ -58,7 +64,10 @@ def forward_forward(
             (
                 "spiking nets: the mean spikes of a trial stand for activities, and goodness is their mean square, at "
                 "most 1; the paper's is a sum of squares",
-                "theta=0.3 and gain=10 are ours, chosen on validation samples of the digits; the paper has no gain",
+                *(("the loss compares the two passes of a sample, as in Lee & Song 2023 (arXiv 2303.08418); the paper "
+                   "compares each with a threshold (loss=threshold)",) if loss == "difference" else
+                  ("theta=0.3 is ours, chosen on validation samples of the digits",)),
+                "gain=30 is ours, chosen on validation samples of MNIST; the paper has no gain",
                 "a label is a learned current into the first layer, as by units beside the input; the paper writes it "
                 "over the first pixels",
                 "each trial draws one wrong label for each class, all alike; the paper draws one for each sample, and "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Literal
 
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.ranges import NonNegative, Number, Positive, ranged
@@ -20,6 +22,9 @@ def sdsp(
     drift_per_s: NonNegative = 3.5,
     theta_v: Number = 0.8,
     tau_calcium_ms: Positive = 60.0,
+    efficacy: Literal["graded", "two_state"] = "graded",
+    j_plus: Number = 1.0,
+    j_minus: Number = 0.0,
     dt_ms: Positive = 1.0,
 ) -> Rule:
     """At a presynaptic spike, w += a if v > theta_v, else w -= b; at each step, w drifts to 1 if above 0.5, else to 0.
@@ -33,11 +38,15 @@ def sdsp(
         drift_per_s: change of the weight per second without spikes, towards the nearer end, >= 0.
         theta_v: membrane above which jumps go up, in thresholds.
         tau_calcium_ms: time constant of calcium, in ms, above 0.
+        efficacy: graded: a synapse transmits w. two_state: it transmits j_plus if w is above 0.5, else j_minus; initial
+            weights then lie anywhere within 0 and 1.
+        j_plus, j_minus: what a synapse transmits in the upper and in the lower state, in thresholds; with two_state.
         dt_ms: duration of one step in ms, above 0.
 
     Returns:
         The rule with its texts, trace, bounds, default settings and source.
     """
+    two_states = efficacy == "two_state"
     return Rule(
         name="sdsp",
         plasticity=(
@@ -48,11 +57,13 @@ def sdsp(
         constants={
             "a": a, "b": b, "drift": drift_per_s * dt_ms / 1000, "theta_w": 0.5, "theta_v": theta_v,
             "up_low": 3.0, "up_high": 13.0, "down_low": 3.0, "down_high": 4.0,
+            **({"j_plus": j_plus, "j_minus": j_minus} if two_states else {}),
         },
         traces=(Trace("calcium", math.exp(-dt_ms / tau_calcium_ms)),),
         bounds=(0.0, 1.0),
-        defaults=Defaults(lr=0.01, optimizer="sgd"),
-        source=SOURCE,
+        transmits="j_minus + (j_plus - j_minus) * (w > theta_w)" if two_states else None,
+        defaults=Defaults(lr=0.01, optimizer="sgd", init="bounds" if two_states else "torch"),
+        source=replace(SOURCE, deviations=SOURCE.deviations[1:]) if two_states else SOURCE,
     )  # fmt: skip
 
 

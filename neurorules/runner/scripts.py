@@ -14,6 +14,7 @@ from neurorules.brian2_steps.ordinary import script_of_ordinary
 from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale, scale_from
 from neurorules.brian2_steps.script import Change, script_of_network, script_of_updates
 from neurorules.contracts.data_set import DataPlace
+from neurorules.contracts.parameter_key import key_of
 from neurorules.language.config import TrainConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
 from neurorules.language.own_files import standing_for
@@ -163,7 +164,11 @@ def changes_of(learner: Learner) -> dict[str, Change]:
     store = learner.store
     return {
         name: Change(
-            store.optimiser.kinds[name], group.rate, group.decay, store.bounds if name in store.bounded else None
+            store.optimiser.kinds[name],
+            group.rate,
+            group.decay,
+            store.bounds if name in store.bounded else None,
+            store.weight_sum if name in store.bounded and key_of(name).is_weight else None,
         )
         for group in store.optimiser.groups
         for name in group.names

@@ -113,7 +113,7 @@ def compared(
         MissingExtra: brian2 is not installed.
     """
     network = learner.model.network
-    parameters, norms = numbers_of(learner.model, learner.trial_state())
+    parameters, norms = numbers_of(learner.model, learner.trial_state(), sent=True)
     layers = [layer for layer in network.layers if layer in network.hidden or layer.neuron.spiking]
     spikes_of: dict[str, list[list[np.ndarray]]] = {layer.name: [[], []] for layer in layers}
     scores: list[Tensor] = []

@@ -42,7 +42,7 @@ def export_with_network(trace: Path, to: str, out: Path, run: Path, data_dir: Da
         raise UserError(f"--network is for --to sonata, and {to} has no place for a network. Leave it out")
     restored = restore(run, data_dir, precision="float64", device="cpu")
     learner = restored.learner
-    parameters, norms = numbers_of(learner.model, learner.trial_state())
+    parameters, norms = numbers_of(learner.model, learner.trial_state(), sent=True)
     with TraceReader(trace) as reader:
         header = reader.header
     nodes = nodes_of(learner.model.network, parameters, norms, restored.config.neuron)

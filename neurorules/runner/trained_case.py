@@ -57,7 +57,7 @@ def trained_case(
     test, config, learner = restored.data.test, restored.config, restored.learner
     check_samples(samples, len(test))
     drive = test.batch(np.arange(samples), torch.Generator().manual_seed(config.seed))[0]
-    parameters, norms = numbers_of(learner.model, learner.trial_state())
+    parameters, norms = numbers_of(learner.model, learner.trial_state(), sent=True)
     spikes = drive.values.double().numpy()
     case = Case(learner.model.network, parameters, spikes, normalisation=norms, step_ms=step_ms, scale=scale)
     return TrainedCase(case, drive, learner, config)

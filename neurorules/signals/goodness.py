@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -29,15 +30,18 @@ class Goodness(Signal):
 
     The label enters in addition to the sample: its row of the embedding is a current into the first layer. In the phase
     "positive" it is the sample's label, in "negative" a wrong label, and in "candidates" each class in turn, to predict
-    the class of samples with unknown label. Source: Hinton 2022; goodness of spike counts: Ghader et al. 2025.
+    the class of samples with unknown label. Sources: Hinton 2022; goodness of spike counts: Ghader
+    et al. 2025; the difference: Lee & Song 2023.
 
     Args:
-        theta: the goodness at which p is 1/2, >= 0.
+        theta: the goodness at which p is 1/2, >= 0; not read by the loss of the difference.
         gain: steepness of p, > 0.
+        loss: threshold, as above; or difference, L = -log sigmoid(gain (G+ - G-)) of the sample's two passes.
     """
 
     theta: NonNegative = 0.3
-    gain: Positive = 10.0
+    gain: Positive = 30.0
+    loss: Literal["threshold", "difference"] = "difference"
     needs = frozenset({"target", "layer_pool"})
     moves = MappingProxyType({"trial": "count"})
     phases = ("positive", "negative")
@@ -70,11 +74,14 @@ class Goodness(Signal):
         return PhaseDrive(sample, injected=embedding[shown], context=context)
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        m = {}
+        m, goodness = {}, {phase: goodness_of(view.summary[phase]) for phase in self.phases}
         for phase, right in (("positive", 1), ("negative", 0)):
             r = view.summary[phase]
             rows = (-1, *(1,) * len(view.layer.shape))
-            slope = torch.sigmoid(self.gain * (goodness_of(r) - self.theta)) - right
+            if self.loss == "threshold":
+                slope = torch.sigmoid(self.gain * (goodness[phase] - self.theta)) - right
+            else:
+                slope = (1 - 2 * right) * torch.sigmoid(self.gain * (goodness["negative"] - goodness["positive"]))
             m[phase] = constant_in_time(slope.reshape(rows) * self.gain * 2 * r / r[0].numel(), view.steps)
         return ThirdFactor(m, {}, {})
 

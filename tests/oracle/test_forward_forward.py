@@ -21,7 +21,7 @@ from neurorules.torch_path.trial.learn import learn_trial
 
 X, LABELS = batch()
 THETA, GAIN = 0.2, 7.0
-RULE = f"forward_forward:theta={THETA}:gain={GAIN}"
+RULE = f"forward_forward:loss=threshold:theta={THETA}:gain={GAIN}"
 
 
 class Spike(torch.autograd.Function):
@@ -61,16 +61,20 @@ def goodness_by_autograd(hand: Hand, own: dict[str, Tensor], label: int, b: int)
 
 
 @pytest.mark.parametrize("neuron", ["if", "lif:beta=0.8"])
-def test_every_layer_descends_its_own_loss_and_no_other(neuron: str) -> None:
-    """Hinton 2022: -log p(own label) - log(1 - p(wrong label)), by autograd that stops between layers and steps."""
-    hand = Hand(RULE, neuron=neuron)
+@pytest.mark.parametrize("loss_of_rule", ["threshold", "difference"])
+def test_every_layer_descends_its_own_loss_and_no_other(neuron: str, loss_of_rule: str) -> None:
+    """Hinton 2022: -log p(own label) - log(1 - p(wrong label)), or Lee & Song 2023: -log sigmoid of the difference of
+    the two passes; by autograd that stops between layers and steps."""
+    hand = Hand(RULE.replace("threshold", loss_of_rule), neuron=neuron)
     found = hand.trial(X, LABELS)
     own = {name: value.clone().requires_grad_() for name, value in hand.learned.parameters.items()}
     loss = torch.zeros((), dtype=torch.float64)
     for b, wrong in enumerate(wrong_of(hand, LABELS)):
-        for label, sign in ((int(LABELS[b]), 1.0), (wrong, -1.0)):
-            for g in goodness_by_autograd(hand, own, label, b):
-                loss = loss + torch.nn.functional.softplus(-sign * GAIN * (g - THETA)) / SAMPLES
+        right, other = (goodness_by_autograd(hand, own, label, b) for label in (int(LABELS[b]), wrong))
+        for here, there in zip(right, other, strict=True):
+            threshold = (GAIN * (THETA - here), GAIN * (there - THETA))
+            terms = threshold if loss_of_rule == "threshold" else (GAIN * (there - here),)
+            loss = loss + sum(torch.nn.functional.softplus(term) for term in terms) / SAMPLES
     loss.backward()
     for name in ("hidden1.ff.w", "hidden1.b", "hidden1.embedding", "hidden2.ff.w", "hidden2.b"):
         expected = own[name].grad
@@ -141,10 +145,10 @@ def test_two_passes_that_do_the_same_teach_nothing_where_both_labels_are_as_like
     """p = 1/2 at G = theta; below it, the right label pulls harder than the wrong one pushes."""
     moved = {}
     for theta in (None, 0.9):
-        plain = Hand("forward_forward:theta=0.2", net="5")
+        plain = Hand("forward_forward:loss=threshold:theta=0.2", net="5")
         rates = plain.run(X[:, :1]).rates[0]
         level = float((rates**2).mean()) if theta is None else theta
-        hand = Hand(f"forward_forward:theta={level!r}", net="5")
+        hand = Hand(f"forward_forward:loss=threshold:theta={level!r}:gain=10", net="5")
         hand.learned.parameters["hidden1.embedding"] *= 0
         assert level > 0.01
         moved[theta] = hand.trial(X[:, :1], LABELS[:1]).gradients["hidden1.b"]
@@ -181,7 +185,7 @@ def test_a_text_in_a_phase_that_repeats_its_samples_is_refused() -> None:
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["theta=-1", "gain=0", "gain=nan", "predict=label"])
+@pytest.mark.parametrize("text", ["theta=-1", "gain=0", "gain=nan", "predict=label", "loss=none"])
 def test_options_out_of_range_are_refused_in_one_line(text: str) -> None:
     with pytest.raises(UserError) as refused:
         RULES.make(f"forward_forward:{text}")

@@ -310,6 +310,23 @@ def test_etlp_without_adaptation_is_target_projection_with_a_trace() -> None:
         assert_same(one.found.gradients[name], other.found.gradients[name])
 
 
+@pytest.mark.parametrize("window", [None, 3])
+def test_etlp_learns_at_the_steps_that_teach_alone_in_any_window(window: int | None) -> None:
+    one = case(f"etlp:alpha={ALPHA}:teaching=0.4", "7-6")
+    assert one.model.rule.teaching == 0.4
+    drawn = torch.rand(STEPS, generator=torch.Generator().manual_seed(3)) < 0.4
+    assert 0 < drawn.sum() < STEPS
+    found = learn_trial(
+        one.model, one.learned, Series(one.drive, False), STEPS, one.labels, torch.Generator().manual_seed(3), window
+    )
+    m = -torch.eye(CLASSES)[one.labels].numpy() @ one.learned.signal["hidden1.feedback"].numpy() / STEPS
+    psi, x = one.psi(0), traced(one.spikes(-1), ALPHA)
+    change = sum(np.einsum("bo,bi->oi", m * psi[t], x[t]) for t in range(STEPS) if drawn[t])
+    assert_same(found.gradients["hidden1.ff.w"], change / SAMPLES)
+    silent = case(f"etlp:alpha={ALPHA}:teaching=0", "7-6").found.gradients
+    assert all(not gradient.any() for gradient in silent.values())
+
+
 def test_etlp_of_adaptive_neurons_follows_the_threshold() -> None:
     one = case(f"etlp:alpha={ALPHA}:{ADAPTED}", "7", ALIF)
     target = np.eye(CLASSES)[one.labels.numpy()]

@@ -57,8 +57,8 @@ SAID = {
         "low-pass of 100 ms", "not bounded", "biases", "delta rule", "streaming", "NEST",
     ),
     "forward_forward": (
-        "mean square", "theta=0.3", "beside the input", "one wrong label for each class", "length", "the first",
-        "current step", "streaming",
+        "mean square", "threshold", "gain=30", "beside the input", "one wrong label for each class", "length",
+        "the first", "current step", "streaming",
     ),
     "lls": ("mean spikes", "spike of the step", "compared whole", "4 x 4", "n = 1", "delta rule", "AdamW"),
     "tess": ("once a trial", "psi", "compared whole", "4 x 4", "learns them", "n = 1", "standardises"),

@@ -60,12 +60,12 @@ def updated(
 @pytest.mark.parametrize(
     ("rule", "settings"),
     [
-        ("triplet_stdp", {}),
+        ("triplet_stdp", {"weight_sum": 0.9}),
         ("stdp", {"optimizer": "momentum", "net": "r5"}),
         ("drtp", {"norm": "none", "optimizer": "sgd"}),
         ("sigprop", {}),
         ("sigprop", {"neuron": "rate", "steps": 1, "optimizer": "none", "readout_optimizer": "adam"}),
-        ("dfa", {"net": "c2k3-p2", "shape": (1, 6, 6), "weight_decay": 0.01}),
+        ("dfa", {"net": "c2k3-p2", "shape": (1, 6, 6), "weight_decay": 0.01, "weight_sum": 1.5}),
     ],
 )
 def test_a_script_learns_what_updates_in_brian2_learn(rule: str, settings: dict[str, object], tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ OWN_NET = {
 TRAINING = {
     "epochs": "{} epochs", "batch_size": "batches of {} samples", "optimizer": "optimiser {}",
     "readout_optimizer": "optimiser of the read-out {}", "lr_schedule": "learning-rate schedule {}",
-    "weight_decay": "weight decay {}", "signal_lr": "learning rate of a signal's own parameters {}",
+    "weight_decay": "weight decay {}", "weight_sum": "weights of each hidden neuron scaled to a sum of {}",
+    "signal_lr": "learning rate of a signal's own parameters {}",
     "schedule": "schedule {}", "signal": "learning signal {}", "dw": "text of the hidden weights {}",
 }  # fmt: skip
 MACHINE = {

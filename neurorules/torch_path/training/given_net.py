@@ -36,7 +36,7 @@ def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
         raise UserError(f"the net has {outputs} outputs, and {wanted}. {same_outputs(outputs, settings.size)}")
     if settings.init == "given" and not brought.parameters:
         raise UserError("init is given, for the weights of a module, and this net has none. Use torch or he")
-    return brought.drawn_anew() if settings.init in ("torch", "he") else brought
+    return brought.drawn_anew() if settings.init in ("torch", "he", "bounds") else brought
 
 
 def same_outputs(outputs: int, wanted: int) -> str:
@@ -65,7 +65,7 @@ def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
         The kind of draw.
     """
     init = own.init if settings.init in (None, "given") else settings.init
-    return "he" if init == "he" else "torch"
+    return init if init in ("he", "bounds") else "torch"
 
 
 def _brought(settings: LearnerSettings, own: Defaults) -> Imported:

@@ -20,6 +20,7 @@ from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.rules import Rule
 from neurorules.network.initial import initialise
 from neurorules.network.model import Learned, build_model
+from neurorules.network.transmission import as_transmitted
 from neurorules.rules import RULES
 from neurorules.runs.state_file import save_state
 from neurorules.runs.tensors import load_tensors
@@ -86,8 +87,9 @@ class Learner:
         if self.hardware is not None:
             Chip(self.hardware, {}).check_rule(rule)
         self.store = Store(
-            self.model, self.learned.parameters, self.optimiser, imported.frozen, self.hardware, self.seed
-        )
+            self.model, self.learned.parameters, self.optimiser, imported.frozen, self.hardware, self.seed,
+            settings.weight_sum,
+        )  # fmt: skip
         self.scoring = scoring_of(self.model)
         self.pipe = pipe_of(self.model, self.schedule, self.hardware)
         self.ranks, self.alike = ranks_here(), False  # whether all ranks have begun with the same numbers
@@ -215,7 +217,8 @@ class Learner:
         from neurorules.torch_path.snntorch.to_sequential import to_sequential
 
         self.outstanding.settle()
-        return to_sequential(self.model.network.bound(self.learned.parameters), self.learned, self.store.frozen)
+        learned = as_transmitted(self.model, self.learned)
+        return to_sequential(self.model.network.bound(learned.parameters), learned, self.store.frozen)
 
     @own_session()
     def to_nir(self, **options: Any) -> Any:
@@ -223,7 +226,8 @@ class Learner:
         from neurorules.exchange.nir.write import graph_of
 
         self.outstanding.settle()
-        return graph_of(self.model.network, self.trial_state(), self.store.frozen, **options)
+        learned = as_transmitted(self.model, self.trial_state())
+        return graph_of(self.model.network, learned, self.store.frozen, **options)
 
     @own_session()
     def write_back(self, module: torch.nn.Module) -> None:
@@ -238,7 +242,7 @@ class Learner:
         from neurorules.torch_path.snntorch.write_back import write_back
 
         self.outstanding.settle()
-        write_back(self.model.network, self.learned, module)
+        write_back(self.model.network, as_transmitted(self.model, self.learned), module)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything that is needed to continue into one safetensors file, atomically.

@@ -9,6 +9,7 @@ from neurorules.contracts.device_chain import chain
 from neurorules.exchange.folding import fold
 from neurorules.language.errors import UserError
 from neurorules.network.model import Learned
+from neurorules.network.transmission import as_transmitted
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.store import Store
 
@@ -45,9 +46,10 @@ def folded(learner: Learner, settings: dict[str, Any]) -> Learner:
     network = replace(model.network, layers=tuple(replace(layer, normalisation=None) for layer in model.network.layers))
     own = {name: value for name, value in settings.items() if name not in SETTLED_BY_NET}
     bare = Learner(network, **own)
-    parameters = dict(learner.learned.parameters)
+    trained = as_transmitted(model, learner.learned)
+    parameters = dict(trained.parameters)
     for layer in model.network.layers:
-        numbers = fold(layer, learner.learned)
+        numbers = fold(layer, trained)
         parameters |= {layer.weight_name(entry): numbers.weights[entry.name] for entry in layer.inputs}
         parameters[layer.bias_name] = numbers.bias
     bare.learned = Learned({name: value.clone() for name, value in parameters.items()}, {}, {}, {}, {})

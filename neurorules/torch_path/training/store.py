@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from neurorules.contracts.chip import Chip
@@ -13,6 +14,7 @@ from neurorules.contracts.parameter_key import key_of
 from neurorules.network.model import Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.update.optimiser import Earlier, Optimiser
+from neurorules.torch_path.update.weight_sum import with_sum
 
 
 class Before(NamedTuple):
@@ -37,16 +39,21 @@ class Store:
         frozen: names of parameters that nothing changes.
         hardware: the hardware model that stores the weights; None for plain memory.
         seed: the seed of the chip.
+        weight_sum: the sum of the absolute weights of each hidden neuron in a connection, at the start and after each
+            update; None for any.
     """
 
     def __init__(
         self, model: Model, parameters: Parameters, optimiser: Optimiser, frozen: frozenset[str],
-        hardware: Device | None, seed: int,
+        hardware: Device | None, seed: int, weight_sum: float | None = None,
     ) -> None:  # fmt: skip
         self.parameters, self.optimiser, self.frozen = parameters, optimiser, frozen
         hidden = {layer.name for layer in model.network.hidden}
         self.bounds = model.rule.bounds
         self.bounded = frozenset(name for name in parameters if key_of(name).layer in hidden)
+        self.weight_sum = weight_sum
+        if weight_sum is not None:
+            self._keep_in_place(self.bounded - frozen, None)
         self.hardware = hardware
         self.hardware_state: dict[str, Any] = {}
         if hardware is not None:
@@ -110,9 +117,18 @@ class Store:
             self.optimiser.step(*parts[0], unless)
         else:
             self.optimiser.step_together(parts)
-        if self.bounds is not None:
-            for name in self.bounded.intersection(names):
-                self.parameters[name].clamp_(*self.bounds)
+        self._keep_in_place(self.bounded.intersection(names), unless)
+
+    @torch.no_grad()
+    def _keep_in_place(self, names: Iterable[str], unless: Tensor | None) -> None:
+        """Scale weights to their sum, then clip parameters to the bounds of the rule."""
+        for name in names:
+            own = self.parameters[name]
+            if self.weight_sum is not None and key_of(name).is_weight:
+                scaled = with_sum(own, self.weight_sum)
+                own.copy_(scaled if unless is None else torch.where(unless, own, scaled))
+            if self.bounds is not None:
+                own.clamp_(*self.bounds)
 
     def _keep_as_hardware_does(self, hardware: Device, before: Mapping[str, Tensor]) -> None:
         for name, old in before.items():

@@ -93,8 +93,8 @@ def learn_trial(
         model.scored_steps(steps)
     targets = model.hidden_targets(labels)
     learned = replace(learned, signal={**learned.signal, **observe(model, learned.signal, drive, targets)})
-    masks = _masks(model, samples, share, generator)
-    trial = Trial(model, learned, drive, steps, window, targets, masks, probe=probe)
+    trial = Trial(model, learned, drive, steps, window, targets, _masks(model, samples, share, generator), probe=probe)
+    teaches = _teaching_steps(model.rule.teaching, steps, generator)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
     factors: ThirdFactors | None = None
@@ -104,7 +104,7 @@ def learn_trial(
         if output is None or phase.name == model.rule.error_phase:
             output = output_of(model, records[phase.name], labels)
         factors = factors or ThirdFactors(trial, records, output, dict(learned.signal), ChangeSums(), samples, share)
-        factors.output = output
+        factors.output, factors.teaches = output, teaches
         if phase.applies:
             trial = factors.trial = _apply_now(trial, phase, records[phase.name], factors, apply)
     assert factors is not None
@@ -125,6 +125,13 @@ def _masks(model: Model, samples: int, share: Share | None, generator: torch.Gen
     if share is None:
         return draw_masks(model.network.layers, samples, generator)
     return share.masks(draw_masks(model.network.layers, share.samples, generator))
+
+
+def _teaching_steps(probability: float, steps: int, generator: torch.Generator) -> Tensor | None:
+    """Whether each step teaches, 1 or 0, (T,); None if all do. The same for all samples and layers."""
+    if probability == 1:
+        return None
+    return (torch.rand(steps, generator=generator, device=generator.device) < probability).float()
 
 
 def _spikes_per_sample(model: Model, activity: list[Activity], samples: int) -> dict[str, Tensor]:

@@ -108,6 +108,8 @@ def check_pipelined(model: Model, hardware: bool = False) -> None:
     if signal is not None and signal.teaches_readout:
         locked.append("its own third factor for the read-out, made before the layers'")
     locked += [f"the phase '{p.name}', which waits for a whole pass" for p in rule.phases if p.applies or p.linear]
+    if rule.teaching < 1:
+        locked.append("teaching steps at random, which are the same for all layers")
     if hardware:
         locked.append("a hardware model, whose state all layers share")
     if locked:

@@ -36,6 +36,7 @@ class ThirdFactors:
         sums: the sums of the layers' changes.
         samples: B, by which the signal's gradients are divided.
         share: this rank's share of a batch, which these samples are; None for a whole batch.
+        teaches: whether each step teaches, 1 or 0, (T,); None if all do.
         gradients: the gradients of the signal's parameters, averaged over samples.
         answers: the answers of the signal, by layer.
         third_factors: by layer, m in the phase "input"; that of the last window if the signal computes one for each
@@ -51,6 +52,7 @@ class ThirdFactors:
     sums: ChangeSums
     samples: int
     share: Share | None = None
+    teaches: Tensor | None = None
     gradients: dict[str, Tensor] = field(default_factory=dict)
     answers: dict[str, ThirdFactor] = field(default_factory=dict)
     third_factors: dict[str, Series] = field(default_factory=dict)
@@ -92,11 +94,21 @@ class ThirdFactors:
             m, (W, B, *shape) of the window's steps or constant (B, *shape); None if the phase has none.
         """
         m = self._third_factor(index, phase, carried, start, window)
+        if m is not None and self.teaches is not None:
+            own = self._asks_anew(index) and window is not None
+            m = self._where_taught(m, start if own else 0, window[index].steps if own and window else self.trial.steps)
         if m is not None and phase == "input":
             self.third_factors[self.trial.model.network.layers[index].name] = m
         if m is None or m.constant or self._asks_anew(index):
             return m
         return m.window(start, self.trial.steps if window is None else start + window[index].steps)
+
+    def _where_taught(self, m: Series, start: int, steps: int) -> Series:
+        """Third factors that are 0 at those of some steps that do not teach."""
+        assert self.teaches is not None
+        values = m.over_time(steps)
+        here = self.teaches[start : start + steps].to(values)
+        return Series(values * here.reshape(-1, *(1 for _ in values.shape[1:])), False)
 
     def _asks_anew(self, index: int) -> bool:
         """Whether the signal computes a layer's m in each window, since m of a step depends on that step alone."""

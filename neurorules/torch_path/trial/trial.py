@@ -16,6 +16,7 @@ from neurorules.language.rules import Phase
 from neurorules.network.layer import NETWORK_INPUT, Layer, Masks, dropout_mask_of
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
+from neurorules.network.transmission import transmitted
 from neurorules.torch_path.forward.drive import Current
 from neurorules.torch_path.forward.run_layer import Activity, Carry, run_layer
 from neurorules.torch_path.forward.tangent import Reference, psi_total, run_tangent
@@ -159,8 +160,9 @@ class Trial:
         if added is not None:
             injected = added if injected is None else Series(injected.values + added.values, True)
         name = self.model.statistics_names[phase.name, layer.name]
+        parameters = transmitted(self.model.rule, (layer,), self.forward)
         activity, after = run_layer(
-            layer, self.forward, self.learned.current.get(name), sources, stop - start,
+            layer, parameters, self.learned.current.get(name), sources, stop - start,
             pre_mean=self._pre_means(layer, name, sources), carry=carry,
             injected=injected, offset=None if index else drive.offset, raw=first_current,
             masks=masks, training=training,
