@@ -10,6 +10,7 @@ from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuro
 from neurorules.brian2_continuous.parts.neurons import NEURONS
 from neurorules.brian2_continuous.parts.plan import Plan
 from neurorules.brian2_continuous.parts.plans import plan_of_signal, plan_of_texts
+from neurorules.brian2_continuous.parts.step_texts import INSTEAD
 from neurorules.language.config import SETTINGS, TrainConfig
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
@@ -86,8 +87,10 @@ def plan_of(rule: Rule) -> Plan:
     try:
         return plan_of_texts(rule) if rule.signal is None else plan_of_signal(rule)
     except UserError as error:
+        if not str(error).endswith(INSTEAD):
+            raise  # a mistake in the rule itself, which no other path takes either
         raise UserError(
-            f"{str(error).removesuffix('. Use --path torch')}. Rules that have a circuit of their own: "
+            f"{str(error).removesuffix(INSTEAD)}. Rules that have a circuit of their own: "
             f"{', '.join(CIRCUITS.names())}; or use --path torch"
         ) from None
 

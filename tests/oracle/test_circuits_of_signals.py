@@ -256,8 +256,8 @@ def test_a_signal_that_needs_more_than_a_moment_has_is_refused_with_what_it_does
     ("text", "net", "neuron", "said"),
     [
         ("ottt", (5, 4), "lif", "Use a net of one hidden layer"),
-        ("eprop", (5,), "rate", "--neuron lif, with a dt_ms that divides 1"),
-        ("eprop", (5,), "lif:dt_ms=0.4:period_ms=40", "a dt_ms that divides 1"),
+        ("eprop", (5,), "rate", "learns from spikes, and these units have none. Use --neuron lif"),
+        ("eprop", (5,), "lif:dt_ms=0.4:period_ms=40", "dt_ms=0.4 does not divide one. Use a dt_ms that does, such as 0.25"),
         ("reward_stdp:baseline=all", (5,), "lif", "baseline=class or baseline=none"),
     ],
 )

@@ -14,6 +14,7 @@ import numpy as np
 
 from neurorules.brian2_continuous.parts.broadcasts import Broadcast, Moment
 from neurorules.brian2_continuous.parts.circuit import JUDGE, LEARN, Act, Circuit, Units, When, Wires
+from neurorules.brian2_continuous.parts.continuous_neuron import dividing_step
 from neurorules.brian2_continuous.parts.from_texts import spiking_input
 from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net, Teaching, gate, make_circuit
 from neurorules.brian2_continuous.parts.plan import Settings
@@ -72,10 +73,14 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
     """
     neuron = net.neuron
     each = STEP_MS / neuron.dt_ms
-    if neuron.threshold is None or abs(each - round(each)) > 1e-9 or round(each) < 1:
+    if neuron.threshold is None:
         raise UserError(
-            f"{rule.name} in continuous time learns from spikes at each millisecond. Use --neuron lif, with a dt_ms "
-            f"that divides {STEP_MS:g}"
+            f"{rule.name} in continuous time learns from spikes, and these units have none. Use --neuron lif"
+        )
+    if abs(each - round(each)) > 1e-9 or round(each) < 1:
+        raise UserError(
+            f"{rule.name} in continuous time learns at each millisecond, and dt_ms={neuron.dt_ms:g} does not divide "
+            f"one. Use a dt_ms that does, such as {dividing_step(STEP_MS, each):g}"
         )
     share = STEP_MS / neuron.period_ms
     moment = Moment(

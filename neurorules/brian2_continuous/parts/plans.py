@@ -8,7 +8,7 @@ from neurorules.brian2_continuous.parts.from_texts import from_texts
 from neurorules.brian2_continuous.parts.local_signals import by_presentation, by_step
 from neurorules.brian2_continuous.parts.neurons import NEURONS
 from neurorules.brian2_continuous.parts.plan import Plan, samples_only
-from neurorules.brian2_continuous.parts.step_texts import lower_steps, refused
+from neurorules.brian2_continuous.parts.step_texts import lower_steps, refuse_derivatives, refused
 from neurorules.brian2_continuous.parts.third_factors import LOCAL, REASONS
 from neurorules.language.options import parse_named
 from neurorules.language.rules import Rule
@@ -98,4 +98,5 @@ def plan_of_signal(rule: Rule) -> Plan:
         lr = SMALL_STEP_LR if small else STEP_LR
         lr = rule.defaults.lr / SPIKING_LR if rule.defaults.optimizer == "sgd" else lr
         return Plan(by_step, samples_only, needs=signal.needs, neuron="lif", lr=lr)
+    refuse_derivatives(rule)
     return Plan(by_presentation, samples_only, needs=signal.needs, lr=PRESENTATION_LR)
