@@ -37,7 +37,7 @@ class ClassVectors(Signal):
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         return {
-            f"{layer.name}.vectors": _spread(net.classes, feature_count(layer.shape), self.centred, generator)
+            f"{layer.name}.vectors": class_vectors(net.classes, feature_count(layer.shape), self.centred, generator)
             for layer in net.hidden
         }
 
@@ -65,8 +65,18 @@ class ClassVectors(Signal):
         return rows - rows.mean(1, keepdim=True) if self.centred else rows
 
 
-def _spread(classes: int, count: int, centred: bool, generator: torch.Generator) -> Float[Tensor, "C F"]:
-    """Unit vectors of all classes: a regular simplex if there are enough dimensions, else random directions."""
+def class_vectors(classes: int, count: int, centred: bool, generator: torch.Generator) -> Float[Tensor, "C F"]:
+    """Draw the vectors of all classes: a regular simplex if there are enough dimensions, else random directions.
+
+    Args:
+        classes: number of classes C.
+        count: number of features F of a layer.
+        centred: whether the entries of each vector sum to 0.
+        generator: the source of random numbers.
+
+    Returns:
+        Vectors of length 1, in float64.
+    """
     drawn = torch.randn(classes, count, generator=generator, dtype=torch.float64)
     if centred and count > 1:
         drawn = drawn - drawn.mean(1, keepdim=True)

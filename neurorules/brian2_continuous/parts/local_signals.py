@@ -54,7 +54,7 @@ def by_presentation(net: Net, rule: Rule, settings: Settings, random: np.random.
     brought = _broadcast(net, rule, moment, random)
     teaching = (Teaching(equations=("m : 1",)),) * len(net.hidden)
     circuit = make_circuit(net, rule, teaching, settings, random, shared=brought.units)
-    return _joined(circuit, brought, moment)
+    return _scored(_joined(circuit, brought, moment), rule, net)
 
 
 def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
@@ -110,7 +110,22 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
         elif rule.errors == "step" and wire.target == "readout":
             wire = _to_read_out(wire, share)
         wires.append(wire)
-    return _joined(replace(circuit, units=tuple(units), wires=tuple(wires)), brought, moment)
+    return _scored(_joined(replace(circuit, units=tuple(units), wires=tuple(wires)), brought, moment), rule, net)
+
+
+def _scored(circuit: Circuit, rule: Rule, net: Net) -> Circuit:
+    """The circuit with the population that a rule predicts by: the read-out, or that of the last hidden layer's own."""
+    if rule.predict == "readout":
+        return circuit
+    name = f"own{len(net.hidden)}"
+    seen = Act(("seen = score + b",), JUDGE, 2)
+    units = tuple(
+        replace(one, equations=(*one.equations, "seen : 1"), acts=(*one.acts, seen), record=("seen",))
+        if one.name == name
+        else one
+        for one in circuit.units
+    )
+    return replace(circuit, units=units, scored=name)
 
 
 def _broadcast(net: Net, rule: Rule, moment: Moment, random: np.random.Generator) -> Broadcast:

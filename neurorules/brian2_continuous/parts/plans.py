@@ -77,11 +77,9 @@ def plan_of_signal(rule: Rule) -> Plan:
         raise refused(rule, f"its signal '{rule.signal.name}' {why}")
     if isinstance(signal, DirectFeedback | SpatialBackpropagation) and signal.feedback in ("adaptive", "fixed"):
         raise refused(rule, f"its signal '{rule.signal.name}' has no form with feedback={signal.feedback} there")
-    if isinstance(signal, Patterns) and (signal.gains, signal.lengths) != ("none", "mean"):
+    if isinstance(signal, Patterns) and signal.gains != "none":
         raise refused(
-            rule,
-            f"its signal '{rule.signal.name}' with lengths={signal.lengths} and gains={signal.gains} would need the "
-            f"length of a layer's whole activity, or gains that learn. tess has patterns without either",
+            rule, f"its signal '{rule.signal.name}' has no form with gains={signal.gains}, which learn, there"
         )
     own_steps = isinstance(signal, LocalReadout | Patterns) and signal.errors == "step"
     in_steps = rule.errors == "step" or rule.eligibilities or rule.traces or own_steps
