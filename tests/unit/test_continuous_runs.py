@@ -132,8 +132,8 @@ def test_continuous_is_the_name_and_brian2_an_alias(tmp_path: Path, capsys: pyte
     capsys.readouterr()
     assert run(["list", "rules", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rules"]}
-    assert rows["sigprop"]["paths"] == "torch, continuous" and rows["lls"]["paths"] == "torch"
-    assert "step by step" in rows["lls"]["learns in"] and "continuous" not in rows["lls"]["learns in"]
+    assert rows["sigprop"]["paths"] == "torch, continuous" and rows["espp"]["paths"] == "torch"
+    assert "step by step" in rows["espp"]["learns in"] and "continuous" not in rows["espp"]["learns in"]
 
 
 def test_a_comparison_takes_both_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
