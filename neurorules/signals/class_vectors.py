@@ -37,9 +37,22 @@ class ClassVectors(Signal):
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         return {
-            f"{layer.name}.vectors": class_vectors(net.classes, feature_count(layer.shape), self.centred, generator)
+            f"{layer.name}.vectors": _spread(net.classes, feature_count(layer.shape), self.centred, generator)
             for layer in net.hidden
         }
+
+    def vectors(self, classes: int, count: int, seed: int) -> Float[Tensor, "C F"]:
+        """Draw the vectors of all classes for one layer.
+
+        Args:
+            classes: number of classes C.
+            count: number of features F of the layer.
+            seed: the seed of the random numbers.
+
+        Returns:
+            Vectors of length 1, in float64.
+        """
+        return _spread(classes, count, self.centred, torch.Generator().manual_seed(seed))
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         h = self._centre(to_features(view.summary["input"]))
@@ -65,18 +78,8 @@ class ClassVectors(Signal):
         return rows - rows.mean(1, keepdim=True) if self.centred else rows
 
 
-def class_vectors(classes: int, count: int, centred: bool, generator: torch.Generator) -> Float[Tensor, "C F"]:
-    """Draw the vectors of all classes: a regular simplex if there are enough dimensions, else random directions.
-
-    Args:
-        classes: number of classes C.
-        count: number of features F of a layer.
-        centred: whether the entries of each vector sum to 0.
-        generator: the source of random numbers.
-
-    Returns:
-        Vectors of length 1, in float64.
-    """
+def _spread(classes: int, count: int, centred: bool, generator: torch.Generator) -> Float[Tensor, "C F"]:
+    """Unit vectors of all classes: a regular simplex if there are enough dimensions, else random directions."""
     drawn = torch.randn(classes, count, generator=generator, dtype=torch.float64)
     if centred and count > 1:
         drawn = drawn - drawn.mean(1, keepdim=True)

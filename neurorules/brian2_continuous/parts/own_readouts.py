@@ -11,12 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from neurorules.brian2_continuous.parts.broadcasts import Broadcast, Moment
 from neurorules.brian2_continuous.parts.circuit import Act, Units, Wires
 from neurorules.brian2_continuous.parts.layers import Net, hidden_name
-from neurorules.signals.class_vectors import ClassVectors, class_vectors
+from neurorules.signals.class_vectors import ClassVectors
 from neurorules.signals.local_readout import LocalReadout
 from neurorules.signals.patterns import Patterns
 
@@ -88,16 +87,15 @@ def from_class_vectors(signal: ClassVectors, net: Net, moment: Moment, random: n
     Args:
         signal: the signal with its options.
         net, moment: as for `from_own_readout`.
-        random: generator of the seed of the vectors.
+        random: generator of the seeds of the vectors.
 
     Returns:
         The parts that bring it.
     """
     units, wires = [], []
-    generator = torch.Generator().manual_seed(int(random.integers(2**31)))
     slope = "-1.0/(2.0 - score/length)" if signal.loss == "log" else "-1.0"
     for number, size in enumerate(net.hidden, start=1):
-        vectors = class_vectors(net.classes, size, signal.centred, generator).numpy()
+        vectors = signal.vectors(net.classes, size, int(random.integers(2**31))).numpy()
         own, forward = _own(net, number, moment, vectors)
         error = Act((f"m = ({slope})*int(i == {moment.label})",), *moment.at(moment.before[2]))
         own = replace(own, acts=(error,))
