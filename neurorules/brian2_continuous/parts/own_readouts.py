@@ -122,9 +122,7 @@ def _measured(own: Units, forward: Wires, moment: Moment, square: str) -> tuple[
 
 
 def _turning(activity: str) -> str:
-    """What an error by a cosine sends back to a unit: the part of the class's vector that is at a right angle to the
-    layer's activity.
-    """
+    """The error of a class, sent back by the part of the class's vector that is at a right angle to the activity."""
     return f"m_post*(w - {activity}*score_post/length_post**2)/length_post"
 
 
