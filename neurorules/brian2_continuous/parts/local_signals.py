@@ -118,9 +118,9 @@ def _scored(circuit: Circuit, rule: Rule, net: Net) -> Circuit:
     if rule.predict == "readout":
         return circuit
     name = f"own{len(net.hidden)}"
-    kept = Act(("seen = score + b",), JUDGE, 2)
+    act = Act(("seen = score + b",), JUDGE, 2)
     units = tuple(
-        replace(one, equations=(*one.equations, "seen : 1"), acts=(*one.acts, kept), record=("seen",))
+        replace(one, equations=(*one.equations, "seen : 1"), acts=(*one.acts, act), record=("seen",))
         if one.name == name
         else one
         for one in circuit.units
