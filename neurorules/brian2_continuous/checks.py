@@ -10,7 +10,7 @@ from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuro
 from neurorules.brian2_continuous.parts.neurons import NEURONS
 from neurorules.brian2_continuous.parts.plan import Plan
 from neurorules.brian2_continuous.parts.plans import plan_of_signal, plan_of_texts
-from neurorules.brian2_continuous.parts.step_texts import refused
+from neurorules.brian2_continuous.parts.step_texts import INSTEAD, refused
 from neurorules.language.config import SETTINGS, TrainConfig
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
@@ -56,9 +56,7 @@ def check_config(config: TrainConfig) -> Plan:
         UserError: the rule is unknown or has no circuit, or a setting has no meaning in continuous time.
     """
     name = parse_named(config.rule)[0]
-    RULES.module(
-        name
-    )  # An unknown rule raises its own error here; otherwise the message would be that it has no circuit.
+    RULES.module(name)  # an unknown rule raises its own error here
     rule = RULES.make(config.rule)
     plan = plan_of(rule)
     for setting, (only, why) in FIXED.items():
@@ -92,8 +90,10 @@ def plan_of(rule: Rule) -> Plan:
     try:
         return plan_of_texts(rule) if rule.signal is None else plan_of_signal(rule)
     except UserError as error:
+        if not str(error).endswith(INSTEAD):
+            raise  # a mistake in the rule itself, which no other path takes either
         raise UserError(
-            f"{str(error).removesuffix('. Use --path torch')}. Rules that have a circuit of their own: "
+            f"{str(error).removesuffix(INSTEAD)}. Rules that have a circuit of their own: "
             f"{', '.join(CIRCUITS.names())}; or use --path torch"
         ) from None
 

@@ -58,6 +58,9 @@ class _Builder:
         parts |= {one.name: self._synapses(one, parts) for one in self.model.synapses}
         monitors = {one.name: self._monitor(one, parts[one.source]) for one in self.model.monitors}
         network = self.brian2.Network(*parts.values(), *monitors.values())
+        for part in network.objects:
+            # A user's own `brian2.run()` collects the objects in the user's variables, and has other slots.
+            part.add_to_magic_network = False
         network.schedule = list(self.model.schedule)
         return Objects(network, parts, self.tables, monitors)
 

@@ -41,6 +41,19 @@ class ClassVectors(Signal):
             for layer in net.hidden
         }
 
+    def vectors(self, classes: int, count: int, seed: int) -> Float[Tensor, "C F"]:
+        """Draw the vectors of all classes for one layer.
+
+        Args:
+            classes: number of classes C.
+            count: number of features F of the layer.
+            seed: the seed of the random numbers.
+
+        Returns:
+            Vectors of length 1, in float64.
+        """
+        return _spread(classes, count, self.centred, torch.Generator().manual_seed(seed))
+
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         h = self._centre(to_features(view.summary["input"]))
         own = state[f"{view.layer.name}.vectors"][require(view.labels, "target")]

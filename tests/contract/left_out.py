@@ -54,9 +54,9 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     },
     "test_circuits_of_signals.py::test_a_weight_and_a_bias_move_as_step_by_step": {
         NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp",
-        "learns where a presentation ends": "dfa drtp bsp pepita sigprop",
-        "is refused by name in continuous time": "bptt espp fa forward_forward lls sign_symmetry weight_mirroring "
-        "spela spiking_bsp traces_propagation urbanczik_senn",
+        "learns where a presentation ends": "dfa drtp bsp lls pepita sigprop spela",
+        "is refused by name in continuous time": "bptt espp fa forward_forward sign_symmetry weight_mirroring "
+        "spiking_bsp traces_propagation urbanczik_senn",
     },
     "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
     "test_circuits.py::test_it_is_a_rule_of_the_same_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
@@ -170,7 +170,7 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     },
     ("rule", "it_learns_in_continuous_time"): {
         CARRIED: "bptt fa sign_symmetry weight_mirroring spiking_bsp",
-        "is refused by name in continuous time": "espp forward_forward lls spela traces_propagation urbanczik_senn",
+        "is refused by name in continuous time": "espp forward_forward traces_propagation urbanczik_senn",
         "has a form that keeps nothing between its passes, pepita:form=contrastive": "pepita",
     },
     ("rule", "changes_add_up_over_the_samples_of_a_batch"): {

@@ -17,7 +17,6 @@ from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.neurons import alif, cuba_lif, lif, rate
 from neurorules.brian2_continuous.parts.objects import objects_of as circuit_objects
 from neurorules.brian2_continuous.parts.plan import Order
-from neurorules.brian2_continuous.parts.standalone import compile_circuit
 from neurorules.brian2_continuous.parts.stream import Stream
 from neurorules.brian2_objects.build import build as build_objects
 from neurorules.brian2_steps.backend import generating
@@ -25,7 +24,6 @@ from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.describe import describe
 from neurorules.brian2_steps.model_text import NetworkText
 from neurorules.brian2_steps.network import build
-from neurorules.brian2_steps.program import find_cpp_compiler
 from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale
 from neurorules.brian2_steps.simulate import show_model
 from neurorules.network.network import Network, build_network
@@ -136,15 +134,6 @@ def watched_circuit(neuron: object) -> tuple[Circuit, dict[str, float]]:
     circuit = plan.make(net, RULES.make("drtp"), settings, np.random.default_rng(0))
     units = tuple(replace(u, watch=("v", "V_m", "I_m")) if u.name == "hidden1" else u for u in circuit.units)
     return replace(circuit, units=units), settings
-
-
-@pytest.mark.skipif(find_cpp_compiler() is None, reason="no C++ compiler")
-def test_compiled_circuits_record_millivolts_too() -> None:
-    circuit, settings = watched_circuit(lif(gain=6.0))
-    here, there = (one_sample(m, circuit, settings) for m in (compile_circuit(circuit), Interpreted(circuit)))
-    for name in ("V_m", "I_m"):
-        np.testing.assert_allclose(here.watched("hidden1", name), there.watched("hidden1", name), rtol=0, atol=1e-15)
-    np.testing.assert_allclose(here.watched("hidden1", "V_m"), here.watched("hidden1", "v") * THRESHOLD_V, **CLOSE)
 
 
 @pytest.mark.parametrize(("neuron", "tau_ms"), [(rate(gain=1.0), 2.0), (lif(gain=0.1), 10.0)], ids=["rate", "lif"])

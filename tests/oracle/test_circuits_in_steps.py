@@ -130,8 +130,14 @@ def test_what_reads_the_membrane_behind_a_reset_does_not_happen_at_spikes(text: 
 
 
 def test_what_has_no_form_in_steps_is_refused_with_the_reason() -> None:
-    with pytest.raises(UserError, match=r"'own' has no equations in continuous time: .* reads dv_dw"):
-        plan_of(own_rule("dv_dw * v_post"))
+    for rule in (
+        own_rule("dv_dw * v_post"),
+        replace(RULES.make("dfa"), plasticity=(Plasticity("w", "-m_post * dv_dw"),)),
+    ):
+        with pytest.raises(UserError, match=rf"'{rule.name}' has no equations in continuous time: .* reads dv_dw"):
+            plan_of(rule)
+    with pytest.raises(UserError, match=r"reads `mV`, which no synapse can see.*alpha': 0\.5}$"):
+        plan_of(own_rule("3 * mV * S_pre"))  # on no path: none is offered
 
 
 def in_brian2(current: np.ndarray, dt_ms: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

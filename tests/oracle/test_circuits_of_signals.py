@@ -224,11 +224,40 @@ def test_a_layers_own_readout_learns_and_teaches_where_a_presentation_ends(reado
     assert (np.count_nonzero(change) > 0) == (readouts == "fixed") and np.abs(a).max() > 0
 
 
+def loss_of_direction(text: str, a: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """What a layer's activity of label 1 loses against rows of class waves, or of class vectors."""
+    direction = a - a.mean() if text.startswith("spela") and "centred=false" not in text else a
+    cosines = rows @ (direction / direction.norm())
+    if text.startswith("lls"):
+        return torch.nn.functional.cross_entropy(cosines / 0.5, torch.tensor(1))
+    return -cosines[1] if "cosine" in text else torch.log(2 - cosines[1])
+
+
+@pytest.mark.parametrize("text", ["lls:tau=0.5", "spela", "spela:loss=cosine:centred=false:predict=vectors"])
+def test_a_layers_direction_turns_to_that_of_its_class_where_a_presentation_ends(text: str) -> None:
+    """Weights move along the gradient by the activity, which autograd finds through the length of the whole layer."""
+    rule, neuron = RULES.make(text), neuron_of("rate")
+    plan, x = plan_of(rule), np.random.default_rng(2).normal(size=(1, 4))
+    circuit = plan.make(Net(4, (5, 6), CLASSES, neuron, 1), rule, plan.numbers(0.1, 0.02), np.random.default_rng(0))
+    stream = Stream(Interpreted(circuit), circuit, dict(circuit.settings))
+    before = stream.parameters()
+    [scores] = list(stream.learn(samples_only(np.array([1]), CLASSES), lambda k: x[k], np.ones(1)))
+    after = stream.parameters()
+    v = torch.tensor((before["hidden1.ff.w"] @ x[0]) * (1 - np.exp(-10 / 2)))
+    a = v.clip(0, 2).requires_grad_()
+    loss_of_direction(text, a, torch.tensor(before["own1.ff.w"])).backward()
+    change = -0.1 * (a.grad * ((v > 0) & (v < 2))).numpy()
+    np.testing.assert_allclose(after["hidden1.b"], change, rtol=1e-9)
+    np.testing.assert_allclose(after["hidden1.ff.w"] - before["hidden1.ff.w"], np.outer(change, x[0]), rtol=1e-9)
+    assert np.count_nonzero(change) > 1 and np.abs(after["hidden2.b"]).max() > 0
+    np.testing.assert_array_equal(after["own1.ff.w"], before["own1.ff.w"])
+    assert bool(scores.any()) == ("vectors" in text)  # a fresh read-out scores nothing
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("fa", "'fa' goes back through all steps of a sample, from the last to the first, and so it cannot be causal"),
-        ("spela", "its signal 'class_vectors' compares directions"),
         ("eprop:feedback=adaptive", "no form with feedback=adaptive there"),
         ("urbanczik_senn", "its texts are about membranes without a reset"),
         ("espp", "its signal 'echo'"),
@@ -242,7 +271,8 @@ def test_a_signal_that_is_not_local_in_time_is_refused_with_the_reason(text: str
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("lls", "would need the length of a layer's whole activity"),
+        ("lls:gains=class", "has no form with gains=class, which learn, there"),
+        ("lls:presynaptic=eligibility", "reads dv_dw"),
         ("forward_forward", "shows each sample twice"),
         ("traces_propagation", "beside the sample"),
     ],
@@ -256,8 +286,13 @@ def test_a_signal_that_needs_more_than_a_moment_has_is_refused_with_what_it_does
     ("text", "net", "neuron", "said"),
     [
         ("ottt", (5, 4), "lif", "Use a net of one hidden layer"),
-        ("eprop", (5,), "rate", "--neuron lif, with a dt_ms that divides 1"),
-        ("eprop", (5,), "lif:dt_ms=0.4:period_ms=40", "a dt_ms that divides 1"),
+        ("eprop", (5,), "rate", "learns from spikes, and these units have none. Use --neuron lif"),
+        (
+            "eprop",
+            (5,),
+            "lif:dt_ms=0.4:period_ms=40",
+            "dt_ms=0.4 does not divide one. Use a dt_ms that does, such as 0.25",
+        ),
         ("reward_stdp:baseline=all", (5,), "lif", "baseline=class or baseline=none"),
     ],
 )

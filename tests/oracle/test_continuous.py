@@ -185,8 +185,11 @@ def test_pepita_learns_from_the_sample_alone_in_both_of_its_presentations() -> N
 
 @needs_compiler
 @pytest.mark.parametrize("neuron", [rate(gain=1.0), lif(gain=6.0)], ids=["rate", "lif"])
-def test_compiled_and_interpreted_circuits_learn_the_same_without_compiling_again(neuron: object) -> None:
+def test_compiled_and_interpreted_circuits_learn_and_record_the_same_without_compiling_again(neuron: object) -> None:
     circuit, settings = circuit_of("sigprop", neuron)
+    watch = ("v", "V_m", "I_m")
+    units = tuple(replace(u, watch=watch) if u.name == "hidden1" else u for u in circuit.units)
+    circuit = replace(circuit, units=units)
     compiled = compile_circuit(circuit)
     before = (compiled.program.folder / "main").stat().st_mtime_ns
     for changed in (settings, {**settings, "lr_hidden": 0.03, "temperature": 0.3}):
@@ -195,6 +198,10 @@ def test_compiled_and_interpreted_circuits_learn_the_same_without_compiling_agai
         for name, values in there.parameters().items():
             np.testing.assert_allclose(here.parameters()[name], values, err_msg=name, **CLOSE)
         np.testing.assert_allclose(scores, expected, **CLOSE)
+        for name in watch:
+            watched = there.machine.watched("hidden1", name)
+            np.testing.assert_allclose(compiled.watched("hidden1", name), watched, 0, 1e-9 * np.abs(watched).max())
+        np.testing.assert_allclose(compiled.watched("hidden1", "V_m"), compiled.watched("hidden1", "v") * 0.02, **CLOSE)
         spiking = neuron.threshold is not None  # type: ignore[attr-defined]
         assert not spiking or compiled.read("hidden1.spikes").sum() > 0
     assert compile_circuit(circuit).program.folder == compiled.program.folder

@@ -39,7 +39,10 @@ def few_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_it_learns_is_what_training_learns(tmp_path: Path) -> None:
     circuit = neurorules.brian2_circuit("drtp", **SMALL)
     before = circuit.weights()
-    circuit.network.run(circuit.duration)
+    # Values of the user's that are named like units, functions, tables, rates and variables of the circuit.
+    mine = brian2.TimedArray([1, 2] * brian2.mV, dt=1 * brian2.second)
+    values = {"ms": 3, "clip": 4, "exp": 5, "x_table": mine, "lr_hidden": 7, "done_eta": 8, "w": 9 * brian2.mV}
+    circuit.network.run(circuit.duration, namespace=values)
     learned = circuit.weights()
     neurorules.train("drtp", path="continuous", epochs=1, out=tmp_path / "r", **SMALL)
     from safetensors.numpy import load_file
@@ -57,12 +60,30 @@ def test_a_session_of_the_users_stays_the_users() -> None:
     device, schedule = brian2.get_device(), list(brian2.Network().schedule)
     group = brian2.NeuronGroup(2, "dv/dt = -v/(10*ms) : 1", method="exact", name="hidden1")
     group.v = 1.0
-    neurorules.brian2_circuit("drtp", **SMALL)
+    circuit = neurorules.brian2_circuit("drtp", **SMALL)
+    hidden, monitor = circuit.groups["hidden1"], circuit.monitors["readout_record"]
     assert brian2.get_device() is device and list(brian2.Network().schedule) == schedule
     assert brian2.prefs.codegen.target == "numpy" and brian2.defaultclock.dt == 0.1 * brian2.ms
-    own = brian2.Network(group)
-    own.run(10 * brian2.ms)
+    brian2.run(10 * brian2.ms)  # takes what the variables here hold, but for the circuit's
     np.testing.assert_allclose(group.v[:], np.exp(-1.0))
+    assert circuit.network.t == 0 * brian2.ms and hidden is not group and not len(monitor.t)
+
+
+def test_a_name_that_two_objects_of_a_network_have_is_refused_before_it_runs() -> None:
+    circuit = neurorules.brian2_circuit("drtp", **SMALL)
+    hidden, clock = circuit.groups["hidden1"], circuit.clock
+    users = {
+        "input": brian2.NeuronGroup(2, "v : 1", clock=clock, name="input"),
+        "hidden1_ff": brian2.Synapses(hidden, hidden, "x : 1", clock=clock, name="hidden1_ff"),
+        "readout_record": brian2.StateMonitor(hidden, "v", record=True, clock=clock, name="readout_record"),
+        "hidden1_act_0": brian2.NetworkOperation(lambda: None, clock=clock, name="hidden1_act_0"),
+    }
+    for name, one in users.items():
+        circuit.network.add(one)
+        with pytest.raises(ValueError, match=f"need to have unique names.*: '{name}'") as caught:
+            circuit.network.run(circuit.duration)
+        assert "\n" not in str(caught.value) and circuit.network.t == 0 * brian2.ms
+        circuit.network.remove(one)
 
 
 def test_weights_that_are_set_are_those_that_run() -> None:

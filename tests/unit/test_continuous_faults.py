@@ -99,6 +99,7 @@ def test_what_was_learned_before_numbers_diverged_is_kept(tmp_path: Path, monkey
     [
         ("rate:dt_ms=3", "period_ms=10 is 3.33333 steps of dt_ms=3. Give a step that divides it, such as dt_ms=2.5"),
         ("rate:dt_ms=20", "dt_ms=10"),
+        ("lif:dt_ms=0.3", "is 133.333 steps of dt_ms=0.3. Give a step that divides it, such as dt_ms=0.25"),
         ("lif:period_ms=0.5", "period_ms=0.5 is 0.5 steps of dt_ms=1"),
         ("rate:dt_ms=1e-9", "at most 1000000"),
         ("rate:period_ms=1e12", "at most 1000000"),

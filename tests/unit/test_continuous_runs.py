@@ -33,20 +33,36 @@ def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
     keep_small(monkeypatch, 8, 24)
 
 
+def as_older_versions_stored_it(folder: Path) -> None:
+    """Give a finished run the older word for its path, and no digests, as the first versions wrote it."""
+    for name in ("config.json", "result.json"):
+        path = folder / name
+        path.write_text(path.read_text().replace('"continuous"', '"brian2"'))
+    for path in (folder / "seal.json", *folder.glob("checkpoint*")):
+        path.unlink()
+
+
 @pytest.mark.usefixtures("interpreted")
-def test_a_run_folder_like_any_other_comes_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    result = train(**SMALL, out=tmp_path / "r")
-    assert set(RESULT_KEYS) <= set(result)
+def test_a_run_folder_like_any_other_comes_out_and_goes_on_under_the_older_word_for_its_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = {**SMALL, "limit": 10, "validation": 4}
+    result = train(**{**few, "path": "brian2"}, out=tmp_path / "r")
+    assert set(RESULT_KEYS) <= set(result) and result["path"] == "continuous" and path_of("brian2") == "continuous"
     folder = RunFolder.finished(tmp_path / "r")
     assert [row["epoch"] for row in folder.read_metrics()] == [1, 2]
     weights = folder.load_weights()
     assert weights["hidden1.ff.w"].shape == (6, 64)
     assert weights["readout.ff.w"].shape == (10, 6)
     assert folder.read_result()["path"] == "continuous"
+    as_older_versions_stored_it(tmp_path / "r")
+    folder = RunFolder.finished(tmp_path / "r")
+    assert folder.config()["path"] == "brian2" and folder.read_result()["path"] == "continuous"
     assert run(["simulate", str(tmp_path / "r")]) == 2
     assert "learned in continuous time" in capsys.readouterr().err
-    again = train(**SMALL)
+    again = train(**few, out=tmp_path / "r", resume=True)
     assert again["test_accuracy"] == result["test_accuracy"]
+    assert RunFolder.finished(tmp_path / "r").read_result()["path"] == "continuous"
 
 
 @pytest.mark.usefixtures("interpreted")
@@ -132,8 +148,8 @@ def test_continuous_is_the_name_and_brian2_an_alias(tmp_path: Path, capsys: pyte
     capsys.readouterr()
     assert run(["list", "rules", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rules"]}
-    assert rows["sigprop"]["paths"] == "torch, continuous" and rows["lls"]["paths"] == "torch"
-    assert "step by step" in rows["lls"]["learns in"] and "continuous" not in rows["lls"]["learns in"]
+    assert rows["sigprop"]["paths"] == "torch, continuous" and rows["espp"]["paths"] == "torch"
+    assert "step by step" in rows["espp"]["learns in"] and "continuous" not in rows["espp"]["learns in"]
 
 
 def test_a_comparison_takes_both_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,30 +162,6 @@ def test_classes_are_shown_before_the_samples_and_among_them() -> None:
     assert order.samples.tolist() == [-1, -1, -1, 0, 1, 2, 3, -1, 4, 5, 6, 7, -1, 8, 9, -1]
     assert order.labels.tolist() == [0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 0, 1, 1, 2, 0, 2]
     assert order.phases.tolist().count(TEACHING_PHASE) == 6
-
-
-def as_older_versions_stored_it(folder: Path) -> None:
-    """Give a finished run the older word for its path, and no digests, as the first versions wrote it."""
-    for name in ("config.json", "result.json"):
-        path = folder / name
-        path.write_text(path.read_text().replace('"continuous"', '"brian2"'))
-    for path in (folder / "seal.json", *folder.glob("checkpoint*")):
-        path.unlink()
-
-
-@pytest.mark.usefixtures("interpreted")
-def test_the_older_word_for_the_path_goes_on_working(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    older = {**SMALL, "path": "brian2", "epochs": 1}
-    result = train(**older, out=tmp_path / "r")
-    assert result["path"] == "continuous" and path_of("brian2") == "continuous"
-    as_older_versions_stored_it(tmp_path / "r")
-    folder = RunFolder.finished(tmp_path / "r")
-    assert folder.config()["path"] == "brian2" and folder.read_result()["path"] == "continuous"
-    assert run(["simulate", str(tmp_path / "r")]) == 2
-    assert "learned in continuous time" in capsys.readouterr().err
-    again = train(**{**older, "path": "continuous"}, out=tmp_path / "r", resume=True)
-    assert again["test_accuracy"] == result["test_accuracy"]
-    assert RunFolder.finished(tmp_path / "r").read_result()["path"] == "continuous"
 
 
 def test_a_comparison_of_an_earlier_version_is_found_again(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_what_stands_there_is_replaced_only_by_force(tmp_path: Path, capsys: pyt
     [
         (["drtp", "--script", "model.txt"], "end with .py"),
         (["drtp", "--script", "nowhere/model.py"], "no folder"),
-        (["lls", "--script", "model.py"], "simulate RUN --learn"),
+        (["espp", "--script", "model.py"], "simulate RUN --learn"),
         (["sigprop:loss=l2:search=greedy", "--script", "model.py"], "search"),
         (["drtp", "--script", "model.py", "--neuron", "liff"], "lif"),
         (["drtp", "--script", "model.py", "--bibtex"], "--bibtex"),

@@ -22,6 +22,21 @@ def fast_sigmoid(k: float) -> str:
     return f"1.0/(1.0 + {k!r}*abs({{v}} - 1.0))**2"
 
 
+def dividing_step(period_ms: float, steps: float) -> float:
+    """Find the longest step of at most three decimals that divides a presentation.
+
+    Args:
+        period_ms: length of the presentation in ms, > 0.
+        steps: number of steps that it has at least, > 0.
+
+    Returns:
+        The step in ms.
+    """
+    least = math.ceil(steps)
+    lengths = (period_ms / count for count in range(least, 10 * least + 1))
+    return next((one for one in lengths if math.isclose(one, round(one, 3), rel_tol=1e-9)), period_ms / least)
+
+
 @dataclass(frozen=True)
 class ContinuousNeuron:
     """The equations of one kind of unit.
@@ -77,7 +92,7 @@ class ContinuousNeuron:
         if not math.isclose(steps, whole, rel_tol=1e-9):
             raise UserError(
                 f"period_ms={self.period_ms:g} is {steps:g} steps of dt_ms={self.dt_ms:g}. Give a step that divides "
-                f"it, such as dt_ms={self.period_ms / math.ceil(steps):g}"
+                f"it, such as dt_ms={dividing_step(self.period_ms, steps):g}"
             )
 
     def carries(self, source_spikes: bool, constant: bool) -> tuple[tuple[str, ...], tuple[str, ...], Every]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from neurorules.brian2_continuous.parts.broadcasts import Broadcast, Moment
 from neurorules.brian2_continuous.parts.circuit import JUDGE, LEARN, Act, Circuit, Units, When, Wires
+from neurorules.brian2_continuous.parts.continuous_neuron import dividing_step
 from neurorules.brian2_continuous.parts.from_texts import spiking_input
 from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net, Teaching, gate, make_circuit
 from neurorules.brian2_continuous.parts.plan import Settings
@@ -53,7 +54,7 @@ def by_presentation(net: Net, rule: Rule, settings: Settings, random: np.random.
     brought = _broadcast(net, rule, moment, random)
     teaching = (Teaching(equations=("m : 1",)),) * len(net.hidden)
     circuit = make_circuit(net, rule, teaching, settings, random, shared=brought.units)
-    return _joined(circuit, brought, moment)
+    return _scored(_joined(circuit, brought, moment), rule, net)
 
 
 def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
@@ -72,10 +73,14 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
     """
     neuron = net.neuron
     each = STEP_MS / neuron.dt_ms
-    if neuron.threshold is None or abs(each - round(each)) > 1e-9 or round(each) < 1:
+    if neuron.threshold is None:
         raise UserError(
-            f"{rule.name} in continuous time learns from spikes at each millisecond. Use --neuron lif, with a dt_ms "
-            f"that divides {STEP_MS:g}"
+            f"{rule.name} in continuous time learns from spikes, and these units have none. Use --neuron lif"
+        )
+    if abs(each - round(each)) > 1e-9 or round(each) < 1:
+        raise UserError(
+            f"{rule.name} in continuous time learns at each millisecond, and dt_ms={neuron.dt_ms:g} does not divide "
+            f"one. Use a dt_ms that does, such as {dividing_step(STEP_MS, each):g}"
         )
     share = STEP_MS / neuron.period_ms
     moment = Moment(
@@ -105,7 +110,22 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
         elif rule.errors == "step" and wire.target == "readout":
             wire = _to_read_out(wire, share)
         wires.append(wire)
-    return _joined(replace(circuit, units=tuple(units), wires=tuple(wires)), brought, moment)
+    return _scored(_joined(replace(circuit, units=tuple(units), wires=tuple(wires)), brought, moment), rule, net)
+
+
+def _scored(circuit: Circuit, rule: Rule, net: Net) -> Circuit:
+    """The circuit with the population that a rule predicts by: the read-out, or that of the last hidden layer's own."""
+    if rule.predict == "readout":
+        return circuit
+    name = f"own{len(net.hidden)}"
+    act = Act(("seen = score + b",), JUDGE, 2)
+    units = tuple(
+        replace(one, equations=(*one.equations, "seen : 1"), acts=(*one.acts, act), record=("seen",))
+        if one.name == name
+        else one
+        for one in circuit.units
+    )
+    return replace(circuit, units=units, scored=name)
 
 
 def _broadcast(net: Net, rule: Rule, moment: Moment, random: np.random.Generator) -> Broadcast:

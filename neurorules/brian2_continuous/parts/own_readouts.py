@@ -1,7 +1,9 @@
-"""Third factors from a read-out of a layer's own: learned (DECOLLE), fixed, or of fixed periodic patterns (LLS, TESS).
+"""Third factors from a read-out of a layer's own: learned (DECOLLE), fixed, of fixed periodic patterns (LLS, TESS), or
+of fixed vectors of the classes (SPELA).
 
 Each hidden layer has a population `own1`, `own2`, ... with a unit for each class. Its errors go back to the layer
-through the wires that made its scores, or through others that are fixed.
+through the wires that made its scores, or through others that are fixed. Where directions are compared, the same wires
+sum the squares of the layer's activity, whose length is the same for all units.
 """
 
 from __future__ import annotations
@@ -13,8 +15,13 @@ import numpy as np
 from neurorules.brian2_continuous.parts.broadcasts import Broadcast, Moment
 from neurorules.brian2_continuous.parts.circuit import Act, Units, Wires
 from neurorules.brian2_continuous.parts.layers import Net, hidden_name
+from neurorules.signals.class_vectors import ClassVectors
 from neurorules.signals.local_readout import LocalReadout
 from neurorules.signals.patterns import Patterns
+
+LEAST = 0.1
+"""The smallest length by which the activity of a layer is divided: of layers that are almost silent, directions mean
+nothing."""
 
 
 def from_own_readout(signal: LocalReadout, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
@@ -52,33 +59,84 @@ def from_own_readout(signal: LocalReadout, net: Net, moment: Moment, random: np.
 
 
 def from_patterns(signal: Patterns, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
-    """m = B^T (softmax(B a / tau) - y*) / tau, where row c of B is a fixed wave over the layer's units.
+    """m = B^T (softmax(B z / tau) - y*) / tau, where row c of B is a fixed wave over the layer's units, and z is the
+    activity a (lengths=mean); or the derivative by a where z is a divided by its length (lengths=unit).
 
     Args:
-        signal: the signal with its options, whose patterns are divided by the layer's size and have no gains.
+        signal: the signal with its options, whose patterns have no gains.
         net, moment, random: as for `from_own_readout`; nothing is drawn.
 
     Returns:
         The parts that bring it.
     """
-    units, wires = [], []
+    units, wires, unit = [], [], signal.lengths == "unit"
     for number, size in enumerate(net.hidden, start=1):
         waves = signal.rows(net.classes, size).numpy()
-        own, forward = _own(net, number, moment, waves, signal.tau)
-        back = f"m_pre = w*m_post*{moment.share / signal.tau!r} : 1 (summed)"
+        own, forward = _own(net, number, moment, waves, f"score/length/{signal.tau!r}" if unit else None, signal.tau)
+        if unit:
+            own, forward = _measured(own, forward, moment, "square")
+        back = f"{_turning('a_pre') if unit else 'w*m_post'}*{moment.share / signal.tau!r}"
         units.append(own)
-        wires += [_with_sum(forward, back, moment), _softmax(number, moment)]
+        wires += [_with_sum(forward, f"m_pre = {back} : 1 (summed)", moment), _softmax(number, moment)]
     return Broadcast(tuple(units), tuple(wires))
 
 
-def _own(net: Net, number: int, moment: Moment, weights: np.ndarray, tau: float = 1.0) -> tuple[Units, Wires]:
+def from_class_vectors(signal: ClassVectors, net: Net, moment: Moment, random: np.random.Generator) -> Broadcast:
+    """m = dL/da with L = log(2 - cos(a, v)) or -cos(a, v), where v is the fixed vector of the sample's class.
+
+    Args:
+        signal: the signal with its options.
+        net, moment: as for `from_own_readout`.
+        random: generator of the seeds of the vectors.
+
+    Returns:
+        The parts that bring it.
+    """
+    units, wires = [], []
+    slope = "-1.0/(2.0 - score/length)" if signal.loss == "log" else "-1.0"
+    for number, size in enumerate(net.hidden, start=1):
+        vectors = signal.vectors(net.classes, size, int(random.integers(2**31))).numpy()
+        own, forward = _own(net, number, moment, vectors)
+        error = Act((f"m = ({slope})*int(i == {moment.label})",), *moment.at(moment.before[2]))
+        own = replace(own, acts=(error,))
+        # Vectors that are centred have no part in the mean activity, so that it is in the length alone.
+        mean = f"a_sum/{float(size)!r}" if signal.centred else "0.0"
+        own, forward = _measured(own, forward, moment, f"square - {float(size)!r}*({mean})**2")
+        away = f"(a_pre - a_sum_post/{float(size)!r})" if signal.centred else "a_pre"
+        back = f"m_pre = {_turning(away)}*{moment.share!r} : 1 (summed)"
+        units.append(own)
+        wires.append(_with_sum(forward, back, moment))
+    return Broadcast(tuple(units), tuple(wires))
+
+
+def _measured(own: Units, forward: Wires, moment: Moment, square: str) -> tuple[Units, Wires]:
+    """Units that know the length of the layer's activity, whose square is an expression of `square` and `a_sum`."""
+    length = f"length = clip(sqrt(clip({square}, 0, inf)), {LEAST!r}, inf) : 1"
+    when = moment.at(moment.before[0])
+    sums = {"square_post": "a_pre**2", "a_sum_post": "a_pre"}
+    equations = (*forward.equations, *(f"{name} = {value} : 1 (summed)" for name, value in sums.items()))
+    return (
+        replace(own, equations=(*own.equations, "square : 1", "a_sum : 1", length)),
+        replace(forward, equations=equations, sums={**forward.sums, **dict.fromkeys(sums, when)}),
+    )
+
+
+def _turning(activity: str) -> str:
+    """The error of a class, sent back by the part of the class's vector that is at a right angle to the activity."""
+    return f"m_post*(w - {activity}*score_post/length_post**2)/length_post"
+
+
+def _own(
+    net: Net, number: int, moment: Moment, weights: np.ndarray, compared: str | None = None, tau: float = 1.0
+) -> tuple[Units, Wires]:
     """The units of a layer's own read-out, and the wires that make its scores."""
     scores, _, errors = moment.before
+    compared = compared or f"(score + b)/{tau!r}"
     own = Units(
         f"own{number}",
         net.classes,
         (
-            "score : 1", "b : 1", f"raw = exp(clip((score + b)/{tau!r}, -30, 30)) : 1", "total : 1", "m : 1",
+            "score : 1", "b : 1", f"raw = exp(clip({compared}, -30, 30)) : 1", "total : 1", "m : 1",
         ),
         acts=(Act((f"m = raw/total - int(i == {moment.label})",), *moment.at(errors)),),
         streams=("label", "phase", "eta"),

@@ -23,6 +23,8 @@ TRACES, SCORES, TOTAL, ERROR, BROADCAST, ELIGIBLE, WEIGHTS, READ_OUT, CLEAR = ra
 """The order, in the slot `record`, of the statements that run at a step of the texts: traces of units, scores of the
 read-out, their softmax, its error, third factors, eligibilities, weights, and the read-out's own; then the counts of
 spikes are set to 0."""
+INSTEAD = ". Use --path torch"
+"""How the message ends by which a rule is refused that learns on the other path."""
 BEFORE_RESET = "v_seen"
 """The variable of the membrane that texts read: before a reset, and minus the rise of a threshold."""
 
@@ -63,12 +65,11 @@ def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTex
     Raises:
         UserError: a text or a trace has no form in continuous time.
     """
+    refuse_derivatives(rule)
     place = Place(None, normalised=False, psi=psi)
     weights, biases = Lowered(), Lowered()
     for plasticity in rule.plasticity:
         if (plasticity.role, plasticity.phase) == ("hidden", "input"):
-            if "dv_dw" in plasticity.text:
-                raise refused(rule, f"'{plasticity.text}' reads dv_dw, a derivative through steps of a membrane")
             equation = rule.equation(plasticity)
             if plasticity.parameter == "w":
                 weights += lower_synaptic(equation, place)
@@ -94,6 +95,17 @@ def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTex
         (*_acts(tuple(map(_of_units, moved.values())), ELIGIBLE), *_acts(changes, WEIGHTS)),
         tuple(variable_of(one.name) for one in rule.declared_traces.values() if one.across_trials),
     )
+
+
+def refuse_derivatives(rule: Rule) -> None:
+    """Refuse a rule whose texts read a derivative of the membrane.
+
+    Raises:
+        UserError: a text reads `dv_dw`.
+    """
+    for plasticity in rule.plasticity:
+        if plasticity.role == "hidden" and re.search(r"\bdv_dw\b", plasticity.text):
+            raise refused(rule, f"'{plasticity.text}' reads dv_dw, a derivative through steps of a membrane")
 
 
 def _acts(lines: tuple[str, ...], order: int) -> Iterator[Act]:
@@ -186,4 +198,4 @@ def refused(rule: Rule, why: str) -> UserError:
     Returns:
         The error.
     """
-    return UserError(f"rule '{rule.name}' has no equations in continuous time: {why}. Use --path torch")
+    return UserError(f"rule '{rule.name}' has no equations in continuous time: {why}{INSTEAD}")

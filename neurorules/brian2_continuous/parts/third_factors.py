@@ -11,7 +11,7 @@ from neurorules.brian2_continuous.parts.broadcasts import (
     from_layer_above,
     from_reward,
 )
-from neurorules.brian2_continuous.parts.own_readouts import from_own_readout, from_patterns
+from neurorules.brian2_continuous.parts.own_readouts import from_class_vectors, from_own_readout, from_patterns
 from neurorules.contracts.signal import Signal
 from neurorules.signals.class_vectors import ClassVectors
 from neurorules.signals.dfa import DirectFeedback
@@ -31,12 +31,12 @@ LOCAL: Mapping[type[Signal], Make] = {
     Reward: from_reward,
     LocalReadout: from_own_readout,
     Patterns: from_patterns,
+    ClassVectors: from_class_vectors,
 }
 """Functions that make the parts of a third factor, by the class of its signal: those that are local in time."""
 REASONS: Mapping[type[Signal], str] = {
     Goodness: "shows each sample twice, with its own label in its input and with a wrong one, and compares the two",
     TargetTraces: "sends every class through the same weights beside the sample, all of them at each step",
-    ClassVectors: "compares directions, for which a unit would need the length of its whole layer's activity",
     Echo: "keeps a running mean of whole samples for each class, for which no circuit has been written",
 }
 """Why a signal has no such parts, as what it does."""
