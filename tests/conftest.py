@@ -32,9 +32,7 @@ UNCHECKED = {"language", "native"}
 PARTS = sorted(f"neurorules.{path.stem}" for path in (ROOT / "neurorules").iterdir() if path.stem not in UNCHECKED)
 if "NEURORULES_UNCHECKED" not in os.environ:
     jaxtyping.jaxtyped = checked_types.when_called
-    jaxtyping.install_import_hook(
-        ["hardware_models", *(f"neurorules.{part}" for part in PARTS)], "checked_types.checked"
-    )
+    jaxtyping.install_import_hook(["hardware_models", *PARTS], "checked_types.checked")
 
 torch.set_num_threads(1)
 
