@@ -40,12 +40,12 @@ OPTIMISERS = {"none": _none, "sgd": _sgd, "momentum": _momentum, "adam": _adam}
 """The optimisers by the names that users write; in a script their names begin without an underscore."""
 
 
-def _with_sum(weights: np.ndarray, total: float) -> np.ndarray:
+def _scaled(weights: np.ndarray, total: float) -> np.ndarray:
     """Scale the weights of each postsynaptic neuron to one sum of absolute values; weights that are all 0 stay."""
     sums = np.abs(weights).reshape(len(weights), -1).sum(1)
     factor = np.divide(total, sums, out=np.ones_like(sums), where=sums > 0)
     return weights * factor.reshape(-1, *[1] * (weights.ndim - 1))
 
 
-WITH_SUM = _with_sum
+WITH_SUM = _scaled
 """Column normalisation, which follows the optimiser."""

@@ -144,7 +144,7 @@ def _after(gradients: Mapping[str, list[str]], changes: Mapping[str, Change], sa
         yield f"gradient = -({total}) / {samples}"
         moved = f'{change.kind}(parameters["{name}"], gradient, buffers["{name}"], {change.rate!r}, {change.decay!r})'
         if change.total is not None:
-            moved = f"with_sum({moved}, {change.total!r})"
+            moved = f"scaled({moved}, {change.total!r})"
         if change.bounds is not None:
             moved = f"np.clip({moved}, {change.bounds[0]!r}, {change.bounds[1]!r})"
         yield f'parameters["{name}"] = {moved}'

@@ -17,6 +17,7 @@ from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
 from neurorules.network.transmission import as_transmitted
 from neurorules.rules import RULES
+from neurorules.torch_path.training.on_device import folded
 from neurorules.torch_path.trial.learn import learn_trial
 
 STEPS, INPUTS = 12, 9
@@ -81,6 +82,8 @@ def test_a_net_is_handed_on_with_what_its_synapses_transmit() -> None:
     module = learner.to_snntorch()
     first = next(own for own in module.parameters() if own.shape == weights.shape)
     assert torch.equal(first, torch.where(weights > 0.5, 0.5, -0.25))
+    bare = folded(learner, {"rule": TWO_STATES, "steps": STEPS})
+    torch.testing.assert_close(bare.scores(spikes.float()), learner.scores(spikes.float()))
 
 
 @pytest.mark.parametrize(

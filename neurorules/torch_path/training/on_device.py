@@ -46,6 +46,8 @@ def folded(learner: Learner, settings: dict[str, Any]) -> Learner:
     network = replace(model.network, layers=tuple(replace(layer, normalisation=None) for layer in model.network.layers))
     own = {name: value for name, value in settings.items() if name not in SETTLED_BY_NET}
     bare = Learner(network, **own)
+    rule = replace(bare.model.rule, transmits=None)  # the weights are what synapses transmit
+    bare.model = replace(bare.model, rule=rule)
     trained = as_transmitted(model, learner.learned)
     parameters = dict(trained.parameters)
     for layer in model.network.layers:
