@@ -261,23 +261,13 @@ def test_a_layers_direction_turns_to_that_of_its_class_where_a_presentation_ends
         ("eprop:feedback=adaptive", "no form with feedback=adaptive there"),
         ("urbanczik_senn", "its texts are about membranes without a reset"),
         ("espp", "its signal 'echo'"),
-    ],
-)
-def test_a_signal_that_is_not_local_in_time_is_refused_with_the_reason(text: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        plan_of(RULES.make(text))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
         ("lls:gains=class", "has no form with gains=class, which learn, there"),
         ("lls:presynaptic=eligibility", "reads dv_dw"),
         ("forward_forward", "shows each sample twice"),
         ("traces_propagation", "beside the sample"),
     ],
 )
-def test_a_signal_that_needs_more_than_a_moment_has_is_refused_with_what_it_does(text: str, said: str) -> None:
+def test_a_signal_that_is_not_local_in_time_is_refused_with_the_reason(text: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         plan_of(RULES.make(text))
 
