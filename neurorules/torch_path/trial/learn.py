@@ -21,7 +21,8 @@ from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
 from neurorules.network.texts import ROLES
 from neurorules.torch_path.forward.run_layer import Activity, Carry
-from neurorules.torch_path.trial.allowance import carrier, observe
+from neurorules.torch_path.trial.allowance import observe
+from neurorules.torch_path.trial.from_above import carrier
 from neurorules.torch_path.trial.phase_record import PhaseRecord, class_scores, moved, output_of
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.trial.share import Share

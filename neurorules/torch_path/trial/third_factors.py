@@ -21,7 +21,7 @@ from neurorules.torch_path.update.local_view import ChangeSums
 from neurorules.torch_path.update.output import Output
 
 Carried = Callable[[Callable[[str], Tensor]], Series]
-"""The error from the layers above, as a function of the weights that it is carried through (`allowance.carrier`)."""
+"""The error from the layers above, as a function of the weights that it is carried through (`from_above.carrier`)."""
 
 
 @dataclass
