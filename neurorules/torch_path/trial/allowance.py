@@ -287,6 +287,7 @@ def _weights_above(layers: tuple[Layer, ...], index: int, parameters: Parameters
 
 
 def _where_declared(needs: frozenset[str], need: str, value: Tensor | None) -> Tensor | None:
+    """A copy of a value if the signal declares the need that provides it; otherwise None."""
     return value.clone() if value is not None and need in needs else None
 
 

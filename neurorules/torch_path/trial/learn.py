@@ -154,7 +154,21 @@ def _apply_now(
     trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors,
     apply: Callable[[Mapping[str, Tensor]], Parameters] | None,
 ) -> Trial:  # fmt: skip
-    """Learn by a phase's texts before the next phase runs, which uses the changed parameters."""
+    """Learn by a phase's texts before the next phase runs, which uses the changed parameters.
+
+    Args:
+        trial: the batch.
+        phase: the phase that has run.
+        record: its record.
+        factors: the third factors of the trial; their sums are set to 0 when they have been applied.
+        apply: changes the parameters by gradients, and returns the new ones.
+
+    Returns:
+        The trial with the changed parameters.
+
+    Raises:
+        ValueError: `apply` is missing.
+    """
     if apply is None:
         raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
     _learn_phase(trial, phase, record, factors)
@@ -164,7 +178,16 @@ def _apply_now(
 
 
 def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors) -> None:
-    """Evaluate the texts of one phase, top layer first; a phase of several windows is replayed."""
+    """Evaluate the texts of one phase, window by window, and in each window from the read-out down.
+
+    A phase that ran in several windows is run again, since only the activity of its last window has been kept.
+
+    Args:
+        trial: the batch.
+        phase: the phase.
+        record: its record, whose activity is that of the last window.
+        factors: the third factors of the trial, to whose sums the changes are added.
+    """
     model, layers = trial.model, trial.model.network.layers
     carries = [Carry() for _ in layers]
     whole = trial.window >= trial.steps
