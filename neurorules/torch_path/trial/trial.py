@@ -172,7 +172,7 @@ class Trial:
         return activity, after
 
     def _pre_means(self, layer: Layer, name: str, sources: dict[str, Series]) -> dict[str, Tensor]:
-        """The running means to subtract from the inputs of a layer, by input, (*pre) each, from the statistics `name`."""
+        """Running means to subtract from the inputs of a layer, (*pre) by input; `name` is that of the statistics."""
         return {
             entry: self.learned.pre[f"{name}.{entry}"].value
             for entry in sources
