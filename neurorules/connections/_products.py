@@ -140,7 +140,16 @@ def most_events(rows: int, inputs: int, outputs: int) -> int:
 
 
 def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
-    """List the nonzero entries of presynaptic activity; None if the product should be or has to be dense."""
+    """List the nonzero entries of presynaptic activity.
+
+    Args:
+        pre: presynaptic activity, (R, I).
+        other: the other factor of the product, for its data type.
+        outputs: size of the other factor, O.
+
+    Returns:
+        The lists; None if the product should be or has to be dense.
+    """
     rows, inputs = pre.shape
     limit = most_events(rows, inputs, outputs)
     if not _allowed[0] or limit <= 0 or pre.dtype != other.dtype or is_recorded(pre, other):

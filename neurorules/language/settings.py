@@ -175,7 +175,8 @@ class LearningSettings(RuleSettings):
         Help("Hardware model to learn on, such as fixed_point:bits=6; several joined by + (see: list hardware).", 27),
     ] = "none"
     precision: Annotated[
-        Literal["float32", "float64", "fast"], Help("Precision of numbers: float32, float64 or fast.", 28)
+        Literal["float32", "float64", "fast"],
+        Help("Precision: float32, float64, or fast (rounded products).", 28),
     ] = "float32"
     last_steps: Annotated[
         Count | None,

@@ -10,7 +10,7 @@ from sources import sources
 
 # The inner loops of the simulation. The models of hardware repeat a chip's own steps.
 MAY_WALK = re.compile(
-    r"neurorules/(torch_path/(forward/|update/(eligibility|neuron_numbers)|trial/own_loop)|neurons/|native/)|hardware_models/"
+    r"neurorules/(torch_path/(forward/|update/(eligibility|neuron_numbers)|trial/from_above)|neurons/|native/)|hardware_models/"
 )
 VARIABLES = {"t", "step", "time_step", "timestep"}
 COUNTS = re.compile(r"(.*\.)?(T|(n_|num_)?steps)")

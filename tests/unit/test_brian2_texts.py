@@ -228,7 +228,7 @@ def test_the_first_difference_is_the_earliest_one() -> None:
     assert compare_spikes(a, b) == Parity(2, 2, False, Difference("hidden2", 1, 1, 4, 0.0, 1.0))
     with pytest.raises(UserError, match="'hidden2' is missing from one of the two paths"):
         compare_spikes(a, {"hidden1": a["hidden1"]})
-    with pytest.raises(UserError, match="have shapes"):
+    with pytest.raises(UserError, match="have the shapes"):
         compare_spikes(a, {**b, "hidden1": np.zeros((4, 2, 1))})
     with pytest.raises(UserError, match="no layer"):
         compare_spikes({}, b)

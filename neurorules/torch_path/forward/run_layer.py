@@ -27,8 +27,6 @@ from neurorules.torch_path.forward.fused_loop import run_fused
 from neurorules.torch_path.forward.offset import offset_current, with_offset
 from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps, spikes_before
 
-"""Resets as the scans name them."""
-
 
 @dataclass
 class Activity:
@@ -207,8 +205,9 @@ def _normalised(
 
 
 def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> WindowActivity:
-    """The activity of a population as a chip shows it: its true spikes, and its membranes as the chip reads them
-    out.
+    """The activity of a population as a chip shows it: its true spikes, and its membranes as the chip reads them out.
+
+    `run` is the true activity, (T, B, *shape); the noise of the read-out follows from `place`.
     """
     if chip is None or place is None or not chip.observes:
         return run
@@ -217,7 +216,17 @@ def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> Wi
 
 
 def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, steps: int) -> Tensor:
-    """The sum over time of the variable that a signal reads of a layer."""
+    """The sum over time of the variable that a signal reads of a layer, where no scan has computed it.
+
+    Args:
+        summary: the variable.
+        layer: the layer, whose neurons give the graded output.
+        run: the activity of the window, (T, B, *shape) each.
+        drive, steps: the currents of the window, for the variable "current", and T.
+
+    Returns:
+        The sum, (B, *shape).
+    """
     match summary:
         case "current":
             return drive.values().total(steps)
@@ -235,8 +244,20 @@ def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, s
 def _run_through_time(
     layer: Layer, drive: Drive, steps: int, carry: Carry, summary: Summary | None, training: bool
 ) -> WindowActivity:
-    """Run all steps in one scan, which also applies normalisation and bias, and sums over time what the signal
-    reads.
+    """Run all steps in one scan, which also applies normalisation and bias, and sums over time what the signal reads.
+
+    Neurons that no scan can run take one step after the other.
+
+    Args:
+        layer: the layer, without recurrent connections.
+        drive: its currents, (T, B, *shape) or constant (B, *shape).
+        steps: T.
+        carry: the state of the neurons before the window.
+        summary: the variable that the signal reads; None for none.
+        training: whether the moments of the current are needed.
+
+    Returns:
+        Membranes, spikes and sums over time of the window.
     """
     dynamics, psi = layer.dynamics, layer.psi
     if dynamics is None:

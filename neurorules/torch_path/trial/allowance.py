@@ -17,7 +17,7 @@ cannot prevent, such as through frames or the garbage collector, is measured by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -31,12 +31,50 @@ from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.view import Above, View
 from neurorules.language.errors import UserError
-from neurorules.network.layer import Layer, Masks, carry_back
+from neurorules.network.layer import Layer
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
-from neurorules.torch_path.forward.run_layer import Activity
-from neurorules.torch_path.trial.copies import Copies
-from neurorules.torch_path.trial.own_loop import through_own_loop
+
+
+class Copies(Mapping[str, Tensor]):
+    """A mapping of names to copies of tensors, each of which is copied when it is read.
+
+    Args:
+        tensors: the tensors that may be read.
+        refusal: the end of the message for any other name.
+
+    Raises:
+        UserError: another name is read.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], refusal: str) -> None:
+        self._tensors, self._refusal = tensors, refusal
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._tensors:
+            raise UserError(f"'{name}' {self._refusal}")
+        return self._tensors[name].clone()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A copy of the tensor of that name, if there is one.
+
+        Args:
+            name: the name of the tensor.
+            default: the value to return otherwise.
+
+        Returns:
+            The copy, or the default.
+        """
+        return self[name] if name in self._tensors else default
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
 
 
 def own_parameters(model: Model, parameters: Parameters) -> Copies:
@@ -242,50 +280,6 @@ def third_factor(model: Model, parameters: Parameters, state: SignalState, view:
     return answer
 
 
-def carrier(
-    layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
-    instant: bool = False,
-) -> Callable[[Callable[[str], Tensor]], Series]:  # fmt: skip
-    """The error that reaches a layer's spikes from the layers that read it, as a function of their weights.
-
-    The function holds no weights: its caller provides them.
-
-    Args:
-        layers: the layers of the network.
-        index: the index of the layer.
-        activity: the activity of the layer.
-        masks: dropout masks.
-        handed: by layer, its post factor with respect to its current; already there for the layers above.
-        instant: whether the error that comes back from later steps through recurrent connections is left out.
-
-    Returns:
-        A function from the weights of a connection, by their name, to a series, (T, B, *shape) or constant (B, *shape).
-    """
-    return partial(_carried, layers, index, activity, masks, handed, instant)
-
-
-def _carried(
-    layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
-    instant: bool, weights_of: Callable[[str], Tensor],
-) -> Series:  # fmt: skip
-    """The error that `carrier` returns, for the weights that it is called with."""
-    total: Tensor | None = None
-    for later in range(index + 1, len(layers)):
-        for entry in layers[later].inputs:
-            post = handed.get(later)
-            if entry.source != index or entry.connection.recurrent or post is None:
-                continue
-            series = Series.of(post, layers[later].shape)
-            weights = weights_of(layers[later].weight_name(entry))
-            back = carry_back(layers[later], entry, weights, series, activity.S, masks)
-            total = back.values if total is None else total + back.values
-    if total is None:
-        raise LookupError(f"no layer reads layer '{layers[index].name}'")
-    if not instant:
-        total = through_own_loop(layers[index], activity, total, weights_of)
-    return Series.of(total, layers[index].shape)
-
-
 def _weights_above(layers: tuple[Layer, ...], index: int, parameters: Parameters) -> dict[str, Tensor]:
     """The weights through which a layer's spikes are read: by layers above, and by itself a step later."""
     names = [later.weight_names[entry.name] for later in layers for entry in later.inputs if entry.source == index]
@@ -293,6 +287,7 @@ def _weights_above(layers: tuple[Layer, ...], index: int, parameters: Parameters
 
 
 def _where_declared(needs: frozenset[str], need: str, value: Tensor | None) -> Tensor | None:
+    """A copy of a value if the signal declares the need that provides it; otherwise None."""
     return value.clone() if value is not None and need in needs else None
 
 

@@ -21,7 +21,8 @@ from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
 from neurorules.network.texts import ROLES
 from neurorules.torch_path.forward.run_layer import Activity, Carry
-from neurorules.torch_path.trial.allowance import carrier, observe
+from neurorules.torch_path.trial.allowance import observe
+from neurorules.torch_path.trial.from_above import carrier
 from neurorules.torch_path.trial.phase_record import PhaseRecord, class_scores, moved, output_of
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.trial.share import Share
@@ -160,7 +161,21 @@ def _apply_now(
     trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors,
     apply: Callable[[Mapping[str, Tensor]], Parameters] | None,
 ) -> Trial:  # fmt: skip
-    """Learn by a phase's texts before the next phase runs, which uses the changed parameters."""
+    """Learn by a phase's texts before the next phase runs, which uses the changed parameters.
+
+    Args:
+        trial: the batch.
+        phase: the phase that has run.
+        record: its record.
+        factors: the third factors of the trial; their sums are set to 0 when they have been applied.
+        apply: changes the parameters by gradients, and returns the new ones.
+
+    Returns:
+        The trial with the changed parameters.
+
+    Raises:
+        ValueError: `apply` is missing.
+    """
     if apply is None:
         raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
     _learn_phase(trial, phase, record, factors)
@@ -170,7 +185,16 @@ def _apply_now(
 
 
 def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors) -> None:
-    """Evaluate the texts of one phase, top layer first; a phase of several windows is replayed."""
+    """Evaluate the texts of one phase, window by window, and in each window from the read-out down.
+
+    A phase that ran in several windows is run again, since only the activity of its last window has been kept.
+
+    Args:
+        trial: the batch.
+        phase: the phase.
+        record: its record, whose activity is that of the last window.
+        factors: the third factors of the trial, to whose sums the changes are added.
+    """
     model, layers = trial.model, trial.model.network.layers
     carries = [Carry() for _ in layers]
     whole = trial.window >= trial.steps

@@ -195,6 +195,7 @@ def moved(
 def _moved_currents(
     model: Model, learned: Learned, records: Mapping[str, PhaseRecord], samples: int
 ) -> dict[str, CurrentStatistics]:
+    """The statistics of currents, by "phase.layer", after the phases that have statistics of their own."""
     averages = dict(learned.current)
     for phase, record in records.items():
         for layer in model.network.layers:
@@ -213,6 +214,7 @@ def _moved_currents(
 def _moved_pre(
     model: Model, learned: Learned, records: Mapping[str, PhaseRecord], samples: int
 ) -> dict[str, RunningMean]:
+    """The running means of centred inputs, by "phase.layer.input", after the same phases."""
     averages = dict(learned.pre)
     for phase, record in records.items():
         for key, total in record.pre.items():
@@ -225,6 +227,7 @@ def _moved_pre(
 
 
 def _moved_updates(learned: Learned, sums: ChangeSums, samples: int) -> dict[str, UpdateStatistics]:
+    """The statistics of updates, by "phase.layer.parameter.group", from their sums over the steps of the trial."""
     averages = dict(learned.update)
     for name, (mean, product, steps) in sums.update_sums.items():
         before = averages.get(name) or first_update_statistics(tuple(mean.shape), mean)

@@ -21,7 +21,7 @@ from neurorules.torch_path.update.local_view import ChangeSums
 from neurorules.torch_path.update.output import Output
 
 Carried = Callable[[Callable[[str], Tensor]], Series]
-"""The error from the layers above, as a function of the weights that it is carried through (`allowance.carrier`)."""
+"""The error from the layers above, as a function of the weights that it is carried through (`from_above.carrier`)."""
 
 
 @dataclass
@@ -117,6 +117,11 @@ class ThirdFactors:
     def _third_factor(
         self, index: int, phase: str, carried: Carried | None, start: int, window: Sequence[Activity] | None
     ) -> Series | None:
+        """The third factor of the whole trial, or of the window for an instant signal.
+
+        For the read-out it is the output error, and for a hidden layer the answer of the signal, which is asked once
+        per trial or per window.
+        """
         model, layer = self.trial.model, self.trial.model.network.layers[index]
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
             if self.output is None:
@@ -133,6 +138,17 @@ class ThirdFactors:
     def _ask(
         self, index: int, carried: Carried | None, start: int = 0, window: Sequence[Activity] | None = None
     ) -> ThirdFactor:
+        """Show the signal a layer, and store what changes in its state and the gradients of its parameters.
+
+        Args:
+            index: the index of the layer.
+            carried: the error from the layers above; None if none of them has learned yet.
+            start: first step of the window.
+            window: activity of every layer in the window; None for the whole trial.
+
+        Returns:
+            The answer of the signal; m is (T, B, *shape) or constant (B, *shape), by phase.
+        """
         model = self.trial.model
         signal, layer = model.teaching_signal, model.network.layers[index]
         error = None if self.output is None else self.output.m
@@ -170,6 +186,7 @@ class ThirdFactors:
         return answer
 
     def _summary(self, index: int) -> dict[str, Tensor]:
+        """The variable that the signal reads of a layer, averaged over time, (R, *shape) by phase."""
         name = self.trial.model.network.layers[index].name
         return {p: per_step(r.summary[name], self.trial.steps) for p, r in self.records.items() if name in r.summary}
 
@@ -196,6 +213,7 @@ class ThirdFactors:
         return response if self.trial.probe is None else self.trial.probe.answered(response)
 
     def _every(self, index: int, what: Every | None, window: Sequence[Activity] | None) -> dict[str, Tensor]:
+        """The variable that the signal reads of a layer at every step, (T, B, *shape) by phase; empty for none."""
         if what is None:
             return {}
         activities = {p: r.activity[index] for p, r in self.records.items() if r.activity}

@@ -174,6 +174,7 @@ class Trial:
         return activity, after
 
     def _pre_means(self, layer: Layer, name: str, sources: dict[str, Series]) -> dict[str, Tensor]:
+        """Running means to subtract from the inputs of a layer, (*pre) by input; `name` is that of the statistics."""
         return {
             entry: self.learned.pre[f"{name}.{entry}"].value
             for entry in sources
@@ -183,6 +184,7 @@ class Trial:
     def _sources(
         self, layer: Layer, index: int, drive: PhaseDrive, below: list[Activity], start: int, stop: int
     ) -> tuple[dict[str, Series], Series | None]:
+        """The drive of a layer in a window: spikes by input, (T, B, *source) or constant, and the injected current."""
         sources: dict[str, Series] = {}
         for entry in layer.inputs:
             if entry.connection.recurrent:

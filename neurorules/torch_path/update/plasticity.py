@@ -68,6 +68,18 @@ def learn_layer(
 
 
 def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: str) -> Tensor | None:
+    """Add the change of the weights of all inputs of a layer by one group of products.
+
+    Args:
+        view: the local view on which the texts are evaluated.
+        group: the products, which share a presynaptic factor and a factor of the weight.
+        factors: computes the postsynaptic factors; the changes are added to its sums.
+        name: the name of the update's statistics.
+
+    Returns:
+        The postsynaptic factor for the layers below, (T, B, *shape) or constant (B, *shape); None if no input was
+        driven.
+    """
     entries = [entry for entry in view.layer.inputs if entry.name in view.activity.pre]
     if not entries:
         return None
@@ -98,6 +110,16 @@ def _change_by_eligibility(
     factors: PostFactors,
     name: str,
 ) -> Tensor:
+    """Add the change of the weights by a group that reads a declared eligibility of the synapses.
+
+    Args:
+        view, group, factors, name: as in `_change_weights`.
+        eligibility: the eligibility that the group reads.
+        entries: the inputs of the layer that were driven.
+
+    Returns:
+        The postsynaptic factor, (T, B, *shape).
+    """
     post = factors.of_current(group, name, every=True)
     changes = changes_by_eligibility(view, entries, eligibility, group.late, post)
     for entry, change in zip(entries, changes, strict=True):
@@ -107,7 +129,7 @@ def _change_by_eligibility(
 
 
 def _scaled(view: LocalView, group: Group, w: Tensor, change: Tensor) -> Tensor:
-    """Multiply a change by the group's factor of the weight itself."""
+    """Multiply a change by the group's factor of the weight itself; `w` and `change` have the shape of the weights."""
     if group.weight is None:
         return change
     names = {"w": w, **view.constants}
@@ -115,8 +137,15 @@ def _scaled(view: LocalView, group: Group, w: Tensor, change: Tensor) -> Tensor:
 
 
 def _change_neurons(view: LocalView, parameter: str, group: Group, factors: PostFactors, name: str) -> None:
-    """Change a parameter of the neurons (their bias), or a parameter of the signal in its phase (a target
-    embedding).
+    """Add the change of a parameter of the neurons (their bias), or of the signal in its phase (a target embedding).
+
+    Args:
+        view: the local view on which the texts are evaluated.
+        parameter: its name without the layer, such as "b". The bias has one number per neuron, (N,), or per map, (C, 1,
+            1); a parameter of the signal has one row per row of the phase, or per column of its context.
+        group: the products, which have no presynaptic factor.
+        factors: computes the postsynaptic factors; the change is added to its sums.
+        name: the name of the update's statistics.
     """
     changed = f"{view.layer.name}.{parameter}"
     unused = (

@@ -1,19 +1,67 @@
-"""Backpropagation through time of the effect that the spikes of a population have on the population itself in later
-steps: through recurrent connections, and through thresholds that rise with spikes. Only global signals may use it.
+"""The error that reaches the spikes of a layer: from the layers above, and from its own later steps.
+
+It comes back from later steps through recurrent connections, and through thresholds that rise with spikes. A signal
+receives it only with the need "above" (`trial.allowance`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from neurorules.connections.recurrent import Recurrent
+from neurorules.contracts.series import Series
 from neurorules.native import scans
-from neurorules.network.layer import Layer
+from neurorules.network.layer import Layer, Masks, carry_back
 from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.update.eligibility import MembraneAdjoint, adjoint_of, passing_of
+
+
+def carrier(
+    layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
+    instant: bool = False,
+) -> Callable[[Callable[[str], Tensor]], Series]:  # fmt: skip
+    """The error that reaches a layer's spikes from the layers that read it, as a function of their weights.
+
+    The function holds no weights: its caller provides them.
+
+    Args:
+        layers: the layers of the network.
+        index: the index of the layer.
+        activity: the activity of the layer.
+        masks: dropout masks.
+        handed: by layer, its post factor with respect to its current; already there for the layers above.
+        instant: whether the error that comes back from later steps through recurrent connections is left out.
+
+    Returns:
+        A function from the weights of a connection, by their name, to a series, (T, B, *shape) or constant (B, *shape).
+    """
+    return partial(_carried, layers, index, activity, masks, handed, instant)
+
+
+def _carried(
+    layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
+    instant: bool, weights_of: Callable[[str], Tensor],
+) -> Series:  # fmt: skip
+    """The error that `carrier` returns, for the weights that it is called with."""
+    total: Tensor | None = None
+    for later in range(index + 1, len(layers)):
+        for entry in layers[later].inputs:
+            post = handed.get(later)
+            if entry.source != index or entry.connection.recurrent or post is None:
+                continue
+            series = Series.of(post, layers[later].shape)
+            weights = weights_of(layers[later].weight_name(entry))
+            back = carry_back(layers[later], entry, weights, series, activity.S, masks)
+            total = back.values if total is None else total + back.values
+    if total is None:
+        raise LookupError(f"no layer reads layer '{layers[index].name}'")
+    if not instant:
+        total = through_own_loop(layers[index], activity, total, weights_of)
+    return Series.of(total, layers[index].shape)
 
 
 def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_of: Callable[[str], Tensor]) -> Tensor:
