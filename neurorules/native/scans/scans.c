@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BLOCK 256
+#define ROOM 8192 /* membranes of a block that are run again, of all steps together; see native.py */
 #define WORK_PER_THREAD 32768 /* neuron steps that repay waking a thread */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -60,6 +61,7 @@ typedef struct {
     int64_t statistics_size;
     double slope, scale, outer;
     int32_t zero, psi, storage, threads;
+    const ScanTask *rerun;              /* gives the membranes where v is null; null where v or nothing does */
 } ReverseTask;
 
 typedef struct {

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.neuron import Gates, Neuron
-from neurorules.contracts.series import Series
+from neurorules.contracts.series import Later, Series
 from neurorules.native import scans
 from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Parameters
@@ -18,7 +18,7 @@ class WindowActivity(NamedTuple):
     """The activity of a population over a window.
 
     Args:
-        v: membrane before the reset, (T, B, *shape).
+        v: membrane before the reset, (T, B, *shape), or that as it is computed when it is first read.
         spikes: output of the neurons, (T, B, *shape).
         after: state of the neurons after the window.
         spike_total: sum of the spikes over time, (B, *shape), if a scan computed it.
@@ -29,7 +29,7 @@ class WindowActivity(NamedTuple):
         late: the spikes of the previous step for each step, (T, B, *shape), if a scan computed them.
     """
 
-    v: Tensor
+    v: Tensor | Later
     spikes: Tensor
     after: tuple[Any, ...]
     spike_total: Tensor | None = None
@@ -38,6 +38,11 @@ class WindowActivity(NamedTuple):
     inner: Any = None
     gates: Gates | None = None
     late: Tensor | None = None
+
+
+def membranes_of(run: WindowActivity) -> Tensor:
+    """The membranes of a window, (T, B, *shape)."""
+    return run.v.values() if isinstance(run.v, Later) else run.v
 
 
 def run_steps(neuron: Neuron, drive: Series, steps: int, state: tuple[Any, ...] | None) -> WindowActivity:
