@@ -123,8 +123,10 @@ def membranes(inputs: ScanInputs) -> torch.Tensor:
 
 
 def reruns(inputs: ScanInputs) -> bool:
-    """Whether a compiled reverse scan computes the membranes of a run again, block by block, in the cache."""
-    return 1 < inputs.steps <= native.MOST_STEPS and inputs.current.device.type == "cpu" and serves(inputs.current)
+    """Whether a compiled reverse scan computes the membranes of a run again, some neurons at a time, in the cache."""
+    current = inputs.current
+    many = 1 < inputs.steps <= native.MOST_STEPS and current.shape[-1] >= native.FEWEST_NEURONS
+    return many and current.device.type == "cpu" and serves(current)
 
 
 def reverse_scan(

@@ -12,9 +12,9 @@ from neurorules.native.pages import fresh
 from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
-MOST_STEPS = 128
-"""The largest number of steps whose membranes are computed again: at least 64 neurons of a block fit into `ROOM` of
-scans.c."""
+MOST_STEPS, FEWEST_NEURONS = 128, 16
+"""The largest number of steps whose membranes are computed again, as in scans.c, and the smallest number of neurons:
+those of a vector."""
 _STORAGE: dict[torch.dtype | None, int] = {
     torch.bool: 1,
     torch.uint8: 1,

@@ -53,10 +53,11 @@ static const REAL *NAME(weigh_by)(REAL *restrict out, const REAL *restrict gradi
 }
 
 /* gate = beta * (1 - s[t]): a spike that wipes the membrane cuts its past off. */
-static void NAME(cut)(REAL *gate, const REAL *beta, const REAL *threshold, const ReverseTask *k, const REAL *v,
+static void NAME(cut)(REAL *gate, const REAL *beta, const REAL *threshold, const ReverseTask *k,
                       int64_t at, int n)
 {
     if (!k->spikes) {
+        const REAL *v = (const REAL *)k->v + at;
         for (int i = 0; i < n; i++)
             gate[i] = v[i] > threshold[i] ? (REAL)0 : beta[i];
     } else if (k->storage == SAME) {
@@ -100,14 +101,11 @@ INLINE void NAME(step_back)(REAL *restrict adjoint, REAL *restrict out, NAME(Sum
 
 static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
 {
-    REAL membranes[ROOM];
     REAL beta[BLOCK], threshold[BLOCK], gate_here[BLOCK], weighed[BLOCK], normalised_here[BLOCK];
     REAL mean_d[BLOCK], mean_product[BLOCK], every_here[BLOCK], adjoint[BLOCK] = {0};
     NAME(Sums) sums = {0};
     NAME(AffineBlock) affine;
     int through = k->mean_d != 0;
-    if (k->rerun)
-        NAME(rerun)(k->rerun, start, n, membranes);
     NAME(spread)(beta, k->beta, k->beta_size, start, n);
     NAME(spread)(threshold, k->threshold, k->threshold_size, start, n);
     NAME(affine_load)(&affine, &k->affine, start, n);
@@ -117,11 +115,11 @@ static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
     }
     for (int64_t t = k->steps - 1; t >= 0; t--) {
         int64_t at = t * k->size + start;
-        const REAL *v = k->rerun ? membranes + t * n : k->v ? (const REAL *)k->v + at : 0;
+        const REAL *v = k->v ? (const REAL *)k->v + at : 0;
         const REAL *gradient = (const REAL *)k->gradient + t * k->gradient_stride + start;
         const REAL *gate = beta;
         if (t) {
-            if (k->v)
+            if (v)
                 fetch(v - k->size, n * sizeof(REAL));
             if (k->gradient_stride)
                 fetch(gradient - k->size, n * sizeof(REAL));
@@ -132,7 +130,7 @@ static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
         }
         gradient = NAME(weigh_by)(weighed, gradient, v, threshold, k, n);
         if (k->zero) {
-            NAME(cut)(gate_here, beta, threshold, k, v, at, n);
+            NAME(cut)(gate_here, beta, threshold, k, at, n);
             gate = gate_here;
         }
         REAL *out = k->every_step ? (REAL *)k->every_step + at : every_here;
@@ -153,12 +151,15 @@ static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
         memcpy((REAL *)k->product + start, sums.product, n * sizeof(REAL));
 }
 
+static int NAME(reverse_in_pieces)(const ReverseTask *k);
+
 void NAME(reverse)(const ReverseTask *k)
 {
-    int most = k->rerun && ROOM / k->steps < BLOCK ? (int)(ROOM / k->steps) : BLOCK;
+    if (NAME(reverse_in_pieces)(k))
+        return;
 #pragma omp parallel for schedule(static) num_threads(team(k->size, k->steps, k->threads))
-    for (int64_t start = 0; start < k->size; start += most) {
-        int n = k->size - start < most ? (int)(k->size - start) : most;
+    for (int64_t start = 0; start < k->size; start += BLOCK) {
+        int n = k->size - start < BLOCK ? (int)(k->size - start) : BLOCK;
         NAME(reverse_block)(k, start, n);
     }
 }

@@ -193,8 +193,12 @@ INLINE void NAME(scan_block)(const ScanTask *k, int64_t start, int n, int reset,
     }
 }
 
+static int NAME(scan_in_pieces)(const ScanTask *k);
+
 void NAME(scan)(const ScanTask *k)
 {
+    if (NAME(scan_in_pieces)(k))
+        return;
 #pragma omp parallel for schedule(static) num_threads(team(k->size, k->steps, k->threads))
     for (int64_t start = 0; start < k->size; start += BLOCK) {
         int n = k->size - start < BLOCK ? (int)(k->size - start) : BLOCK;
@@ -209,36 +213,4 @@ void NAME(scan)(const ScanTask *k)
         else
             NAME(scan_block)(k, start, n, ZERO, 0);
     }
-}
-
-INLINE void NAME(rerun_block)(const ScanTask *k, int64_t start, int n, REAL *v, int reset, int delay)
-{
-    REAL u[BLOCK], beta[BLOCK], threshold[BLOCK], spikes[BLOCK], drive[BLOCK];
-    NAME(AffineBlock) affine;
-    NAME(spread)(beta, k->beta, k->beta_size, start, n);
-    NAME(spread)(threshold, k->threshold, k->threshold_size, start, n);
-    NAME(affine_load)(&affine, &k->affine, start, n);
-    NAME(load)(u, k->u0 ? (const REAL *)k->u0 + start : 0, n);
-    for (int64_t t = 0; t < k->steps; t++) {
-        const REAL *current = (const REAL *)k->current + t * k->current_stride + start;
-        if (k->current_stride && t + 1 < k->steps)
-            fetch(current + k->current_stride, n * sizeof(REAL));
-        current = NAME(affine)(drive, current, &affine, 0, 0, n);
-        NAME(advance)(u, current, beta, threshold, v + t * n, spikes, n, reset, delay);
-    }
-}
-
-/* The membranes of a block at all steps, (steps, n), as `scan` computes them. */
-static void NAME(rerun)(const ScanTask *k, int64_t start, int n, REAL *v)
-{
-    if (k->reset == NONE)
-        NAME(rerun_block)(k, start, n, v, NONE, 0);
-    else if (k->reset == SUBTRACT && k->delay)
-        NAME(rerun_block)(k, start, n, v, SUBTRACT, 1);
-    else if (k->reset == SUBTRACT)
-        NAME(rerun_block)(k, start, n, v, SUBTRACT, 0);
-    else if (k->delay)
-        NAME(rerun_block)(k, start, n, v, ZERO, 1);
-    else
-        NAME(rerun_block)(k, start, n, v, ZERO, 0);
 }
