@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Shaped
@@ -134,11 +134,11 @@ class LaterSeries(Series):
     @property
     def later(self) -> Later:
         """The values, computed or not."""
-        later: Later = tuple.__getitem__(self, 0)
-        return later
+        return cast(Later, tuple.__getitem__(self, 0))
 
     @property
-    def values(self) -> Tensor:  # type: ignore[override]
+    def values(self) -> Tensor:
+        """The values, which the first reader computes."""
         return self.later.values()
 
     @property
@@ -172,7 +172,7 @@ def series_of(values: Tensor | Later, summed: Tensor | None = None) -> Series:
 
 
 def pending_source(series: Series) -> Any:
-    """What the values of a series are computed from, if they have not been computed yet; otherwise None."""
+    """The source of a series whose values have not been computed yet (`Later.source`); otherwise None."""
     return series.later.source if isinstance(series, LaterSeries) and series.later.pending else None
 
 

@@ -139,7 +139,7 @@ class ScanInputs(NamedTuple):
     moments: bool
 
     def own(self) -> ScanInputs:
-        """The same inputs with copies of all numbers of neurons, which may be parameters that change in place."""
+        """Inputs that stay as they are when parameters change in place: all numbers of neurons are copied."""
         parts = (None if part is None else part.clone() for part in self.affine)
         return self._replace(beta=self.beta.clone(), v_threshold=self.v_threshold.clone(), affine=Affine(*parts))
 

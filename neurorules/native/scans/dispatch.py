@@ -199,8 +199,10 @@ def reverse(
     """
     _check_steps(gradient, steps, "gradient")
     whole = (steps, *gradient.shape[-2:])
-    if rerun is not None and (v is not None or not reruns(rerun)):
-        rerun, v = None, membranes(rerun) if v is None else v
+    if rerun is not None and not reruns(rerun):
+        v = membranes(rerun) if v is None else v
+    if v is not None:
+        rerun = None
     if psi is not None:
         psi = Psi(PsiShape(psi.shape), float(psi.slope), float(psi.scale))
         if v is None and rerun is None and psi.shape is not PsiShape.FLAT:

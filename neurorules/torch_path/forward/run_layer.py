@@ -27,7 +27,7 @@ from neurorules.network.post_forms import psi_of, slopes
 from neurorules.torch_path.forward.drive import Current, Drive, feed_forward_current, joined, normalised, transmitted
 from neurorules.torch_path.forward.fused_loop import run_fused
 from neurorules.torch_path.forward.offset import offset_current, with_offset
-from neurorules.torch_path.forward.step_by_step import WindowActivity, membranes_of, run_loop, run_steps, spikes_before
+from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps, spikes_before
 
 """Resets as the scans name them."""
 
@@ -172,7 +172,7 @@ def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> Wi
     """
     if chip is None or place is None or not chip.observes:
         return run
-    v = chip.observed(place, membranes_of(run))
+    v = chip.observed(place, run.membranes)
     return run._replace(v=v, spikes=v if run.spikes is run.v else run.spikes, summary=None)
 
 
@@ -184,10 +184,10 @@ def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, s
         case "spikes":
             return summed_over_time(run.spikes)
         case "v":
-            return summed_over_time(membranes_of(run))
+            return summed_over_time(run.membranes)
         case "positive_v":
-            return summed_over_time(membranes_of(run).clamp(min=0))
-    graded = layer.neuron.primitive(membranes_of(run))
+            return summed_over_time(run.membranes.clamp(min=0))
+    graded = layer.neuron.primitive(run.membranes)
     fires = None if run.gates is None else run.gates.fires
     return summed_over_time(graded if fires is None else graded * fires)
 

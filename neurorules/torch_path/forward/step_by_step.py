@@ -39,10 +39,10 @@ class WindowActivity(NamedTuple):
     gates: Gates | None = None
     late: Tensor | None = None
 
-
-def membranes_of(run: WindowActivity) -> Tensor:
-    """The membranes of a window, (T, B, *shape)."""
-    return run.v.values() if isinstance(run.v, Later) else run.v
+    @property
+    def membranes(self) -> Tensor:
+        """The membranes of all steps, (T, B, *shape), computed if they have not been."""
+        return self.v.values() if isinstance(self.v, Later) else self.v
 
 
 def run_steps(neuron: Neuron, drive: Series, steps: int, state: tuple[Any, ...] | None) -> WindowActivity:

@@ -19,7 +19,7 @@ from neurorules.network.model import Model, build_model
 from neurorules.network.network import build_network
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Activity, Carry
-from neurorules.torch_path.forward.step_by_step import membranes_of, run_steps
+from neurorules.torch_path.forward.step_by_step import run_steps
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.plasticity import learn_layer
 from neurorules.traces.window import Point
@@ -233,4 +233,4 @@ def membranes_of(rule: Rule, neuron: Neuron, post: Tensor, membranes_mV: Tensor 
             f"neurons '{rule.defaults.neuron}' cannot spike as often as asked: a spike of theirs takes more than one "
             f"step. Ask for fewer --rates, or lags further apart"
         )
-    return membranes_of(run)
+    return run.membranes

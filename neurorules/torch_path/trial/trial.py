@@ -276,7 +276,7 @@ def _observe_tangent(trial: Trial, record: PhaseRecord, before: PhaseRecord) -> 
     references = [
         Reference(
             per_step(before.psi[layer.name], steps) if layer.name in before.psi else None,
-            before.sent[layer.name] if layer.name in before.sent else layer_activity.v.values,
+            layer_activity.v.values if (sent := before.sent.get(layer.name)) is None else sent,
             layer_activity.gain,
         )
         for layer, layer_activity in zip(network.layers, before.activity, strict=True)
