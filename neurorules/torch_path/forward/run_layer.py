@@ -6,6 +6,7 @@ connections, runs through time: in a fused scan if one exists for the neuron, an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -106,7 +107,7 @@ def run_layer(
     *, pre_mean: dict[str, Tensor] | None = None, carry: Carry | None = None, injected: Series | None = None,
     offset: Offset | None = None, raw: Current | None = None, masks: Masks | None = None, training: bool = False,
     summary: Summary | None = None, chip: Chip | None = None, place: Place | None = None, repeats: int = 1,
-    stores_v: bool = True,
+    needs_v: Callable[[], bool] | None = None,
 ) -> tuple[Activity, Carry]:  # fmt: skip
     """Run one layer over a window of steps.
 
@@ -127,8 +128,8 @@ def run_layer(
         chip: the hardware that the layer runs on; None without a hardware model.
         place: the place of the window, for a chip whose read-out of membranes is not exact.
         repeats: how often the rows of the sources are repeated (`PhaseDrive.repeats`).
-        stores_v: whether the membranes of all steps are stored at once; otherwise they may be computed when they are
-            first read.
+        needs_v: says whether the membranes of all steps are worth storing; otherwise they may be computed when they are
+            first read. They are stored if None.
 
     Returns:
         The activity of the layer, and its state after the window.
@@ -155,7 +156,7 @@ def run_layer(
         late = dict.fromkeys((e.name for e in loops), Series(spikes_before(run, carry.spikes), False))
         pre, sources = pre | late, sources | late
     else:
-        run = _run_through_time(layer, drive, steps, carry, summary, training, stores_v)
+        run = _run_through_time(layer, drive, steps, carry, summary, training, needs_v)
     run = _observed(chip, place, run)
     read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run, drive, steps)
     moments = current.moments(steps, run.scan) if current is not None and training else None
@@ -193,7 +194,13 @@ def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, s
 
 
 def _run_through_time(
-    layer: Layer, drive: Drive, steps: int, carry: Carry, summary: Summary | None, training: bool, stores_v: bool
+    layer: Layer,
+    drive: Drive,
+    steps: int,
+    carry: Carry,
+    summary: Summary | None,
+    training: bool,
+    needs_v: Callable[[], bool] | None,
 ) -> WindowActivity:
     """Run all steps in one scan, which also applies normalisation and bias, and sums over time what the signal
     reads.
@@ -215,7 +222,8 @@ def _run_through_time(
         affine=affine, spikes=layer.neuron.spiking, spike_total=layer.neuron.spiking, total=total, psi=psi,
         moments=moments,
     )  # fmt: skip
-    later = not stores_v and layer.neuron.spiking and scans.reruns(inputs) and steps * rows * prod(layer.shape) >= MANY
+    many = layer.neuron.spiking and steps * rows * prod(layer.shape) >= MANY and scans.reruns(inputs)
+    later = many and needs_v is not None and not needs_v()
     inputs = inputs.own() if later else inputs
     scan = scans.run(inputs._replace(keep_v=not later))
     v: Tensor | Later | None = _shaped(scan.v, layer)

@@ -172,7 +172,7 @@ class Trial:
             masks=masks, training=training,
             summary=signal.summary if signal is not None and layer.role == "hidden" else None,
             chip=self.model.chip, place=Place(phase.name, layer.name, start), repeats=1 if index else drive.repeats,
-            stores_v=self.probe is not None or reads_membranes(self.model, phase.name, layer, training),
+            needs_v=None if self.probe else partial(reads_membranes, self.model, phase.name, layer, training),
         )  # fmt: skip
         if masks:
             activity.dropout_mask = dropout_mask_of(self.model.network.layers, index, masks)
