@@ -121,6 +121,8 @@ def correlated(post: Float[Tensor, "R O"], pre: Float[Tensor, "R I"]) -> Float[T
     Returns:
         post^T pre, (O, I).
     """
+    if len(pre) == 1 and not is_recorded(post, pre):
+        return post.T * pre  # dense products of one row take longer than its numbers
     lists = _lists(pre, post, post.shape[1])
     return times_transposed(post.T, pre.T) if lists is None else events.correlation(post, lists)
 

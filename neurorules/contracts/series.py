@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Shaped
@@ -100,6 +100,80 @@ class Series(NamedTuple):
         if self.constant:
             return self.values if steps == 1 else self.values * steps
         return summed_over_time(self.values) if self.summed is None else self.summed
+
+
+class Later:
+    """Values over time that are computed when they are first read, and then stored.
+
+    Args:
+        shape: their shape, (T, B, *shape).
+        compute: computes them; nothing that it reads may change before.
+        source: what they are computed from, for a reader that needs no stored values.
+    """
+
+    def __init__(self, shape: tuple[int, ...], compute: Callable[[], Tensor], source: Any = None) -> None:
+        self.shape, self.source = torch.Size(shape), source
+        self._compute: Callable[[], Tensor] = compute
+        self._values: Tensor | None = None
+
+    def values(self) -> Tensor:
+        """The values, of the shape."""
+        if self._values is None:
+            self._values = self._compute().reshape(self.shape)
+        return self._values
+
+    @property
+    def pending(self) -> bool:
+        """Whether the values have not been computed yet."""
+        return self._values is None
+
+
+class LaterSeries(Series):
+    """A varying series whose values are computed when they are first read. Its first field is a `Later`."""
+
+    @property
+    def later(self) -> Later:
+        """The values, computed or not."""
+        return cast(Later, tuple.__getitem__(self, 0))
+
+    @property
+    def values(self) -> Tensor:
+        """The values, which the first reader computes."""
+        return self.later.values()
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        return tuple(self.later.shape[:2])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.later.shape[2:])
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.values, self.constant, self.summed))
+
+    def _replace(self, **fields: Any) -> Series:  # type: ignore[override]
+        return Series(*self)._replace(**fields)
+
+
+def series_of(values: Tensor | Later, summed: Tensor | None = None) -> Series:
+    """A varying series of values that are there, or of values that are computed when they are first read.
+
+    Args:
+        values: (T, B, *shape).
+        summed: their sum over time, (B, *shape), if it is known; otherwise None.
+
+    Returns:
+        The series.
+    """
+    if isinstance(values, Later):
+        return LaterSeries(values, False, summed)  # type: ignore[arg-type]
+    return Series(values, False, summed)
+
+
+def pending_source(series: Series) -> Any:
+    """The source of a series whose values have not been computed yet (`Later.source`); otherwise None."""
+    return series.later.source if isinstance(series, LaterSeries) and series.later.pending else None
 
 
 def summed_over_time(values: Shaped[Tensor, "T B *shape"]) -> Shaped[Tensor, "B *shape"]:

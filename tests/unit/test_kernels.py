@@ -24,9 +24,12 @@ from neurorules.native.scans import (
     Total,
     build,
     dispatch,
+    membranes,
+    reruns,
     reverse,
     reverse_scan,
     scan,
+    scan_inputs,
 )
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.surrogates import Boxcar
@@ -265,6 +268,26 @@ def test_the_way_through_a_normalisation_equals_plain_torch_bit_for_bit(
         torch.testing.assert_close(ours.every, wanted)
         torch.testing.assert_close(ours.every_total, wanted.sum(0), rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(ours.product, (plain * normalised).sum(0), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("delay", [False, True])
+def test_membranes_that_are_computed_again_give_the_same_bits(compiled, in_plain_torch, generator, dtype, reset, delay):
+    for size, vector in itertools.product([ODD, (7, 3, 16), (129, 1, 70), (5, 2, 15)], [False, True]):
+        beta, threshold = parameters(generator, dtype, vector, size[2])
+        current, u0 = drawn(generator, dtype, *size), drawn(generator, dtype, *size[1:])
+        shift, mean, gain, bias, *statistics = (drawn(generator, dtype, size[2]) for _ in range(6))
+        run = scan_inputs(current, size[0], beta, threshold, reset, delay, u0, affine=Affine(shift, mean, gain, bias))
+        v = scan(current, size[0], beta, threshold, reset, delay, u0, affine=run.affine).v
+        assert torch.equal(membranes(run), v)
+        assert reruns(run) == (size[0] <= 128 and size[2] >= 16)
+        through = Through(current, Affine(shift, mean, gain), *statistics)
+        call = (drawn(generator, dtype, *size[1:]), size[0], beta, reset)
+        for psi, way in itertools.product([PSIS[2], PSIS[3]], [None, through]):
+            given = {"v_threshold": threshold, "psi": psi, "through": way, "outer": -2.0}
+            assert_same(reverse(*call, rerun=run, **given), reverse(*call, v=v, **given))
+            assert_same(reverse(*call, rerun=run, **given), in_plain_torch(reverse, *call, rerun=run, **given))
 
 
 def test_one_thread_and_two_give_the_same_bits(compiled, generator):

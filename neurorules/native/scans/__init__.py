@@ -12,8 +12,8 @@ slower, 2 s at each start, a second OpenMP runtime in the process. A torch C++ e
 """
 
 from .backwards import Passing, adjoint, loop_back
-from .contract import HAVE_PRIMITIVE, RESETS, Affine, Psi, PsiShape, Reset, Reverse, Scan, Through, Total
-from .dispatch import compiled, reverse, reverse_scan, scan, serves
+from .contract import HAVE_PRIMITIVE, RESETS, Affine, Psi, PsiShape, Reset, Reverse, Scan, ScanInputs, Through, Total
+from .dispatch import compiled, membranes, reruns, reverse, reverse_scan, run, scan, scan_inputs, serves
 from .population import Cells, Kind, Loop, Start, loop, loops
 from .program import SLOPES, Program, Term
 
@@ -32,6 +32,7 @@ __all__ = [
     "Reset",
     "Reverse",
     "Scan",
+    "ScanInputs",
     "Start",
     "Term",
     "Through",
@@ -41,8 +42,12 @@ __all__ = [
     "loop",
     "loop_back",
     "loops",
+    "membranes",
+    "reruns",
     "reverse",
     "reverse_scan",
+    "run",
     "scan",
+    "scan_inputs",
     "serves",
 ]

@@ -13,7 +13,9 @@ from neurorules.native.compile import find_compiler
 SOURCES = (
     "scans.c",
     "scans_template.c",
+    "lanes_template.c",
     "reverse_template.c",
+    "reverse_lanes_template.c",
     "loop_template.c",
     "adjoint_template.c",
     "program_template.c",

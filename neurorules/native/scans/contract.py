@@ -138,6 +138,11 @@ class ScanInputs(NamedTuple):
     psi: Psi | None  # of GRADED
     moments: bool
 
+    def own(self) -> ScanInputs:
+        """Inputs that stay as they are when parameters change in place: all numbers of neurons are copied."""
+        parts = (None if part is None else part.clone() for part in self.affine)
+        return self._replace(beta=self.beta.clone(), v_threshold=self.v_threshold.clone(), affine=Affine(*parts))
+
 
 class ReverseInputs(NamedTuple):
     """Checked inputs of one reverse scan; see ScanInputs."""
@@ -154,3 +159,4 @@ class ReverseInputs(NamedTuple):
     outer: float
     keep_every: bool
     totals: bool
+    rerun: ScanInputs | None = None  # the run whose membranes are computed again; None if v or nothing gives them

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import ParamSpec
 
 import torch
 
@@ -35,8 +37,11 @@ def serves(tensor: torch.Tensor) -> bool:
     return _kernels(tensor) is not None
 
 
+P = ParamSpec("P")
+
+
 @torch.no_grad()
-def scan(
+def scan_inputs(
     current: torch.Tensor,
     steps: int,
     beta: float | torch.Tensor,
@@ -53,8 +58,10 @@ def scan(
     psi: Psi | None = None,
     moments: bool = False,
     spike_dtype: torch.dtype | None = None,
-) -> Scan:
-    """Run a layer of integrate-and-fire neurons through time; the equations are in the package's docstring.
+) -> ScanInputs:
+    """Check the inputs of `scan`, which runs a layer of integrate-and-fire neurons through time.
+
+    The equations are in the package's docstring.
 
     Args:
         current: (T, B, N), or (B, N) for the same current at each step.
@@ -69,7 +76,8 @@ def scan(
         spike_dtype: the spike dtype of the stored spikes: bool, uint8, bfloat16, or the current's dtype if None.
 
     Returns:
-        The outputs; autograd does not follow them, whatever the inputs are.
+        The inputs, for `run`. `scan` takes the same arguments, runs the scan and returns its outputs; autograd does not
+        follow them, whatever the inputs are.
 
     Raises:
         ValueError, TypeError: a shape or dtype does not fit.
@@ -80,14 +88,45 @@ def scan(
         raise TypeError(f"spikes are stored as bool, uint8, bfloat16 or the current's {dtype}, not {spike_dtype}")
     if total is Total.GRADED and (psi is None or psi.shape not in HAVE_PRIMITIVE):
         raise ValueError("a graded total needs psi, of a shape with a primitive: boxcar, triangle or fast sigmoid")
-    inputs = ScanInputs(
+    return ScanInputs(
         current.contiguous(), steps, _parameter("beta", beta, current), _parameter("v_threshold", v_threshold, current),
         Reset(reset), bool(reset_delay), None if u0 is None else _matching("u0", u0, current, plane),
         _checked_affine(affine, current),         (spike_dtype or dtype) if spikes else None, v, spike_total, total,
         psi if total is Total.GRADED else None, moments,
     )  # fmt: skip
-    kernels = _kernels(current)
+
+
+@torch.no_grad()
+def run(inputs: ScanInputs) -> Scan:
+    """Run a scan whose inputs are checked."""
+    kernels = _kernels(inputs.current)
     return reference.scan(inputs) if kernels is None else kernels.scan(inputs)
+
+
+def _run_at_once(prepare: Callable[P, ScanInputs]) -> Callable[P, Scan]:
+    @functools.wraps(prepare)
+    def at_once(*arguments: P.args, **named: P.kwargs) -> Scan:
+        return run(prepare(*arguments, **named))
+
+    return at_once
+
+
+scan = _run_at_once(scan_inputs)
+
+
+def membranes(inputs: ScanInputs) -> torch.Tensor:
+    """The membranes of a run before the reset, (T, B, N), computed again."""
+    wanted = inputs._replace(spike_dtype=None, keep_v=True, spike_total=False, total=None, psi=None, moments=False)
+    v = run(wanted).v
+    assert v is not None
+    return v
+
+
+def reruns(inputs: ScanInputs) -> bool:
+    """Whether a compiled reverse scan computes the membranes of a run again, some neurons at a time, in the cache."""
+    current = inputs.current
+    many = 1 < inputs.steps <= native.MOST_STEPS and current.shape[-1] >= native.FEWEST_NEURONS
+    return many and current.device.type == "cpu" and serves(current)
 
 
 def reverse_scan(
@@ -133,6 +172,7 @@ def reverse(
     outer: float = 1.0,
     every: bool = True,
     totals: bool = True,
+    rerun: ScanInputs | None = None,
 ) -> Reverse:
     """Carry a factor of the spikes backwards in time through the membrane to a factor of the current, with resets held
     fixed.
@@ -149,6 +189,7 @@ def reverse(
         through: the normalisation whose adjoint is applied to `every` step; None for none.
         outer: the factor of `every` step.
         every, totals: which outputs to compute.
+        rerun: the run whose membranes are computed again if `v` is not given; None for none.
 
     Returns:
         The outputs; autograd does not follow them.
@@ -158,12 +199,16 @@ def reverse(
     """
     _check_steps(gradient, steps, "gradient")
     whole = (steps, *gradient.shape[-2:])
+    if rerun is not None and not reruns(rerun):
+        v = membranes(rerun) if v is None else v
+    if v is not None:
+        rerun = None
     if psi is not None:
         psi = Psi(PsiShape(psi.shape), float(psi.slope), float(psi.scale))
-        if v is None and psi.shape is not PsiShape.FLAT:
+        if v is None and rerun is None and psi.shape is not PsiShape.FLAT:
             raise ValueError("psi reads the membrane: give v, (T, B, N)")
     reset = Reset(reset)
-    if reset is Reset.ZERO and spikes is None and v is None:
+    if reset is Reset.ZERO and spikes is None and v is None and rerun is None:
         raise ValueError("a reset to zero cuts the past off at each spike: give spikes or v, (T, B, N)")
     if reset is not Reset.ZERO:
         spikes = None
@@ -175,7 +220,7 @@ def reverse(
         gradient.contiguous(), steps, _parameter("beta", beta, gradient),
         _parameter("v_threshold", v_threshold, gradient), reset, spikes,
         None if v is None else _matching("v", v, gradient, whole), psi, _checked(through, gradient, whole),
-        float(outer), every, totals,
+        float(outer), every, totals, rerun,
     )  # fmt: skip
     kernels = _kernels(gradient)
     return reference.reverse(inputs) if kernels is None else kernels.reverse(inputs)

@@ -12,6 +12,9 @@ from neurorules.native.pages import fresh
 from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+MOST_STEPS, FEWEST_NEURONS = 128, 16
+"""The largest number of steps whose membranes are computed again, as in scans.c, and the smallest number of neurons:
+those of a vector."""
 _STORAGE: dict[torch.dtype | None, int] = {
     torch.bool: 1,
     torch.uint8: 1,
@@ -54,6 +57,7 @@ class _ReverseTask(ctypes.Structure):
         ("statistics_size", c_int64),
         *((name, c_double) for name in ("slope", "scale", "outer")),
         *((name, c_int32) for name in ("zero", "psi", "storage", "threads")),
+        ("rerun", ctypes.POINTER(_ScanTask)),
     ]
 
 
@@ -89,18 +93,32 @@ def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
         current_sum=k.current.new_empty(plane) if k.moments else None,
         square_sum=k.current.new_empty(plane) if k.moments else None,
     )
-    size = out.u.numel()
-    task = _ScanTask(
-        *(address(tensor) for tensor in (k.current, k.beta, k.v_threshold, k.u0, *out)),
+    task = scan_task(k, out)
+    library[f"scan_{DTYPES[k.current.dtype]}"](ctypes.byref(task))
+    if out.total is not None and k.psi is not None:
+        out.total.mul_(k.psi.scale / k.psi.slope)
+    return out
+
+
+def scan_task(k: ScanInputs, out: Scan | None = None) -> _ScanTask:
+    """The task of a scan in the form of C. Its tensors must exist until the call returns.
+
+    Args:
+        k: checked inputs.
+        out: the outputs; None for none, where only the membranes are computed again.
+
+    Returns:
+        The task.
+    """
+    size = k.current.shape[-2:].numel()
+    outputs = [None] * len(Scan._fields) if out is None else out
+    return _ScanTask(
+        *(address(tensor) for tensor in (k.current, k.beta, k.v_threshold, k.u0, *outputs)),
         *(size if k.current.ndim == 3 else 0, k.steps, size, k.beta.numel(), k.v_threshold.numel()),
         *(affine_fields(k.affine), 1.0 if k.psi is None else k.psi.slope),
         *(k.reset, k.reset_delay, _STORAGE.get(k.spike_dtype, 0)),
         *(0 if k.total is None else k.total, 0 if k.psi is None else k.psi.shape, torch.get_num_threads()),
     )
-    library[f"scan_{DTYPES[k.current.dtype]}"](ctypes.byref(task))
-    if out.total is not None and k.psi is not None:
-        out.total.mul_(k.psi.scale / k.psi.slope)
-    return out
 
 
 def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
@@ -131,6 +149,7 @@ def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
         *((1.0, 1.0) if psi is None else (psi.slope, psi.scale)),
         *(k.outer, k.reset is Reset.ZERO, PsiShape.FLAT if psi is None else psi.shape),
         *(0 if k.spikes is None else _STORAGE.get(k.spikes.dtype, 0), torch.get_num_threads()),
+        None if k.rerun is None else ctypes.pointer(scan_task(k.rerun)),
     )
     library[f"reverse_{DTYPES[k.gradient.dtype]}"](ctypes.byref(task))
     return out

@@ -151,8 +151,12 @@ static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
         memcpy((REAL *)k->product + start, sums.product, n * sizeof(REAL));
 }
 
+static int NAME(reverse_in_pieces)(const ReverseTask *k);
+
 void NAME(reverse)(const ReverseTask *k)
 {
+    if (NAME(reverse_in_pieces)(k))
+        return;
 #pragma omp parallel for schedule(static) num_threads(team(k->size, k->steps, k->threads))
     for (int64_t start = 0; start < k->size; start += BLOCK) {
         int n = k->size - start < BLOCK ? (int)(k->size - start) : BLOCK;

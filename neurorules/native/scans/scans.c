@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BLOCK 256
+#define MOST_STEPS 128 /* of a run whose membranes are computed again; also in native.py */
 #define WORK_PER_THREAD 32768 /* neuron steps that repay waking a thread */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -60,6 +61,7 @@ typedef struct {
     int64_t statistics_size;
     double slope, scale, outer;
     int32_t zero, psi, storage, threads;
+    const ScanTask *rerun;              /* gives the membranes where v is null; null where v or nothing does */
 } ReverseTask;
 
 typedef struct {
@@ -126,19 +128,26 @@ static void fetch_to_write(void *at, int64_t bytes)
 }
 
 #define REAL float
+#define INTEGER int32_t
 #define NAME(x) x##_float32
 #include "scans_template.c"
+#include "lanes_template.c"
 #include "reverse_template.c"
+#include "reverse_lanes_template.c"
 #include "loop_template.c"
 #include "adjoint_template.c"
 #include "program_template.c"
 #undef REAL
+#undef INTEGER
 #undef NAME
 
 #define REAL double
+#define INTEGER int64_t
 #define NAME(x) x##_float64
 #include "scans_template.c"
+#include "lanes_template.c"
 #include "reverse_template.c"
+#include "reverse_lanes_template.c"
 #include "loop_template.c"
 #include "adjoint_template.c"
 #include "program_template.c"

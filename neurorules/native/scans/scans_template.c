@@ -193,8 +193,12 @@ INLINE void NAME(scan_block)(const ScanTask *k, int64_t start, int n, int reset,
     }
 }
 
+static int NAME(scan_in_pieces)(const ScanTask *k);
+
 void NAME(scan)(const ScanTask *k)
 {
+    if (NAME(scan_in_pieces)(k))
+        return;
 #pragma omp parallel for schedule(static) num_threads(team(k->size, k->steps, k->threads))
     for (int64_t start = 0; start < k->size; start += BLOCK) {
         int n = k->size - start < BLOCK ? (int)(k->size - start) : BLOCK;

@@ -6,7 +6,10 @@ connections, runs through time: in a fused scan if one exists for the neuron, an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from math import prod
 from typing import Any
 
 from torch import Tensor
@@ -16,7 +19,7 @@ from neurorules.contracts.device_hooks import Place
 from neurorules.contracts.neuron import Gates, MembraneState, Neuron
 from neurorules.contracts.normalisation import CurrentStatistics
 from neurorules.contracts.phase_drive import Offset
-from neurorules.contracts.series import Series, summed_over_time
+from neurorules.contracts.series import Later, Series, series_of
 from neurorules.contracts.view import Summary
 from neurorules.native import scans
 from neurorules.network.layer import Input, Layer, Masks, arrive
@@ -25,7 +28,7 @@ from neurorules.network.post_forms import slopes
 from neurorules.torch_path.forward.drive import Current, Drive, feed_forward_current, joined, normalised, transmitted
 from neurorules.torch_path.forward.fused_loop import run_fused
 from neurorules.torch_path.forward.offset import offset_current, with_offset
-from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps, spikes_before
+from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps, spikes_before, sum_of
 
 
 @dataclass
@@ -102,6 +105,7 @@ def run_layer(
     *, pre_mean: dict[str, Tensor] | None = None, carry: Carry | None = None, injected: Series | None = None,
     offset: Offset | None = None, raw: Current | None = None, masks: Masks | None = None, training: bool = False,
     summary: Summary | None = None, chip: Chip | None = None, place: Place | None = None, repeats: int = 1,
+    needs_v: Callable[[], bool] | None = None,
 ) -> tuple[Activity, Carry]:  # fmt: skip
     """Run one layer over a window of steps.
 
@@ -122,6 +126,8 @@ def run_layer(
         chip: the hardware that the layer runs on; None without a hardware model.
         place: the place of the window, for a chip whose read-out of membranes is not exact.
         repeats: how often the rows of the sources are repeated (`PhaseDrive.repeats`).
+        needs_v: says whether the membranes of all steps are worth storing; otherwise they may be computed when they are
+            first read. They are stored if None.
 
     Returns:
         The activity of the layer, and its state after the window.
@@ -148,12 +154,12 @@ def run_layer(
         late = dict.fromkeys((e.name for e in loops), Series(spikes_before(run, carry.spikes), False))
         pre, sources = pre | late, sources | late
     else:
-        run = _run_through_time(layer, drive, steps, carry, summary, training)
+        run = _run_through_time(layer, drive, steps, carry, summary, training, needs_v)
     run = _observed(chip, place, run)
-    read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run, drive, steps)
+    read = run.summary if summary is None or run.summary is not None else sum_of(summary, layer, run, drive, steps)
     moments = current.moments(steps, run.scan) if training and current and current.gain is not None else None
     activity = Activity(
-        steps, sources, pre, pre_mean, current, moments, Series(run.v, False),
+        steps, sources, pre, pre_mean, current, moments, series_of(run.v),
         Series(run.spikes, False, run.spike_total), read, aside, run.inner, run.gates,
     )  # fmt: skip
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
@@ -211,39 +217,14 @@ def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> Wi
     """
     if chip is None or place is None or not chip.observes:
         return run
-    v = chip.observed(place, run.v)
+    v = chip.observed(place, run.membranes)
     return run._replace(v=v, spikes=v if run.spikes is run.v else run.spikes, summary=None)
 
 
-def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, steps: int) -> Tensor:
-    """The sum over time of the variable that a signal reads of a layer, where no scan has computed it.
-
-    Args:
-        summary: the variable.
-        layer: the layer, whose neurons give the graded output.
-        run: the activity of the window, (T, B, *shape) each.
-        drive, steps: the currents of the window, for the variable "current", and T.
-
-    Returns:
-        The sum, (B, *shape).
-    """
-    match summary:
-        case "current":
-            return drive.values().total(steps)
-        case "spikes":
-            return summed_over_time(run.spikes)
-        case "v":
-            return summed_over_time(run.v)
-        case "positive_v":
-            return summed_over_time(run.v.clamp(min=0))
-    graded = layer.neuron.primitive(run.v)
-    fires = None if run.gates is None else run.gates.fires
-    return summed_over_time(graded if fires is None else graded * fires)
-
-
 def _run_through_time(
-    layer: Layer, drive: Drive, steps: int, carry: Carry, summary: Summary | None, training: bool
-) -> WindowActivity:
+    layer: Layer, drive: Drive, steps: int, carry: Carry, summary: Summary | None, training: bool,
+    needs_v: Callable[[], bool] | None,
+) -> WindowActivity:  # fmt: skip
     """Run all steps in one scan, which also applies normalisation and bias, and sums over time what the signal reads.
 
     Neurons that no scan can run take one step after the other.
@@ -255,6 +236,7 @@ def _run_through_time(
         carry: the state of the neurons before the window.
         summary: the variable that the signal reads; None for none.
         training: whether the moments of the current are needed.
+        needs_v: says whether the membranes are read as they are; None to store them in any case.
 
     Returns:
         Membranes, spikes and sums over time of the window.
@@ -269,23 +251,29 @@ def _run_through_time(
     total = TOTALS.get(summary) if summary is not None else None
     if total is scans.Total.GRADED and (psi is None or psi.shape not in scans.HAVE_PRIMITIVE):
         total = None
-    scan = scans.scan(
+    inputs = scans.scan_inputs(
         currents, steps, _flat(dynamics.beta), _flat(dynamics.v_threshold),
         scans.RESETS[dynamics.reset], dynamics.reset_delay,
         None if carry.state is None else MembraneState(*carry.state).membrane.reshape(rows, -1),
         affine=affine, spikes=layer.neuron.spiking, spike_total=layer.neuron.spiking, total=total, psi=psi,
         moments=moments,
     )  # fmt: skip
-    v = _shaped(scan.v, layer)
-    assert v is not None
-    spike_total = _shaped(scan.spike_total, layer)
-    after = MembraneState(scan.u.reshape(rows, *layer.shape))
-    return WindowActivity(
-        v, v if scan.spikes is None else scan.spikes.reshape(v.shape), after, spike_total,
-        spike_total if summary == "spikes" else _shaped(scan.total, layer), scan,
-    )  # fmt: skip
+    many = layer.neuron.spiking and steps * rows * prod(layer.shape) >= MANY and scans.reruns(inputs)
+    later = many and needs_v is not None and not needs_v()
+    inputs = inputs.own() if later else inputs
+    scan = scans.run(inputs._replace(keep_v=not later))
+    v: Tensor | Later | None = _shaped(scan.v, layer)
+    if v is None:
+        v = Later((steps, rows, *layer.shape), partial(scans.membranes, inputs), inputs)
+    spike_total, after = _shaped(scan.spike_total, layer), MembraneState(scan.u.reshape(rows, *layer.shape))
+    spikes = v if scan.spikes is None else scan.spikes.reshape(steps, rows, *layer.shape)
+    assert isinstance(spikes, Tensor)
+    summed = spike_total if summary == "spikes" else _shaped(scan.total, layer)
+    return WindowActivity(v, spikes, after, spike_total, summed, scan)
 
 
+MANY = 1 << 18
+"""The number of membranes from which on computing them again is cheaper than storing them."""
 TOTALS = {"positive_v": scans.Total.POSITIVE_V, "graded": scans.Total.GRADED}
 """Summaries that a scan computes in addition to the sum of the spikes."""
 

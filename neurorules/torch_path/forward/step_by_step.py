@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.neuron import Gates, Neuron
-from neurorules.contracts.series import Series
+from neurorules.contracts.series import Later, Series, summed_over_time
+from neurorules.contracts.view import Summary
 from neurorules.native import scans
 from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Parameters
+from neurorules.torch_path.forward.drive import Drive
 
 
 class WindowActivity(NamedTuple):
     """The activity of a population over a window.
 
     Args:
-        v: membrane before the reset, (T, B, *shape).
+        v: membrane before the reset, (T, B, *shape), or that as it is computed when it is first read.
         spikes: output of the neurons, (T, B, *shape).
         after: state of the neurons after the window.
         spike_total: sum of the spikes over time, (B, *shape), if a scan computed it.
@@ -29,7 +31,7 @@ class WindowActivity(NamedTuple):
         late: the spikes of the previous step for each step, (T, B, *shape), if a scan computed them.
     """
 
-    v: Tensor
+    v: Tensor | Later
     spikes: Tensor
     after: tuple[Any, ...]
     spike_total: Tensor | None = None
@@ -38,6 +40,11 @@ class WindowActivity(NamedTuple):
     inner: Any = None
     gates: Gates | None = None
     late: Tensor | None = None
+
+    @property
+    def membranes(self) -> Tensor:
+        """The membranes of all steps, (T, B, *shape), computed if they have not been."""
+        return self.v.values() if isinstance(self.v, Later) else self.v
 
 
 def run_steps(neuron: Neuron, drive: Series, steps: int, state: tuple[Any, ...] | None) -> WindowActivity:
@@ -132,3 +139,29 @@ def _stacked(gates: list[Gates]) -> Gates | None:
     keep, admit = torch.stack([g.keep for g in gates]), torch.stack([g.admit for g in gates])
     fires = [g.fires for g in gates if g.fires is not None]
     return Gates(keep, admit, torch.stack(fires) if fires else None)
+
+
+def sum_of(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, steps: int) -> Tensor:
+    """The sum over time of the variable that a signal reads of a layer, where no scan has computed it.
+
+    Args:
+        summary: the variable.
+        layer: the layer, whose neurons give the graded output.
+        run: the activity of the window, (T, B, *shape) each.
+        drive, steps: the currents of the window, for the variable "current", and T.
+
+    Returns:
+        The sum, (B, *shape).
+    """
+    match summary:
+        case "current":
+            return drive.values().total(steps)
+        case "spikes":
+            return summed_over_time(run.spikes)
+        case "v":
+            return summed_over_time(run.membranes)
+        case "positive_v":
+            return summed_over_time(run.membranes.clamp(min=0))
+    graded = layer.neuron.primitive(run.membranes)
+    fires = None if run.gates is None else run.gates.fires
+    return summed_over_time(graded if fires is None else graded * fires)

@@ -8,11 +8,12 @@ most active neuron of a window carries. Recurrent connections are left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
-import torch
 from torch import Tensor
 
 from neurorules.contracts.phase_drive import PhaseDrive
+from neurorules.contracts.series import pending_source
 from neurorules.native import scans
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer, Masks, mask_name
 from neurorules.network.network import Parameters
@@ -97,14 +98,15 @@ def psi_total(layer: Layer, activity: Activity) -> Tensor:
     Returns:
         The sum, (B, *shape).
     """
-    v = activity.v.values
-    psi, dynamics = layer.psi, layer.dynamics
-    if psi is None or dynamics is None or not scans.serves(v):
-        return activity.psi(layer.neuron, v).sum(0)
-    rows, theta = v.reshape(*v.shape[:2], -1), dynamics.v_threshold
+    rerun, psi, dynamics = pending_source(activity.v), layer.psi, layer.dynamics
+    v = None if rerun is not None and psi is not None else activity.v.values
+    if psi is None or dynamics is None or (v is not None and not scans.serves(v)):
+        return activity.psi(layer.neuron, activity.v.values).sum(0)
+    theta, like = dynamics.v_threshold, rerun.current if v is None else v
     scan = scans.reverse(
-        torch.ones_like(rows[0]), activity.steps, 0.0, scans.Reset.NONE, v=rows,
+        like.new_ones(activity.v.lead[1], prod(layer.shape)), activity.steps, 0.0, scans.Reset.NONE,
+        v=None if v is None else v.reshape(*v.shape[:2], -1), rerun=rerun,
         v_threshold=theta.reshape(-1) if isinstance(theta, Tensor) else theta, psi=psi, every=False,
     )  # fmt: skip
     assert scan.total is not None
-    return scan.total.reshape(v.shape[1:])
+    return scan.total.reshape(-1, *layer.shape)

@@ -233,4 +233,4 @@ def membranes_of(rule: Rule, neuron: Neuron, post: Tensor, membranes_mV: Tensor 
             f"neurons '{rule.defaults.neuron}' cannot spike as often as asked: a spike of theirs takes more than one "
             f"step. Ask for fewer --rates, or lags further apart"
         )
-    return run.v
+    return run.membranes

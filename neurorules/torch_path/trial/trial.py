@@ -23,6 +23,7 @@ from neurorules.torch_path.forward.tangent import Reference, psi_total, run_tang
 from neurorules.torch_path.trial import allowance
 from neurorules.torch_path.trial.phase_record import PhaseRecord, add_sums, add_to
 from neurorules.torch_path.trial.probe import Probe
+from neurorules.torch_path.trial.stored import reads_membranes
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ class Trial:
             masks=masks, training=training,
             summary=signal.summary if signal is not None and layer.role == "hidden" else None,
             chip=self.model.chip, place=Place(phase.name, layer.name, start), repeats=1 if index else drive.repeats,
+            needs_v=None if self.probe else partial(reads_membranes, self.model, phase.name, layer, training),
         )  # fmt: skip
         if masks:
             activity.dropout_mask = dropout_mask_of(self.model.network.layers, index, masks)
@@ -274,7 +276,7 @@ def _observe_tangent(trial: Trial, record: PhaseRecord, before: PhaseRecord) -> 
     references = [
         Reference(
             per_step(before.psi[layer.name], steps) if layer.name in before.psi else None,
-            before.sent.get(layer.name, layer_activity.v.values),
+            layer_activity.v.values if (sent := before.sent.get(layer.name)) is None else sent,
             layer_activity.gain,
         )
         for layer, layer_activity in zip(network.layers, before.activity, strict=True)

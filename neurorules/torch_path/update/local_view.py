@@ -114,7 +114,7 @@ def begin_traces(view: LocalView, stored: Mapping[str, Tensor]) -> None:
         stored: by "phase.layer.trace", (*shape).
     """
     shape = view.layer.shape
-    rows = view.activity.v.values.shape[-len(shape) - 1]
+    rows = view.activity.v.lead[-1]
     for name, trace in view.traces.items():
         value = stored.get(f"{view.phase}.{view.layer.name}.{name}") if trace.across_trials else None
         if value is not None:

@@ -1,5 +1,4 @@
-"""Computation of post factors: in one fused scan if the form of the text allows it, and otherwise by evaluating the
-text.
+"""Post factors, in one fused scan if the form of the text allows it, and otherwise by evaluating the text.
 
 Both give the same numbers; evaluation defines the meaning, and is the only way on devices without compiled scans.
 """
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.normalisation import UpdateStatistics, first_update_statistics, over_rows
-from neurorules.contracts.series import Series
+from neurorules.contracts.series import Series, pending_source
 from neurorules.language.expressions import Expression
 from neurorules.language.rules import Statistics
 from neurorules.native import scans
@@ -150,9 +149,12 @@ class PostFactors:
 
     def _scan(self, group: Group, every: bool, through: scans.Through | None = None) -> scans.Reverse | None:
         form, view = group.form, self.view
-        dynamics, v = view.layer.backwards, view.activity.v.values
+        dynamics, rerun = view.layer.backwards, pending_source(view.activity.v)
         psi = None if form is None else form.psi(view.layer.psi)
-        if form is None or psi is None or view.m is None or dynamics is None or not scans.serves(v):
+        if form is None or psi is None or view.m is None or dynamics is None:
+            return None
+        v = None if rerun is not None else view.activity.v.flat()
+        if v is not None and not scans.serves(v):
             return None
         back = group.eligible and view.whole
         outer, inner = form.outer, form.inner
@@ -163,16 +165,15 @@ class PostFactors:
             m = m.like(m.values * view.activity.dropout_mask)
         scan = scans.reverse(
             m.flat(), view.activity.steps, _flat(dynamics.beta) if back else 0.0,
-            scans.RESETS[dynamics.reset] if back else scans.Reset.NONE, v=v.reshape(*v.shape[:2], -1),
-            v_threshold=_flat(dynamics.v_threshold), psi=psi, through=through, outer=outer, every=every,
+            scans.RESETS[dynamics.reset] if back else scans.Reset.NONE, v=v, v_threshold=_flat(dynamics.v_threshold),
+            psi=psi, through=through, outer=outer, every=every, rerun=rerun,
         )  # fmt: skip
         if inner and scan.total is not None:
             self.totals[form.dropout, form.factor, back] = Total(scan.total.reshape(-1, *view.layer.shape), 1 / inner)
         return scan
 
     def _value(self, group: Group, norm: NormAdjoint) -> Tensor:
-        view = self.view
-        return post_value(view, group.post, norm)
+        return post_value(self.view, group.post, norm)
 
 
 @dataclass
