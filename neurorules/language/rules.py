@@ -296,6 +296,5 @@ class Rule:
 
     @property
     def supervised(self) -> bool:
-        """Whether hidden layers learn from labels or errors; a reward, which is one number per sample, counts as an
-        error."""
+        """Whether hidden layers learn from labels or errors. A reward, one number per sample, counts as an error."""
         return self.signal is not None and self.signal.name != "reward"
