@@ -57,32 +57,37 @@ def forward_forward(
         phases=tuple(passes),
         predict=predict,
         score_phase="candidates" if by_goodness else "input",
-        source=Source(
-            "G. Hinton",
-            2022,
-            "The forward-forward algorithm: some preliminary investigations",
-            (
-                "spiking nets: the mean spikes of a trial stand for activities, and goodness is their mean square, at "
-                "most 1; the paper's is a sum of squares",
-                *(("the loss compares the two passes of a sample, as in Lee & Song 2023 (arXiv 2303.08418); the paper "
-                   "compares each with a threshold (loss=threshold)",) if loss == "difference" else
-                  ("theta=0.3 is ours, chosen on validation samples of the digits",)),
-                "gain=30 is ours, chosen on validation samples of MNIST; the paper has no gain",
-                "a label is a learned current into the first layer, as by units beside the input; the paper writes it "
-                "over the first pixels",
-                "each trial draws one wrong label for each class, all alike; the paper draws one for each sample, and "
-                "those more often that are mistaken for the right one",
-                "running averages of the pass without a label normalise all passes; the paper divides the activities "
-                "of each sample by their length before the next layer",
-                *(("a prediction sums the goodness of all hidden layers; the paper leaves out the first",)
-                  if by_goodness else
-                  ("the read-out sees the last hidden layer in a pass without a label; the paper's sees all but the "
-                   "first, in one with a neutral label",)),
-                "the update keeps the current step's presynaptic spike only",
-                "Adam, and streaming normalisation, which centres and decorrelates the update (norm none: neither)",
-            ),
-            link="https://arxiv.org/abs/2212.13345",
+        source=_source(by_goodness, loss),
+    )
+
+
+def _source(by_goodness: bool, loss: str) -> Source:
+    """The paper, with the deviations of one form of the rule."""
+    return Source(
+        "G. Hinton",
+        2022,
+        "The forward-forward algorithm: some preliminary investigations",
+        (
+            "spiking nets: the mean spikes of a trial stand for activities, and goodness is their mean square, at "
+            "most 1; the paper's is a sum of squares",
+            *(("the loss compares the two passes of a sample, as in Lee & Song 2023 (arXiv 2303.08418); the paper "
+               "compares each with a threshold (loss=threshold)",) if loss == "difference" else
+              ("theta=0.3 is ours, chosen on validation samples of the digits",)),
+            "gain=30 is ours, chosen on validation samples of MNIST; the paper has no gain",
+            "a label is a learned current into the first layer, as by units beside the input; the paper writes it "
+            "over the first pixels",
+            "each trial draws one wrong label for each class, all alike; the paper draws one for each sample, and "
+            "those more often that are mistaken for the right one",
+            "running averages of the pass without a label normalise all passes; the paper divides the activities "
+            "of each sample by their length before the next layer",
+            *(("a prediction sums the goodness of all hidden layers; the paper leaves out the first",)
+              if by_goodness else
+              ("the read-out sees the last hidden layer in a pass without a label; the paper's sees all but the "
+               "first, in one with a neutral label",)),
+            "the update keeps the current step's presynaptic spike only",
+            "Adam, and streaming normalisation, which centres and decorrelates the update (norm none: neither)",
         ),
+        link="https://arxiv.org/abs/2212.13345",
     )  # fmt: skip
 
 
