@@ -57,11 +57,12 @@ def forward_forward(
         phases=tuple(passes),
         predict=predict,
         score_phase="candidates" if by_goodness else "input",
-        source=_source(loss, by_goodness),
+        source=_source(by_goodness, loss),
     )
 
 
-def _source(loss: str, by_goodness: bool) -> Source:
+def _source(by_goodness: bool, loss: str) -> Source:
+    """The paper, with the deviations of one form of the rule."""
     return Source(
         "G. Hinton",
         2022,

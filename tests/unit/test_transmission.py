@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from neurorules import Learner
+from neurorules.brian2_populations.learned import learned_text
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
@@ -104,3 +105,9 @@ def test_what_has_no_meaning_for_such_synapses_is_refused(settings: dict[str, st
 def test_a_transmission_is_a_text_of_the_weight_alone(text: str) -> None:
     with pytest.raises(UserError, match="transmits"):
         replace(RULES.make("sdsp"), transmits=text)
+
+
+def test_a_projection_of_ordinary_brian2_objects_brings_the_text_too() -> None:
+    own, plain = (learned_text(replace(RULES.make("stdp"), transmits=text), 1.0) for text in ("w > 0.5", None))
+    assert own.transmitted == "int(w > 0.5)" and plain.transmitted == "w"
+    assert own.on_pre == plain.on_pre and own.equations == plain.equations

@@ -22,8 +22,8 @@ RISE, RECALL_MS = 1.7, 150.0
 """The rise of the threshold by a spike is 1.7 (1 - rho) / (1 - beta) in the authors' code; length of the recall."""
 TARGET_HZ = 10.0
 BPTT_LR = 1e-4
-"""The rate of BPTT on patterns. At 1e-3 it learns less on validation samples, since gradients through 1,000 steps grow
-by orders of magnitude, in float32 beyond its largest number."""
+"""The rate of BPTT for patterns; at 1e-3 and 3e-4 it learns less on validation samples. Its gradients grow by orders of
+magnitude in 1,000 steps, and in float32 beyond the largest number."""
 
 
 def eprop(quick: bool = False) -> Paper:

@@ -218,12 +218,13 @@ class Recorder:
 
 
 def recorder_of(learner: Any) -> Recorder:
-    """A recorder for a learner; trials that draw dropout masks are not recorded.
+    """A recorder for a learner; trials that draw dropout masks or teaching steps are not recorded.
 
     Until its tests have run on a GPU, recording has to be switched on by NEURORULES_GRAPHS=1.
     """
     wanted = learner.device.type == "cuda" and os.environ.get(GRAPHS, "0") == "1"
-    usable = wanted and not draws_masks(learner.model.network.layers)
+    drawn = draws_masks(learner.model.network.layers) or learner.model.rule.teaching < 1
+    usable = wanted and not drawn
     return Recorder(learner.model.network, usable=usable, scoring=scoring_of(learner.model))
 
 
