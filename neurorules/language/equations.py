@@ -96,7 +96,8 @@ class Equation:
             if name not in legal:
                 declared = {*self.vocabulary.constants, *self.vocabulary.eligibilities}
                 hint = hint_for(name, legal, self.vocabulary.synapse, declared)
-                raise UserError(f"{self.owner} reads `{name}`, which no synapse can see. {hint}")
+                where = f"in the text '{self.text}'"
+                raise UserError(f"{self.owner} reads `{name}`, which no synapse can see, {where}. {hint}")
             if name in self.vocabulary.eligibilities and self.vocabulary.synapse != WEIGHT:
                 raise UserError(
                     f"{self.owner}: the text '{self.text}' of `{self.vocabulary.synapse}` reads `{name}`, which belongs"
