@@ -216,17 +216,7 @@ def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> Wi
 
 
 def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, steps: int) -> Tensor:
-    """The sum over time of the variable that a signal reads of a layer, where no scan has computed it.
-
-    Args:
-        summary: the variable.
-        layer: the layer, whose neurons give the graded output.
-        run: the activity of the window, (T, B, *shape) each.
-        drive, steps: the currents of the window, for the variable "current", and T.
-
-    Returns:
-        The sum, (B, *shape).
-    """
+    """The sum over time, (B, *shape), of the variable that a signal reads of a layer, if no scan has computed it."""
     match summary:
         case "current":
             return drive.values().total(steps)
