@@ -28,8 +28,7 @@ from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.trial.share import Share
 from neurorules.torch_path.trial.third_factors import ThirdFactors
 from neurorules.torch_path.trial.trial import Trial, observe_phase
-from neurorules.torch_path.update.local_view import ChangeSums, LocalView, begin_traces, keep_traces
-from neurorules.torch_path.update.output import Output
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView, Output, begin_traces, keep_traces
 from neurorules.torch_path.update.plasticity import learn_layer
 
 
@@ -46,7 +45,7 @@ class TrialResult:
         third_factors: by layer, m as the texts of the phase "input" read it.
         sent: the error that the signal's reverse circuit sends to the layers below, by layer; empty without such a
             circuit.
-        figures: the figures of the whole batch if ranks share it (`update.output.metrics_on_device`); otherwise None.
+        figures: the figures of the whole batch if ranks share it (`update.figures.metrics_on_device`); otherwise None.
     """
 
     gradients: dict[str, Tensor]

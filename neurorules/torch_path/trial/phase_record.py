@@ -19,14 +19,14 @@ from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import per_step
 from neurorules.contracts.signal import SignalState
-from neurorules.contracts.target import PER_STEP
-from neurorules.language.settings import Scores
+from neurorules.contracts.target import OF_CLASSES, OF_VALUES, PER_STEP, target_rows
+from neurorules.language.rules import Rule
+from neurorules.language.settings import Scores, Task
 from neurorules.network.layer import Layer
 from neurorules.network.model import Learned, Model
 from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.trial import allowance
-from neurorules.torch_path.update.local_view import ChangeSums
-from neurorules.torch_path.update.output import Output, compare_output, compare_steps
+from neurorules.torch_path.update.local_view import ChangeSums, Output
 
 
 @dataclass
@@ -140,6 +140,56 @@ def output_of(model: Model, record: PhaseRecord, labels: Tensor) -> Output:
     if model.steps_apart:
         return compare_steps(model.rule, record.outputs, labels, model.task, model.scored_steps(steps))
     return compare_output(model.rule, model.score(record.summed_output, steps), labels, model.task)
+
+
+def compare_output(rule: Rule, output: Tensor, labels: Tensor, task: Task = "classes") -> Output:
+    """Prediction and error of a pass.
+
+    Args:
+        rule: names the loss and its targets.
+        output: average over time of the read-out's output, (B, O); or its output at some steps, (B, n, O).
+        labels: targets of the task, for each sample or each of these steps: class indices, or vectors of O.
+        task: the kind of targets.
+
+    Returns:
+        Prediction, target and error, of the output's shape. For cross-entropy the prediction is softmax(output), or for
+        several labels sigmoid(output), in 0..1.
+    """
+    target = target_rows(labels, output.shape[-1], output)
+    if task in OF_VALUES:
+        return Output(output, target, output - target)
+    if rule.loss == "cross_entropy":
+        prediction = torch.softmax(output, -1) if task in OF_CLASSES else torch.sigmoid(output)
+        return Output(prediction, target, prediction - target)
+    hit, miss = rule.targets
+    target = miss + (hit - miss) * target
+    return Output(output, target, output - target)
+
+
+def compare_steps(rule: Rule, outputs: Tensor, labels: Tensor, task: Task, scored: int) -> Output:
+    """Prediction and error of a pass in which each step has an error of its own.
+
+    Args:
+        rule: names the loss and its targets.
+        outputs: the read-out's output at each step, (T, B, O).
+        labels: targets of the task.
+        task: the kind of targets.
+        scored: the number of last steps that count, 1 .. T.
+
+    Returns:
+        Prediction, target and error for each step, (T, B, O): computed from the output of the step or from the average
+        over the steps that count, divided by their number, and 0 at earlier steps.
+    """
+    first, last = len(outputs) - scored, outputs[len(outputs) - scored :]
+    if task in PER_STEP or rule.errors == "step":
+        own = labels[:, first:] if task in PER_STEP else labels[:, None].expand(-1, scored, *labels.shape[1:])
+        compared = compare_output(rule, last.transpose(0, 1), own, task)
+        values = [value.transpose(0, 1) for value in compared]
+    else:
+        compared = compare_output(rule, last.mean(0), labels, task)
+        values = [value.expand_as(last) for value in compared]
+    before = outputs.new_zeros(first, *outputs.shape[1:])
+    return Output(*(torch.cat([before, value / scored]) for value in values))
 
 
 def class_scores(model: Model, learned: Learned, records: Mapping[str, PhaseRecord]) -> Tensor:

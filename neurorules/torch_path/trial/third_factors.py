@@ -17,8 +17,7 @@ from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.trial.allowance import Purchase, layer_shape, third_factor
 from neurorules.torch_path.trial.share import Share
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial
-from neurorules.torch_path.update.local_view import ChangeSums
-from neurorules.torch_path.update.output import Output
+from neurorules.torch_path.update.local_view import ChangeSums, Output
 
 Carried = Callable[[Callable[[str], Tensor]], Series]
 """The error from the layers above, as a function of the weights that it is carried through (`from_above.carrier`)."""

@@ -1,4 +1,6 @@
-"""The local view on which the texts of a layer are evaluated, and the sums that their changes are added to."""
+"""The local view on which the texts of a layer are evaluated, with the output's error for a read-out, and the sums that
+changes are added to.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from types import MappingProxyType
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -15,7 +18,47 @@ from neurorules.contracts.series import Series
 from neurorules.language.neuron_trace import Trace
 from neurorules.network.layer import Layer
 from neurorules.torch_path.forward.run_layer import Activity, Carry
-from neurorules.torch_path.update.output import Output
+
+
+class Output(NamedTuple):
+    """Prediction and error of a pass.
+
+    Args:
+        p: prediction, (B, O); or one at each step, (T, B, O), if each step has an error of its own.
+        y: its target, likewise.
+        m: derivative of the rule's loss with respect to the average output, (B, O), or to the output of each step, (T,
+            B, O). In the second case p, y and m are divided by the number of steps that count, and are 0 at all others.
+    """
+
+    p: Tensor
+    y: Tensor
+    m: Tensor
+
+    def of_neurons(self, per_class: int) -> Output:
+        """Hand prediction and error of each class to all its read-out neurons.
+
+        Args:
+            per_class: number of read-out neurons of each class, >= 1.
+
+        Returns:
+            Values of (B, O * per_class).
+        """
+        return self if per_class == 1 else Output(*(value.repeat_interleave(per_class, -1) for value in self))
+
+    def spread(self, steps: int, start: int, stop: int) -> Output:
+        """Divide the output of a window's steps by the steps of a trial, over which the value of a text is summed.
+
+        Args:
+            steps: the number of steps of the trial, T.
+            start: first step of the window.
+            stop: the step after its last one.
+
+        Returns:
+            The divided values, (B, O) or (stop - start, B, O).
+        """
+        if self.m.ndim == 3:
+            return Output(*(value[start:stop] for value in self))
+        return Output(*(value / steps for value in (self.p, self.y, self.m)))
 
 
 @dataclass

@@ -72,7 +72,7 @@ class PostFactors:
         if fused is not None:
             return fused
         norm = self._norm(group, name)
-        post = self._value(group, norm)
+        post = post_value(self.view, group.post, norm)
         if group.eligible and self.view.whole:
             post = norm(reverse_scan(self.view, post))
         return Series.of(post, self.view.layer.shape)
@@ -100,7 +100,7 @@ class PostFactors:
         Returns:
             The factor, (T, B, *shape) or constant (B, *shape).
         """
-        post = self._value(group, self._norm(group, name))
+        post = post_value(self.view, group.post, self._norm(group, name))
         return Series.of(post, self.view.layer.shape)
 
     def total_of_neurons(self, group: Group) -> Tensor | None:
@@ -171,9 +171,6 @@ class PostFactors:
         if inner and scan.total is not None:
             self.totals[form.dropout, form.factor, back] = Total(scan.total.reshape(-1, *view.layer.shape), 1 / inner)
         return scan
-
-    def _value(self, group: Group, norm: NormAdjoint) -> Tensor:
-        return post_value(self.view, group.post, norm)
 
 
 @dataclass
