@@ -35,7 +35,8 @@ from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.surrogates import Boxcar
 
 RESETS = list(Reset)
-ODD = (7, 3, 347)  # T, B, N: more than one block, and a last one that is not full
+ODD = (7, 3, 347)  # T, B, N: several vectors, and a last one that is not full
+FEW = (7, 3, 13)  # fewer neurons than a vector holds in float32, which run in blocks
 
 
 def reverse_total(*inputs, **options):
@@ -92,7 +93,7 @@ def affines(generator, dtype, features):
 @pytest.mark.parametrize("reset", RESETS)
 @pytest.mark.parametrize("delay", [False, True])
 def test_the_compiled_scan_equals_plain_torch_bit_for_bit(compiled, in_plain_torch, generator, dtype, reset, delay):
-    for vector, constant, size in itertools.product([False, True], [False, True], [ODD, (1, 1, 1), (4, 2, 1024)]):
+    for vector, constant, size in itertools.product([False, True], [False, True], [ODD, FEW, (1, 1, 1), (4, 2, 1024)]):
         beta, threshold = parameters(generator, dtype, vector, size[2])
         current = drawn(generator, dtype, *(size[1:] if constant else size))
         u0 = drawn(generator, dtype, *size[1:])
@@ -105,8 +106,8 @@ def test_the_compiled_scan_equals_plain_torch_bit_for_bit(compiled, in_plain_tor
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("psi", [p for p in PSIS if p.shape in HAVE_PRIMITIVE])
 def test_a_total_over_time_equals_plain_torch_bit_for_bit(compiled, in_plain_torch, generator, dtype, psi):
-    for vector, total in itertools.product([False, True], Total):
-        call = (drawn(generator, dtype, *ODD), ODD[0], *parameters(generator, dtype, vector, ODD[2]), Reset.SUBTRACT)
+    for vector, total, size in itertools.product([False, True], Total, [ODD, FEW]):
+        call = (drawn(generator, dtype, *size), size[0], *parameters(generator, dtype, vector, size[2]), Reset.SUBTRACT)
         wanted = {"total": total, "psi": psi}
         assert_same(scan(*call, **wanted), in_plain_torch(scan, *call, **wanted))
 
@@ -251,15 +252,16 @@ def test_the_compiled_reverse_scans_equal_plain_torch_bit_for_bit(
 def test_the_way_through_a_normalisation_equals_plain_torch_bit_for_bit(
     compiled, in_plain_torch, generator, dtype, psi
 ):
-    for vector, constant, fixed, beta in itertools.product([False, True], [False, True], [False, True], [0.0, 0.9]):
-        current = drawn(generator, dtype, *(ODD[1:] if fixed else ODD))
-        numbers = (drawn(generator, dtype, *([ODD[2]] if vector else [])) for _ in range(5))
+    either = [False, True]
+    for vector, constant, fixed, beta, size in itertools.product(either, either, either, [0.0, 0.9], [ODD, FEW]):
+        current = drawn(generator, dtype, *(size[1:] if fixed else size))
+        numbers = (drawn(generator, dtype, *([size[2]] if vector else [])) for _ in range(5))
         shift, mean, gain, *statistics = numbers
         through = Through(current, Affine(shift, mean, gain), *statistics)
-        gradient = drawn(generator, dtype, *(ODD[1:] if constant else ODD))
-        v = drawn(generator, dtype, *ODD)
+        gradient = drawn(generator, dtype, *(size[1:] if constant else size))
+        v = drawn(generator, dtype, *size)
         given = {"v": v, "psi": psi, "through": through, "outer": -2.0}
-        call = (gradient, ODD[0], beta, Reset.NONE)
+        call = (gradient, size[0], beta, Reset.NONE)
         ours = reverse(*call, **given)
         assert_same(ours, in_plain_torch(reverse, *call, **given))
         plain = reverse_scan(*call, v=v, psi=psi)
