@@ -159,21 +159,11 @@ def reverse_scan(
 
 @torch.no_grad()
 def reverse(
-    gradient: torch.Tensor,
-    steps: int,
-    beta: float | torch.Tensor,
-    reset: Reset,
-    *,
-    spikes: torch.Tensor | None = None,
-    v: torch.Tensor | None = None,
-    v_threshold: float | torch.Tensor = 1.0,
-    psi: Psi | None = None,
-    through: Through | None = None,
-    outer: float = 1.0,
-    every: bool = True,
-    totals: bool = True,
-    rerun: ScanInputs | None = None,
-) -> Reverse:
+    gradient: torch.Tensor, steps: int, beta: float | torch.Tensor, reset: Reset, *,
+    spikes: torch.Tensor | None = None, v: torch.Tensor | None = None, v_threshold: float | torch.Tensor = 1.0,
+    psi: Psi | None = None, through: Through | None = None, outer: float = 1.0,
+    every: bool = True, totals: bool = True, rerun: ScanInputs | None = None,
+) -> Reverse:  # fmt: skip
     """Carry a factor of the spikes backwards in time through the membrane to a factor of the current, with resets held
     fixed.
 

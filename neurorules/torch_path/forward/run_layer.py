@@ -126,8 +126,7 @@ def run_layer(
         chip: the hardware that the layer runs on; None without a hardware model.
         place: the place of the window, for a chip whose read-out of membranes is not exact.
         repeats: how often the rows of the sources are repeated (`PhaseDrive.repeats`).
-        needs_v: says whether the membranes of all steps are worth storing; otherwise they may be computed when they are
-            first read. They are stored if None.
+        needs_v: says whether membranes are worth storing rather than computed when they are first read; stored if None.
 
     Returns:
         The activity of the layer, and its state after the window.
@@ -148,9 +147,7 @@ def run_layer(
     drive = Drive(current, None if current is None else parameters[layer.bias_name], injected, repeats)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
-        gain = None if current is None else current.gain
-        run = run_fused(layer, parameters, loops, drive, steps, (carry.state, carry.spikes), training)
-        run = run or run_loop(layer, parameters, loops, drive.values(), steps, carry.state, carry.spikes, gain)
+        run = _run_loops(layer, parameters, loops, drive, steps, carry, training)
         late = dict.fromkeys((e.name for e in loops), Series(spikes_before(run, carry.spikes), False))
         pre, sources = pre | late, sources | late
     else:
@@ -219,6 +216,15 @@ def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> Wi
         return run
     v = chip.observed(place, run.membranes)
     return run._replace(v=v, spikes=v if run.spikes is run.v else run.spikes, summary=None)
+
+
+def _run_loops(
+    layer: Layer, parameters: Parameters, loops: list[Input], drive: Drive, steps: int, carry: Carry, training: bool
+) -> WindowActivity:  # fmt: skip
+    """Run a layer that reads its own spikes: in one scan if there is one for its neurons, else step by step."""
+    run = run_fused(layer, parameters, loops, drive, steps, (carry.state, carry.spikes), training)
+    gain = None if drive.current is None else drive.current.gain
+    return run or run_loop(layer, parameters, loops, drive.values(), steps, carry.state, carry.spikes, gain)
 
 
 def _run_through_time(
