@@ -39,6 +39,7 @@ class Answering:
     """The handle of the server process in the process that asks questions."""
 
     def __init__(self) -> None:
+        self.owner = os.getpid()
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from neurorules.audit.answering import serve; serve()"],

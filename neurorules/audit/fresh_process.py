@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,6 +69,8 @@ def ask(module: str, question: Mapping[str, Any], failure: str) -> Any:
         UserError: the process ended early; the message contains its last line.
     """
     files = {name: str(path) for name, path in listed().items()}
+    if _current.process is not None and _current.process.owner != os.getpid():
+        _current.process = None  # a copy of the process that started the server must not read that one's answers
     if _current.process is None or _current.process.ended:
         _current.end()
         _current.process = Answering()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import sys
 from pathlib import Path
 
@@ -66,6 +67,19 @@ def test_without_a_block_every_question_has_a_process_of_its_own_which_ends():
             inner = question("one")
         assert question("two")["parent"] == inner["parent"]
     assert fresh_process._current.process is None
+
+
+def test_a_copy_of_the_process_that_asks_has_a_server_of_its_own():
+    with one_process():
+        mine = question("one")["parent"]
+        context = multiprocessing.get_context("fork")
+        answers = context.Queue()
+        copy = context.Process(target=lambda: answers.put(question("two")))
+        copy.start()
+        theirs = answers.get(timeout=60)
+        copy.join(60)
+        assert theirs["seen"] == ["two"] and theirs["parent"] != mine
+        assert question("three")["parent"] == mine
 
 
 def test_what_fails_is_told_and_the_next_question_is_answered():
