@@ -120,7 +120,7 @@ def test_the_suite_sees_all_that_takes_numbers() -> None:
     kinds = {owner.split()[0] for owner, _, _ in NUMBERS}
     asked = "rule signal neuron connection encoder exporter plot device surrogate learning optimizer dropout pooling"
     assert kinds >= set(asked.split()) and any(name.startswith("data") for name in kinds)
-    assert len(SETTINGS) == 12
+    assert len(SETTINGS) == 13
 
 
 @every_owner

@@ -254,22 +254,22 @@ def test_a_layers_direction_turns_to_that_of_its_class_where_a_presentation_ends
     assert bool(scores.any()) == ("vectors" in text)  # a fresh read-out scores nothing
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("fa", "'fa' goes back through all steps of a sample, from the last to the first, and so it cannot be causal"),
-        ("eprop:feedback=adaptive", "no form with feedback=adaptive there"),
-        ("urbanczik_senn", "its texts are about membranes without a reset"),
-        ("espp", "its signal 'echo'"),
-        ("lls:gains=class", "has no form with gains=class, which learn, there"),
-        ("lls:presynaptic=eligibility", "reads dv_dw"),
-        ("forward_forward", "shows each sample twice"),
-        ("traces_propagation", "beside the sample"),
-    ],
-)
-def test_a_signal_that_is_not_local_in_time_is_refused_with_the_reason(text: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        plan_of(RULES.make(text))
+REFUSED = {
+    "fa": "'fa' goes back through all steps of a sample, from the last to the first, and so it cannot be causal",
+    "eprop:feedback=adaptive": "no form with feedback=adaptive there",
+    "urbanczik_senn": "its texts are about membranes without a reset",
+    "espp": "its signal 'echo'",
+    "lls:gains=class": "has no form with gains=class, which learn, there",
+    "lls:presynaptic=eligibility": "reads dv_dw",
+    "forward_forward": "shows each sample twice",
+    "traces_propagation": "beside the sample",
+}
+
+
+def test_a_signal_that_is_not_local_in_time_is_refused_with_the_reason() -> None:
+    for text, said in REFUSED.items():
+        with pytest.raises(UserError, match=said):
+            plan_of(RULES.make(text))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from neurorules.connections.dynamic import Dynamic
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.network.initial import initialise
-from neurorules.network.layer import Input
 from neurorules.network.model import build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
@@ -29,10 +28,6 @@ from neurorules.torch_path.trial.trial import Trial
 
 TIRING, FACILITATING = "dynamic:release=0.6:recovery=7", "dynamic:release=0.15:recovery=3:facilitation=12"
 KINDS = pytest.mark.parametrize("connection", [TIRING, FACILITATING], ids=["tiring", "facilitating"])
-
-
-def input_of(connection: Dynamic, pre: int) -> Input:
-    return Input("ff", -1, (), connection, (pre,), (pre,))
 
 
 def from_spike_to_spike(times: list[int], connection: Dynamic) -> list[float]:
@@ -58,9 +53,8 @@ def test_each_step_is_the_published_recursion_from_spike_to_spike(
     spikes = torch.zeros(40, 2, 1, dtype=torch.float64)
     spikes[times, 1] = 3.0  # of any height: the dynamics see that it came
     kept: dict[str, torch.Tensor] = {}
-    parts = [
-        transmitted(input_of(connection, 1), Series(part, False), len(part), kept) for part in spikes.split(window)
-    ]
+    efficacy = connection.efficacy
+    parts = [transmitted("ff", efficacy, Series(part, False), len(part), kept) for part in spikes.split(window)]
     found = torch.cat([part.values for part in parts])
     assert not found[:, 0].any() and not found[spikes == 0].any()
     np.testing.assert_allclose(found[times, 1, 0] / 3, from_spike_to_spike(times, connection), rtol=1e-12)
@@ -132,7 +126,7 @@ def test_a_constant_activity_beside_its_input_is_refused() -> None:
         learner.step(torch.ones(8, 4, 9), torch.zeros(4, dtype=torch.long))
     network = build_network("8", (9,), 3, connection=TIRING, norm="none")
     case = Case(network, {}, np.zeros((3, 1, 9)), offset=np.zeros((1, 9)))
-    with pytest.raises(UserError, match="takes no offset beside it"):
+    with pytest.raises(UserError, match="no constant activity beside them"):
         run_together([case], 3)
 
 

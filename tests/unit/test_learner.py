@@ -44,7 +44,7 @@ WRONG_DRIVES = {
     "infinite": (batch()[0] / 0.0, "NaN or infinite"),
     "too few inputs": (batch()[0][..., 1:], r"shape \(5, 9, 11\)"),
     "maps": (batch()[0].reshape(STEPS, SAMPLES, 3, 4), "Reshape it"),
-    "no step": (batch()[0][:0], "no step or no sample"),
+    "no step": (batch()[0][:0], "without a step or a sample"),
 }
 WRONG_LABELS = {
     "too high": (torch.full((SAMPLES,), CLASSES), "0..2"),

@@ -78,7 +78,7 @@ def test_step_and_scores_take_samples_without_time_as_fit_does(schedule: str) ->
     fields = np.dtype([("t", np.int64), ("y", np.int16), ("x", np.int16), ("p", bool)])
     events = [np.array([(3, 1, 2, True), (40, 4, 4, False)], fields) for _ in range(3)]
     assert torch.equal(one.scores(events).argmax(1), one.predict(events))
-    with pytest.raises(UserError, match="no step or no sample"):
+    with pytest.raises(UserError, match="without a step or a sample"):
         one.scores(images[:0])
     with pytest.raises(UserError, match=r"reads \(T, B, 1, 6, 6\), or \(B, 1, 6, 6\) for the same at each step"):
         one.scores(images[0])
@@ -131,7 +131,7 @@ def test_frames_are_read_time_first_or_batch_first() -> None:
         ((torch.ones(4, *SHAPE), torch.full((4,), 0.5)), "whole numbers"),
         ((torch.ones(4, *SHAPE), torch.zeros(4, dtype=torch.long), 0), "is 3 things"),
         (torch.ones(4, *SHAPE), "is a Tensor"),
-        ((torch.ones(0, *SHAPE), torch.zeros(0, dtype=torch.long)), "no step or no sample"),
+        ((torch.ones(0, *SHAPE), torch.zeros(0, dtype=torch.long)), "without a step or a sample"),
     ],
 )
 def test_a_batch_that_cannot_be_read_is_refused_in_one_line_and_changes_nothing(batch: Any, words: str) -> None:

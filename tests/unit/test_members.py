@@ -13,6 +13,7 @@ from neurorules.contracts.members import SHORTEST, resembles
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.signal import Signal
 from neurorules.language.errors import UserError
+from neurorules.language.own_files import standing_for
 from neurorules.language.registry import Registry, own_part
 
 
@@ -82,5 +83,6 @@ def test_an_error_in_a_file_while_its_part_is_built_is_one_line_with_the_place(t
         '    return Rule("unheard_rule", (), None, Source("A. Author", 2000, "A title"), known="step")\n\n\n'
         "ENTRY = unheard_rule\n"
     )
-    with pytest.raises(UserError, match=r"unheard_rule.py, line 6 raises TypeError: .*'known' when the rule is built"):
+    told = r"unheard_rule.py, line 6 raises TypeError: .*'known' when the rule is built"
+    with standing_for({"unheard_rule": path}), pytest.raises(UserError, match=told):
         Registry("rule", "neurorules.rules").make(own_part(str(path), "rule"))
