@@ -354,7 +354,7 @@ def test_scaled_weights_follow_the_solution_for_a_constant_rate() -> None:
         (lambda: populations.log_normal(3, -1.0, 1.0, RANDOM), "both above 0"),
         (lambda: made(weight=-1.0), "synapse 0 of .* has weight = -1"),
         (lambda: made(pairs=populations.Pairs(np.array([1]), np.array([0]))), "neuron 1 of the source, which has 1"),
-        (lambda: made(rule="drtp"), "rule 'drtp' has the signal"),
+        (lambda: made(rule="drtp"), "rule 'drtp' has the learning signal"),
         (lambda: made(rule="bcm"), "its trace 'theta' belongs to the neuron"),
         (lambda: made(rule="sdsp"), "reads the membrane in thresholds"),
         (lambda: made(rule="stpd"), "stdp"),
