@@ -30,6 +30,7 @@ from mutant_tree import copy_tree, write
 
 ENOUGH = 0.95
 SECONDS = 600.0
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)
 WARM = ("brian2", "h5py", "hypothesis", "jaxtyping", "numpy", "safetensors", "scipy.stats", "sklearn.datasets",
         "snntorch", "torch", "typer")  # fmt: skip
 Work = tuple[Mutant | None, tuple[str, ...]]
@@ -62,6 +63,8 @@ class Job:
         # A test must have failed, or its file cannot be imported any more; pytest may end for reasons of its own.
         if failed and self.process.exitcode in (1, 2):
             return "caught", failed[0]
+        if -(self.process.exitcode or 0) in CRASHES:  # a break of C that writes where it must not
+            return "caught", "a crash"
         return "error" if self.process.exitcode else "survived", log.rpartition("\n")[2]
 
 
