@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 
 from neurorules.brian2_continuous.parts.at_spikes import lower_events
 from neurorules.brian2_continuous.parts.traces import UnitTrace, unit_traces
-from neurorules.brian2_steps.expression_texts import Place, Writer
+from neurorules.brian2_steps.transmission_texts import text_of
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
-from neurorules.language.transmission import transmission_of
 
 MEMBRANES = re.compile(r"\b[uv]_(?:pre|post)\b")
 """The variables that are in units of the threshold for rules, and in volt in a population."""
@@ -59,7 +58,6 @@ def learned_text(rule: Rule, dt_ms: float) -> LearnedText:
             f"rule '{rule.name}' has the learning signal '{rule.signal.name}', which is made of a whole network, and a "
             f"projection is one group of synapses. Use a rule without a signal, such as stdp"
         )
-    sent = transmission_of(rule.name, rule.transmits, rule.constants)
     high = float("inf") if rule.bounds is None else rule.bounds[1]
     traces = unit_traces(rule, dt_ms)
     lowered = lower_events(replace(rule, bounds=(0.0, high)), "lr", traces, dt_ms)
@@ -94,7 +92,7 @@ def learned_text(rule: Rule, dt_ms: float) -> LearnedText:
         tuple(one for one in written if one[0].endswith("_pre")),
         tuple(one for one in written if one[0].endswith("_post")),
         renamed(lowered.every_step),
-        "w" if sent is None else Writer(sent, Place(None, normalised=False), "_post", 0).text(sent.expression),
+        text_of(rule),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.expression_texts import Place, Writer
+from neurorules.language.rules import Rule
 from neurorules.language.transmission import transmission_of
 from neurorules.network.layer import Layer
 from neurorules.network.transmission import evaluated_numbers
@@ -21,9 +22,11 @@ def transmitted_text(case: Case, layer: Layer) -> str:
     Returns:
         An expression of the synapse, "w" if it transmits its weight.
     """
-    if case.learning is None or layer.role != "hidden":
-        return "w"
-    rule = case.learning.rule
+    return "w" if case.learning is None or layer.role != "hidden" else text_of(case.learning.rule)
+
+
+def text_of(rule: Rule) -> str:
+    """The expression by which a synapse that learns by a rule multiplies a spike, "w" if it transmits its weight."""
     text = transmission_of(rule.name, rule.transmits, rule.constants)
     return "w" if text is None else Writer(text, Place(None, normalised=False), "_post", 0).text(text.expression)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from neurorules.language.equations import Equation
 from neurorules.language.errors import UserError
@@ -27,8 +28,12 @@ def transmission_of(rule: str, text: str | None, constants: Mapping[str, float])
     Raises:
         UserError: the text reads more than the weight and constants, or does not read the weight.
     """
-    if text is None:
-        return None
+    return None if text is None else _checked(rule, text, tuple(constants.items()))
+
+
+@lru_cache(maxsize=64)  # layers ask at each trial
+def _checked(rule: str, text: str, values: tuple[tuple[str, float], ...]) -> Equation:
+    constants = dict(values)
     names = Vocabulary(frozenset(), frozenset(), frozenset(), constants=constants)
     equation = Equation(text, names, f"rule '{rule}', transmits")
     read = set(names_in(equation.expression))
