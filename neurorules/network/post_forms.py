@@ -10,6 +10,7 @@ is compiled.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -54,29 +55,23 @@ class PostForm:
     through: bool
     dropout: bool = False
 
-    def psi(self, own: Psi | None) -> Psi | None:
-        """inner * factor as a psi of the scans, where `own` is that of the neurons; None if the scans cannot compute
-        the neurons' pseudo-derivative and the factor is one.
-        """
-        if self.factor == "one":
-            return Psi(PsiShape.FLAT, 1.0, self.inner)
-        if self.factor == "positive":
-            return Psi(PsiShape.POSITIVE, 1.0, self.inner)
-        return None if own is None else own._replace(scale=self.inner * own.scale)
 
-    def stays(self, dynamics: Dynamics | None, back: bool) -> bool:
-        """Whether a third factor that is constant in time gives a post factor that is constant too, if the layer has no
-        normalisation.
+@functools.cache
+def scanned_psi(form: PostForm, own: Psi | None) -> Psi | None:
+    """The form's factors `inner` and `factor` as one psi of the scans.
 
-        Args:
-            dynamics: the leaky integrator through which small changes pass, as `backwards` gives it.
-            back: whether the factor is carried backwards through the membrane.
+    Args:
+        form: the form of a post factor.
+        own: the pseudo-derivative of the layer's neurons, as `psi_of` gives it.
 
-        Returns:
-            True if the post factor is constant in time; it is for a membrane with beta = 0.
-        """
-        forgets = dynamics is not None and isinstance(dynamics.beta, float) and dynamics.beta == 0.0
-        return self.factor == "one" and (forgets or not back)
+    Returns:
+        inner * factor; None if the scans cannot compute the neurons' pseudo-derivative, and the form contains it.
+    """
+    if form.factor == "one":
+        return Psi(PsiShape.FLAT, 1.0, form.inner)
+    if form.factor == "positive":
+        return Psi(PsiShape.POSITIVE, 1.0, form.inner)
+    return None if own is None else own._replace(scale=form.inner * own.scale)
 
 
 def recognise(expression: Expression, constants: Mapping[str, float]) -> PostForm | None:

@@ -17,7 +17,7 @@ from neurorules.contracts.efficacy import VARIABLES, Efficacy
 from neurorules.contracts.normalisation import CurrentStatistics, Normalisation, first_current_statistics, over_rows
 from neurorules.contracts.series import Series
 from neurorules.native import scans
-from neurorules.network.layer import Input, Layer, as_row
+from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Parameters
 
 
@@ -149,7 +149,7 @@ def feed_forward_current(
         arrived = pre[entry.name]
         w = parameters[layer.weight_names[entry.name]]
         if entry.name in pre_mean:
-            row = entry.connection.current(w, as_row(pre_mean[entry.name], entry))
+            row = entry.connection.current(w, pre_mean[entry.name].expand(1, *entry.pre_shape))
             shift = row if shift is None else shift + row
         total = joined(total, arrived.map_rows(partial(entry.connection.current, w)))
     return None if total is None else Current(total, shift)

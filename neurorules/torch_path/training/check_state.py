@@ -10,7 +10,6 @@ from torch import Tensor
 
 from neurorules.contracts.series import Series
 from neurorules.contracts.target import blank_targets
-from neurorules.language.config import window_of
 from neurorules.language.errors import UserError
 from neurorules.network.initial import initialise
 from neurorules.torch_path.training.identity import IDENTITY, check_identity
@@ -72,9 +71,7 @@ def _later(learner: Any) -> dict[str, Tensor]:
     steps = max(steps, model.last_steps or 1)
     labels = blank_targets(model.task, ROWS, steps, model.network.classes, drive.values)
     generator = torch.Generator(learner.device).manual_seed(0)
-    trial = learn_trial(
-        model, learner.trial_state(), drive, steps, labels, generator, window_of(learner.schedule, steps), note
-    )
+    trial = learn_trial(model, learner.trial_state(), drive, steps, labels, generator, min(learner.window, steps), note)
     optimised = learner.optimiser.keeps((changed | set(trial.gradients)) - learner.store.frozen)
     optimiser = {f"{OPTIMISER}{name}": value for name, value in optimised.items()}
     return {**_fresh(learner), **to_tensors(trial.learned), **optimiser}

@@ -122,6 +122,8 @@ def learn_trial(
 
 def _masks(model: Model, samples: int, share: Share | None, generator: torch.Generator) -> Masks:
     """Dropout masks of the samples; for a share, its rows of the masks that are drawn for the whole batch."""
+    if not model.network.drops:
+        return {}
     if share is None:
         return draw_masks(model.network.layers, samples, generator)
     return share.masks(draw_masks(model.network.layers, share.samples, generator))

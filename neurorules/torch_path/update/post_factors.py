@@ -18,6 +18,7 @@ from neurorules.contracts.series import Series, pending_source
 from neurorules.language.expressions import Expression
 from neurorules.language.rules import Statistics
 from neurorules.native import scans
+from neurorules.network.post_forms import scanned_psi
 from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.drive import flat
 from neurorules.torch_path.update.eligibility import reverse_scan
@@ -131,8 +132,8 @@ class PostFactors:
             through = way_through(self.view, self.statistics.get(name), group.statistics)
             if through is None:
                 return None
-        if through is None and self.view.m is not None and self.view.m.constant and form.stays(layer.backwards, back):
-            every = False
+        if through is None and self.view.m is not None and self.view.m.constant and form.factor == "one":
+            every = every and back and not layer.forgets  # otherwise the post factor is constant in time
         scan = self._scan(group, every, through)
         if scan is None or scan.every_total is None or scan.total is None:
             return None
@@ -150,7 +151,7 @@ class PostFactors:
     def _scan(self, group: Group, every: bool, through: scans.Through | None = None) -> scans.Reverse | None:
         form, view = group.form, self.view
         dynamics, rerun = view.layer.backwards, pending_source(view.activity.v)
-        psi = None if form is None else form.psi(view.layer.psi)
+        psi = None if form is None else scanned_psi(form, view.layer.psi)
         if form is None or psi is None or view.m is None or dynamics is None:
             return None
         v = None if rerun is not None else view.activity.v.flat()
