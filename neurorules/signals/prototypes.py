@@ -186,7 +186,7 @@ class Prototypes(Signal):
         by_class = self.generator == "target_only"
         rows = Rows(labels, torch.arange(len(t), device=labels.device)) if by_class else rows_by_sample(labels)
         tau = self.temperature(h.shape[1])
-        below = self._below(view, labels, rows, h) if self.loss in FROM_BELOW else h
+        below = self._below(view, labels, rows, h) if self.loss in FROM_BELOW else t
         positives = self.similarity.positives(rows, below, tau)
         compared = self.similarity.compare(h, t, centre.value, rows, positives, tau)
         m = {"input": constant_in_time(from_features(compared.to_h, shape), view.steps)}
