@@ -84,11 +84,10 @@ def plan_of(rule: Rule) -> Plan:
     if rule.teaching < 1:
         raise refused(rule, "its steps teach at random, and a circuit's signal is always there")
     if rule.name in CIRCUITS.modules:
-        plan = CIRCUITS.make(rule.name)
-        assert isinstance(plan, Plan)
+        plan: Plan = CIRCUITS.make(rule.name)
         return plan.of(rule)
     try:
-        return plan_of_texts(rule) if rule.signal is None else plan_of_signal(rule)
+        return plan_of_texts(rule) if rule.signal is None else plan_of_signal(rule, rule.signal)
     except UserError as error:
         if not str(error).endswith(INSTEAD):
             raise  # a mistake in the rule itself, which no other path takes either

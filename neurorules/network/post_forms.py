@@ -144,9 +144,9 @@ def backwards(neuron: Neuron[Any]) -> Dynamics | None:
 
 def psi_of(neuron: Neuron) -> Psi | None:
     """The neuron's pseudo-derivative in the parametrisation of the scans; None if they cannot compute it."""
-    if type(neuron) not in (AdaptiveIntegrator, SynapticIntegrator) and not isinstance(neuron, LeakyIntegrator):
+    exact = type(neuron) in (AdaptiveIntegrator, SynapticIntegrator) or isinstance(neuron, LeakyIntegrator)
+    if not exact or not isinstance(neuron, Integrator):
         return None
-    assert isinstance(neuron, Integrator)
     match neuron.surrogate:
         case Boxcar(width):
             return Psi(PsiShape.BOXCAR, 1 / width, 1 / (2 * width))
@@ -172,8 +172,7 @@ def slopes(neuron: Neuron[Any], v: Tensor) -> Tensor:
     psi = psi_of(neuron)
     if psi is None or v.ndim < 2 or not loops(v) or is_recorded(v, v):
         return neuron.psi(v)
-    assert isinstance(neuron, Integrator)
-    if isinstance(neuron.v_threshold, Tensor):
+    if not isinstance(neuron, Integrator) or isinstance(neuron.v_threshold, Tensor):
         return neuron.psi(v)
     one = torch.ones_like(v[:1]).flatten(1)
     return reverse_scan(

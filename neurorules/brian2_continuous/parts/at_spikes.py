@@ -124,9 +124,7 @@ def _early(line: str, trace: UnitTrace) -> bool:
 
 
 def _at_spike(line: str, spike: str, gate: str) -> str:
-    change, value = line.split(" += ")
-    assert change == "w_change"
-    value = re.sub(rf"\*{spike}\b|\b{spike}\*", "", value)
+    value = re.sub(rf"\*{spike}\b|\b{spike}\*", "", line.removeprefix("w_change += "))
     value = re.sub(rf"\b{spike}\b", "1.0", value)  # This replaces a spike that was the only factor.
     return f"w += {gate}*({value})"
 

@@ -57,8 +57,7 @@ def _all(lowered: Lowered) -> tuple[str, ...]:
 
 
 def _act(line: str, parameter: str, gate: str) -> str:
-    change, value = line.split(" += ")
-    assert change == f"{parameter}_change"
+    value = line.removeprefix(f"{parameter}_change += ")
     for pattern, name in NAMES:
         value = re.sub(pattern, name, value)
     return f"{parameter} += {gate}*({value})"

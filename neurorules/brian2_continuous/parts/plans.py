@@ -16,6 +16,7 @@ from neurorules.brian2_continuous.parts.third_factors import LOCAL, REASONS
 from neurorules.contracts.signal import Signal
 from neurorules.language.options import parse_named
 from neurorules.language.rules import Rule
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.signals.class_vectors import ClassVectors
 from neurorules.signals.dfa import DirectFeedback
 from neurorules.signals.local_readout import LocalReadout
@@ -69,11 +70,12 @@ def plan_of_texts(rule: Rule) -> Plan:
     return Plan(by_step, samples_only, neuron=own, lr=lr)
 
 
-def plan_of_signal(rule: Rule) -> Plan:
+def plan_of_signal(rule: Rule, spec: SignalSpec) -> Plan:
     """The plan of a rule with a signal, which has no circuit of its own.
 
     Args:
         rule: with its options.
+        spec: the rule's signal.
 
     Returns:
         A plan that presents each sample once.
@@ -81,23 +83,20 @@ def plan_of_signal(rule: Rule) -> Plan:
     Raises:
         UserError: the signal is not local in time, or a text has no form in continuous time.
     """
-    assert rule.signal is not None
-    signal = rule.signal.make()
+    signal = spec.make()
     if "history" in signal.needs:
         raise refused(
             rule,
-            f"its signal '{rule.signal.name}' goes back through all steps of a sample, from the last to the first, and "
+            f"its signal '{spec.name}' goes back through all steps of a sample, from the last to the first, and "
             f"so it cannot be causal",
         )
     if type(signal) not in LOCAL:
         why = REASONS.get(type(signal), "is not made of what is there at each moment")
-        raise refused(rule, f"its signal '{rule.signal.name}' {why}")
+        raise refused(rule, f"its signal '{spec.name}' {why}")
     if isinstance(signal, DirectFeedback | SpatialBackpropagation) and signal.feedback in ("adaptive", "fixed"):
-        raise refused(rule, f"its signal '{rule.signal.name}' has no form with feedback={signal.feedback} there")
+        raise refused(rule, f"its signal '{spec.name}' has no form with feedback={signal.feedback} there")
     if isinstance(signal, Patterns) and signal.gains != "none":
-        raise refused(
-            rule, f"its signal '{rule.signal.name}' has no form with gains={signal.gains}, which learn, there"
-        )
+        raise refused(rule, f"its signal '{spec.name}' has no form with gains={signal.gains}, which learn, there")
     own_steps = isinstance(signal, LocalReadout | Patterns) and signal.errors == "step"
     in_steps = rule.errors == "step" or rule.eligibilities or rule.traces or own_steps
     if len(rule.phases) > 1:

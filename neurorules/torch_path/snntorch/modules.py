@@ -288,6 +288,6 @@ def to_linear(connection: Connection, w: Tensor, bias: Tensor) -> list[nn.Module
         raise UserError(f"torch has no layer for the connection '{name}'. Use a dense or convolutional net")
     with torch.no_grad():
         linear.weight.copy_(w)
-        assert linear.bias is not None
-        linear.bias.copy_(inside)
+        if linear.bias is not None:  # each of them is made with one
+            linear.bias.copy_(inside)
     return [linear, *behind]

@@ -187,9 +187,8 @@ class _Program:
     def _slope(self) -> Value | None:
         neuron, activity = self.view.layer.neuron, self.view.activity
         psi = psi_of(neuron)
-        if psi is None or psi.shape not in scans.SLOPES:
+        if psi is None or psi.shape not in scans.SLOPES or not isinstance(neuron, Integrator):
             return None
-        assert isinstance(neuron, Integrator)
         theta, v = neuron.v_threshold, self._tensor(activity.v.values)
         flat = self.program.read(theta.reshape(-1)) if isinstance(theta, Tensor) else self.program.number(theta)
         return None if v is None else self.program.slope(v, flat, psi)
