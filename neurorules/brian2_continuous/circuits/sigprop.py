@@ -75,7 +75,11 @@ def _contrasted() -> Teaching:
 def _signal(rule: Rule) -> Prototypes:
     """The rule's signal, after a check that its form has equations in continuous time."""
     signal = rule.signal.make() if rule.signal is not None else None
-    assert isinstance(signal, Prototypes)
+    if not isinstance(signal, Prototypes):
+        raise UserError(
+            f"sigprop in continuous time learns from the signal prototypes, and its signal is {rule.signal}. Use its own "
+            f"signal, or --path torch"
+        )
     phases = [phase.name for phase in rule.phases]
     if (signal.loss, signal.generator) not in FORMS or signal.search != "all":
         raise UserError(
