@@ -160,8 +160,8 @@ def test_rules_that_need_what_brian2_lacks_stay_in_torch() -> None:
             "'hidden1' is a Ring; the Brian2 path runs dense, recurrent and convolutional connections",
         ),
         ("8", (5,), {"neuron": "rate:unit=true"}, "which no equation of a neuron in Brian2 can read"),
-        ("c4k3-p2-8", (1, 6, 6), {"neuron": "rate"}, "takes the maximum of what is no spike"),
-        ("c4k3-a2-p2-8", (1, 6, 6), {}, "takes the maximum of what is no spike"),
+        ("c4k3-p2-8", (1, 6, 6), {"neuron": "rate"}, "takes the maximum of values that are not spikes"),
+        ("c4k3-a2-p2-8", (1, 6, 6), {}, "takes the maximum of values that are not spikes"),
         ("8", (5,), {"norm": "streaming"}, "its running statistics are missing"),
     ],
 )

@@ -363,7 +363,7 @@ def test_scaled_weights_follow_the_solution_for_a_constant_rate() -> None:
         (lambda: made(receptor=populations.jump("v", "excitatory", "volt")), "'v' of group .* counts in 1, and the"),
         (lambda: made(receptor=receptors()[0]), "has no variable 'g_e', which spikes change"),
         (lambda: populations.current("syn", "excitatory", 5 * ms), "I_syn is the sum of all"),
-        (lambda: populations.poisson_spikes(3, 5, 100 * ms, RANDOM), "rate of Poisson input is 5, which is no number"),
+        (lambda: populations.poisson_spikes(3, 5, 100 * ms, RANDOM), "rate of Poisson input is 5, which is not"),
         (lambda: populations.poisson_spikes(3, 5 * Hz, 100, RANDOM), "duration of Poisson input is 100, which is no"),
     ],
 )  # fmt: skip

@@ -48,7 +48,7 @@ def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator
     """
     if not any(p.phase == "modulated" and "S_post" in p.text for p in rule.plasticity):
         raise UserError(
-            "pepita in continuous time is the form that keeps nothing between its passes. Use "
+            "pepita in continuous time stores nothing between its two passes, and this form does. Use "
             "pepita:form=contrastive, or --path torch"
         )
     error = Units(

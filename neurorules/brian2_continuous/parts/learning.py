@@ -47,8 +47,7 @@ def refuse_eligibilities(rule: Rule) -> None:
     """
     if rule.eligibilities:
         raise UserError(
-            f"rule '{rule.name}' declares eligibilities, which circuits in continuous time do not carry. "
-            f"Use --path torch"
+            f"rule '{rule.name}' declares eligibilities, and this circuit in continuous time has none. Use --path torch"
         )
 
 

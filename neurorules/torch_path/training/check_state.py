@@ -100,7 +100,7 @@ def _check_names(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) 
 
 def _check_tensor(name: str, tensor: Tensor, expected: Tensor, weights_only: bool) -> None:
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
-        raise UserError(f"'{name}' of the state is no plain tensor. Hand over what Learner.state() gave")
+        raise UserError(f"'{name}' of the state is not a plain tensor. Give a state that Learner.state() returned")
     if tensor.shape != expected.shape:
         raise UserError(
             f"'{name}' of the state has shape {tuple(tensor.shape)}, this learner's has {tuple(expected.shape)}. It is "
@@ -121,4 +121,7 @@ def _check_generator(state: Tensor, device: torch.device) -> None:
     try:
         torch.Generator(device).set_state(state.cpu())
     except RuntimeError:
-        raise UserError(f"'{GENERATOR}' of the state is no state of a generator. The state is damaged") from None
+        raise UserError(
+            f"'{GENERATOR}' of the state is not the state of a generator, so the state is damaged. Give one that "
+            f"Learner.state() returned"
+        ) from None
