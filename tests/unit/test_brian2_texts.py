@@ -186,10 +186,10 @@ def test_drives_that_do_not_fit_are_refused() -> None:
         Case(network, {}, np.zeros((3, 2, 4)))
     with pytest.raises(UserError, match="beside input spikes"):
         Case(network, {}, offset=np.zeros((2, 5)), injected=np.zeros((2, 8)))
-    with pytest.raises(UserError, match="the input has 3 steps, asked for 7"):
+    with pytest.raises(UserError, match="7 steps were asked for, and the input has 3"):
         simulate(network, arrays(network), np.zeros((3, 2, 5)), 7)
     learning = Learning(RULES.make("dfa"), m={"hidden1": np.zeros((2, 1, 8))})
-    with pytest.raises(UserError, match="the m of hidden1 has 2 steps, asked for 7"):
+    with pytest.raises(UserError, match="7 steps were asked for, and the m of hidden1 has 2"):
         run_together([Case(network, arrays(network), np.zeros((1, 5)), learning=learning)], 7)
 
 
