@@ -101,8 +101,8 @@ class Signal(Contract, kind="signal", older={"known": "timing"}):
         return self.momentary or ("above" in self.needs and "history" not in self.needs and self.every is None)
 
     def repeats(self, phase: str, net: NetShape) -> int:
-        """How often the samples of a batch are repeated in a phase (`PhaseDrive.repeats`), so that evaluation can take
-        smaller batches.
+        """The number of times that a phase repeats the samples of a batch (`PhaseDrive.repeats`); evaluation takes smaller
+        batches accordingly.
 
         Args:
             phase: the name of the phase.
