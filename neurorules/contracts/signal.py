@@ -101,8 +101,9 @@ class Signal(Contract, kind="signal", older={"known": "timing"}):
         return self.momentary or ("above" in self.needs and "history" not in self.needs and self.every is None)
 
     def repeats(self, phase: str, net: NetShape) -> int:
-        """The number of times that a phase repeats the samples of a batch (`PhaseDrive.repeats`); evaluation takes smaller
-        batches accordingly.
+        """The number of times that a phase repeats the samples of a batch (`PhaseDrive.repeats`).
+
+        Evaluation takes smaller batches accordingly.
 
         Args:
             phase: the name of the phase.
