@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import benchmark_pages
+from benchmark_pages import benchmark_pages
 from constants import with_constants
 from pages import Prose, unvouched, with_sentences, with_tables
 from stored import FOLDER, FigureError, opened

@@ -1,7 +1,7 @@
 """`python docs/figures/store.py COMPARISON NAME` keeps a comparison's results as docs/results/data/NAME.json.
 
-COMPARISON is the folder that `neurorules compare` made, or that of `neurorules benchmark`, all of whose numbers are kept
-and whose NAME is benchmark-SUITE. Of a comparison, kept are its command, its date and machine, the commit of this
+COMPARISON is the folder that `neurorules compare` made, or that of `neurorules benchmark`, all of whose numbers are
+kept and whose NAME is benchmark-SUITE. Of a comparison, kept are its command, its date and machine, the commit of this
 checkout, and for each run what the pages show. `--commit` names another commit, where the runs were made by one.
 """
 

@@ -7,8 +7,8 @@ from neurorules.language.config import TrainConfig
 
 
 def static(quick: bool = False) -> Suite:
-    """Digits, and all of MNIST on the net 784-256-10 of NeuroTrain (arXiv 2605.15058), ten steps of time and ten epochs;
-    if `quick`, 300 samples of each, a small net and one epoch."""
+    """Digits, and all of MNIST on the net 784-256-10 of NeuroTrain (arXiv 2605.15058) with ten steps and ten epochs; if
+    `quick`, 300 samples of each, a small net and one epoch."""
     digits = TrainConfig(data="digits", net="64-64", epochs=15, batch_size=32)
     mnist = TrainConfig(data="mnist", net="256", steps=10, epochs=10)
     if quick:

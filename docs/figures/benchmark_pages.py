@@ -10,8 +10,8 @@ from stored import FOLDER
 from neurorules.benchmark.page import page_of
 
 FILES = (
-    "The runs themselves were not kept. The numbers are those of [data/{name}.json](data/{name}.json), of commit {commit}, "
-    "and `make figures` writes this page from them."
+    "The runs themselves were not kept. The numbers are those of [data/{name}.json](data/{name}.json), of commit "
+    "{commit}, and `make figures` writes this page from them."
 )
 
 
