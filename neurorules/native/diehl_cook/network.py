@@ -42,9 +42,9 @@ class Population(NamedTuple):
 
 EXCITATORY = Population(100.0, -65.0, -65.0, -72.0, 5.0, -100.0)
 INHIBITORY = Population(10.0, -60.0, -45.0, -40.0, 2.0, -85.0)
-"""The two populations. Source: the authors' program for Brian 1 (github.com/peter-u-diehl/stdp-mnist, b99f526). Its timer
-of spikes runs a hundred times as fast as time, and so is past the refractory period of 5 ms when that ends. Later
-programs for Brian2 slow it a thousandfold, and their neurons are silent for 50 ms after each spike."""
+"""The two populations. Source: the authors' program for Brian 1 (github.com/peter-u-diehl/stdp-mnist, b99f526). Its
+timer of spikes runs a hundred times as fast as time, and so is past the refractory period of 5 ms when that ends.
+Later programs for Brian2 slow it a thousandfold, and their neurons are silent for 50 ms after each spike."""
 
 
 @dataclass(frozen=True)
