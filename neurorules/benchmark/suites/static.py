@@ -23,8 +23,8 @@ def static(quick: bool = False) -> Suite:
         ),
         notes=(
             "Every rule brings its own neuron and learning rates, which were not tuned here.",
-            "Rules that are told no labels learn the small task alone: `neurorules reproduce diehl-cook` shows what one "
-            "of them makes of MNIST.",
+            "Rules that are told no labels learn the small task alone: `neurorules reproduce diehl-cook` shows what "
+            "one of them makes of MNIST.",
         ),
     )
 
