@@ -12,7 +12,7 @@ from neurorules.language.ranges import Count, ranged
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to a training picture each time it is learned from.
+    """The random changes of a training picture, each time it is learned from.
 
     Args:
         pixels: the largest number of pixels by which it is shifted, up or down and to either side; 0 for no shift.
