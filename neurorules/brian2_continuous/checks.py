@@ -27,6 +27,7 @@ FIXED = {
     "signal": (None, "a circuit has its own"),
     "dw": (None, "a circuit takes its rule's texts"),
     "targets": ("own", "a presentation stands alone"),
+    "augment": (None, "presentations are the samples themselves"),
     "last_steps": (None, "a presentation is read as a whole"),
     "hardware": ("none", "device models act on tensors"),
     "weight_decay": (0.0, "a circuit's texts say all that changes a weight"),

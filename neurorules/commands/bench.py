@@ -41,6 +41,20 @@ def bench(
             autocompletion=words(["steps", "width", "depth", "batch", "activity"]),
         ),
     ] = None,
+    schedule: Annotated[
+        str, typer.Option(help="by_layer, by_step, or a number of steps at a time, such as 10; of the rules.")
+    ] = "by_layer",
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Also measure the memory of a training step, in processes of their own.")
+    ] = False,
+    goals: Annotated[
+        str | None,
+        typer.Option(
+            help="Also train on MNIST to these test accuracies in per cent, such as 97,98.5; data as for train.",
+            autocompletion=words(["97", "98", "98.5", "99"]),
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the trainings of --goals.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.", autocompletion=words(["cpu", "cuda"]))] = "cpu",
     threads: Annotated[int | None, typer.Option(help="CPU threads [default: as many as torch uses].")] = None,
     repetitions: Annotated[int, typer.Option(help="Repetitions of each measurement; the median is reported.")] = 9,
@@ -52,16 +66,20 @@ def bench(
     json: Json = False,
 ) -> None:
     """Measure a training step on this machine, and compare it with snnTorch, bare matrix products and memory
-    bandwidth."""
+    bandwidth; and its memory, and the time to an accuracy on MNIST."""
     from neurorules.bench.bench import bench as run
     from neurorules.bench.measure import plan
 
     settings = {
         "rules": rules, "net": net, "steps": steps, "batch-size": batch_size, "activity": activity, "sweep": sweep,
-        "device": device, "threads": threads, "repetitions": repetitions, "out": out,
+        "schedule": schedule, "goals": goals, "seed": seed, "device": device, "threads": threads,
+        "repetitions": repetitions, "out": out,
     }  # fmt: skip
     options = [f"--{name}={value}" for name, value in settings.items() if value is not None]
-    planned = plan(rules, net, steps, batch_size, activity, sweep, device, threads, repetitions)
+    options += ["--memory"] * memory
+    planned = plan(
+        rules, net, steps, batch_size, activity, sweep, device, threads, repetitions, schedule, memory, goals, seed
+    )
     content = run(planned, out, shlex.join(["neurorules", "bench", *options]), force)
     if json:
         print_json(content)
@@ -72,11 +90,14 @@ def bench(
 def _show(content: dict[str, Any], out: Path | None) -> None:
     """Print a table for each point, the machine and its load, and the paths of the files."""
     from neurorules.bench.bench import PAGE_FILE
-    from neurorules.bench.page import about, busy, table_of, title_of
+    from neurorules.bench.page import about, busy, hottest_of, table_of, table_of_goals, title_of
 
     for point in content["points"]:
         print(f"{title_of(point)}\n")
         print_table(*table_of(point))
+        print(hottest_of(point), end="\n\n")
+    if content["goals"]:
+        print_table(*table_of_goals(content["goals"]))
         print()
     print(about(content))
     print(busy(content))

@@ -206,6 +206,10 @@ class DataSettings:
     validation: Annotated[
         Whole | None, Help("Training samples to hold out for validation; by default a tenth, at most 5,000.", 24)
     ] = None
+    augment: Annotated[
+        str | None,
+        Help("Random changes of the pictures that are learned from, such as shift:pixels=1+flip; none by default.", 36),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +219,12 @@ class RunSettings:
     epochs: Annotated[Count, Help("Passes over the training samples.", 9)] = 3
     batch_size: Annotated[Count, Help("Samples per trial, in total over all ranks.", 10)] = 128
     lr_schedule: Annotated[
-        str, Help("Learning rate schedule: cosine (to 0), constant, or steps:at=60-90:factor=0.1 (epochs).", 16)
+        str,
+        Help(
+            "Learning rate schedule: cosine or linear (to 0, such as linear:warmup=0.1), constant, or "
+            "steps:at=60-90:factor=0.1 (epochs).",
+            16,
+        ),
     ] = "cosine"
     path: Annotated[
         PathName,
