@@ -119,7 +119,7 @@ def _threshold(layer: str, numbers: Numbers) -> int | None:
     code = round(numbers.theta * ONE)
     if not 1 <= code <= HIGHEST:
         raise UserError(
-            f"layer '{layer}': a threshold of {numbers.theta:g} is no number of s16.15 above 0. Use one between "
+            f"layer '{layer}': a threshold of {numbers.theta:g} is not a number of s16.15 above 0. Use one between "
             f"{1 / ONE:.2g} and {HIGHEST / ONE:.0f}"
         )
     return code

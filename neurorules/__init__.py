@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neurorules.api import brian2_circuit, brian2_network, compare, load, train
     from neurorules.contracts.series import Series
+    from neurorules.language.errors import UserError
     from neurorules.network.network import Network, build_network
     from neurorules.runs.logs import CsvLog, TensorBoardLog
     from neurorules.torch_path.process.ranks import over_ranks
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "CsvLog", "Learner", "Network", "Recorder", "Series", "TensorBoardLog", "brian2_circuit", "brian2_network",
-    "build_network", "compare", "load", "over_ranks", "train",
+    "CsvLog", "Learner", "Network", "Recorder", "Series", "TensorBoardLog", "UserError", "brian2_circuit",
+    "brian2_network", "build_network", "compare", "load", "over_ranks", "train",
 ]  # fmt: skip
 
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
     "Network": "neurorules.network.network",
     "Recorder": "neurorules.torch_path.recording.recorder",
     "Series": "neurorules.contracts.series",
+    "UserError": "neurorules.language.errors",
     "brian2_circuit": "neurorules.api",
     "brian2_network": "neurorules.api",
     "build_network": "neurorules.network.network",

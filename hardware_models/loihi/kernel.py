@@ -73,8 +73,7 @@ def run(
         Spikes (bool), membranes before the reset (int32), currents or None, (T, B, *shape) each; then current and
         membrane after the last step, (B, *shape).
     """
-    compiled = library()
-    assert compiled is not None, "ask `serves` first"
+    compiled = compile_c.kernels_of(library())
     # What lies beyond 32 bits takes no part: the current wraps at 2^24, and a is shifted by 6 bits only.
     arriving = arriving.to(torch.int32).contiguous()
     u0, v0 = u0.contiguous(), v0.contiguous()

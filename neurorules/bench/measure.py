@@ -247,6 +247,6 @@ def _share(word: str) -> float:
     try:
         share = float(word)
     except ValueError:
-        raise UserError(f"--activity holds '{word}', which is no number. Give shares such as 0.02,0.1") from None
+        raise UserError(f"--activity holds '{word}', which is not a number. Give shares such as 0.02,0.1") from None
     check_range("--activity", share, Fraction)
     return share

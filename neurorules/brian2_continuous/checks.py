@@ -8,9 +8,9 @@ from typing import Any
 from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuron
 from neurorules.brian2_continuous.parts.neurons import NEURONS
+from neurorules.brian2_continuous.parts.no_circuit import NoCircuit
 from neurorules.brian2_continuous.parts.plan import Plan
 from neurorules.brian2_continuous.parts.plans import plan_of_signal, plan_of_texts
-from neurorules.brian2_continuous.parts.step_texts import INSTEAD, refused
 from neurorules.language.config import SETTINGS, TrainConfig
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
@@ -19,23 +19,23 @@ from neurorules.rules import RULES
 
 FIXED = {
     "norm": ("none", "currents are shifted and scaled as they stream in, and no unit is normalised"),
-    "connection": ("dense", "wires reach every unit"),
+    "connection": ("dense", "synapses join every two units of neighbouring layers"),
     "readout_neuron": ("leaky_readout", "the read-out has neurons of its own"),
-    "optimizer": ("sgd", "a synapse changes at once"),
-    "readout_optimizer": ("sgd", "a synapse changes at once"),
+    "optimizer": ("sgd", "each change of a synapse is made at once"),
+    "readout_optimizer": ("sgd", "each change of a synapse is made at once"),
     "signal_lr": (None, "a circuit's signal has no parameters that learn"),
-    "signal": (None, "a circuit has its own"),
-    "dw": (None, "a circuit takes its rule's texts"),
-    "targets": ("own", "a presentation stands alone"),
+    "signal": (None, "a circuit has the signal of its rule"),
+    "dw": (None, "a circuit is made of the texts of its rule"),
+    "targets": ("own", "each sample is presented alone"),
     "augment": (None, "presentations are the samples themselves"),
     "last_steps": (None, "a presentation is read as a whole"),
     "hardware": ("none", "device models act on tensors"),
-    "weight_decay": (0.0, "a circuit's texts say all that changes a weight"),
-    "weight_sum": (None, "a synapse knows no other synapse of its neuron"),
-    "init": ("he", "fresh weights are as large as their units need"),
+    "weight_decay": (0.0, "the texts of a circuit describe every change of a weight"),
+    "weight_sum": (None, "a synapse does not know the other synapses of its neuron"),
+    "init": ("he", "initial weights are as large as the units need"),
     "schedule": ("by_layer", "all layers run at once"),
-    "readout": ("last", "the read-out sees the last hidden layer"),
-    "scores": ("membrane", "the read-out sends no spikes"),
+    "readout": ("last", "the read-out reads the last hidden layer"),
+    "scores": ("membrane", "the read-out does not spike"),
 }
 """Settings that have a single value in continuous time, each with that value and the reason."""
 LEFT_OPEN = {name: setting.default for name, setting in SETTINGS.items()}
@@ -81,21 +81,17 @@ def plan_of(rule: Rule) -> Plan:
         UserError: it has no equations in continuous time, with the reason.
     """
     if rule.transmits is not None:
-        raise refused(rule, f"a wire transmits its weight, and these synapses transmit '{rule.transmits}'")
+        raise NoCircuit(rule, f"synapses there transmit their weight, and those of this rule '{rule.transmits}'")
     if rule.teaching < 1:
-        raise refused(rule, "its steps teach at random, and a circuit's signal is always there")
+        raise NoCircuit(rule, "it teaches at random steps, and the signal of a circuit is always there")
     if rule.name in CIRCUITS.modules:
-        plan = CIRCUITS.make(rule.name)
-        assert isinstance(plan, Plan)
+        plan: Plan = CIRCUITS.make(rule.name)
         return plan.of(rule)
     try:
-        return plan_of_texts(rule) if rule.signal is None else plan_of_signal(rule)
-    except UserError as error:
-        if not str(error).endswith(INSTEAD):
-            raise  # a mistake in the rule itself, which no other path takes either
+        return plan_of_texts(rule) if rule.signal is None else plan_of_signal(rule, rule.signal)
+    except NoCircuit as error:
         raise UserError(
-            f"{str(error).removesuffix(INSTEAD)}. Rules that have a circuit of their own: "
-            f"{', '.join(CIRCUITS.names())}; or use --path torch"
+            f"{error.reason}. Use a rule that has a circuit of its own ({', '.join(CIRCUITS.names())}), or --path torch"
         ) from None
 
 

@@ -54,7 +54,7 @@ def position_from(state: Mapping[str, Any], epochs: int, order: Order, whole: in
         _has_types(**state) and _may_be(Position(**state), epochs, order, whole)
     ):
         raise UserError(
-            "the checkpoint says that the run is at a place where it never is: it was changed, or written by another "
+            "the checkpoint names a position that this run never reaches: the file was changed, or written by another "
             "version. Restore the file, or begin again with --force"
         )
     return Position(**state)

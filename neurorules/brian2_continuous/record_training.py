@@ -74,7 +74,7 @@ class RecordCircuit(CircuitWatcher):
         recording.stream.load(run.stream.parameters())
         if self._writer is None:
             if run.folder is None:
-                raise UserError("recording needs the folder of the run. Give --out DIR")
+                raise UserError("a recording was asked for, and the run has no folder for its trace. Give --out DIR")
             header = recording.header(run.config, self._options(name))
             self._writer = continue_trace(run.folder.path / TRACES, header, epoch)
         recording.write(self._writer, part.labels, run.currents.of(part), places, epoch, lambda count: None)

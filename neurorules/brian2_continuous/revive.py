@@ -41,7 +41,10 @@ class Revived:
         """
         part = self.run.data.validation
         if part is None:
-            raise UserError("the run held no validation samples out, found --validation 0. Train one that holds some")
+            raise UserError(
+                "validation samples were asked for, and the run was trained with --validation 0. Train one that holds "
+                "some samples out"
+            )
         return self.run.answer(part)
 
 

@@ -179,8 +179,8 @@ def check_classes(data: TrainingData) -> None:
     """
     if data.source.task != "classes":
         raise UserError(
-            f"data '{data.source.name}' have the task '{data.source.task}', and a circuit in continuous time is taught "
-            f"one class for each sample. Use --path torch"
+            f"data '{data.source.name}' have the task '{data.source.task}', and a circuit in continuous time learns "
+            f"one class for each sample. Use data with classes, or --path torch"
         )
 
 

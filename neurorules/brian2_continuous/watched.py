@@ -92,7 +92,10 @@ def watched_of(circuit: Circuit, variables: Sequence[str], layers: Collection[st
         if own:
             watched.append(Watched(units, own))
     if not watched and not {*PARAMETERS, *full} & set(variables):
-        raise UserError(f"no population asked for has {', '.join(variables)}. Name others, or leave --layers out")
+        raise UserError(
+            f"none of the chosen populations has a variable {', '.join(variables)}. Name other variables, or leave "
+            f"--layers out"
+        )
     return watched
 
 

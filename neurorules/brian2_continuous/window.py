@@ -54,7 +54,7 @@ def changes(
     """
     if rule.signal is not None or m is not None:
         reason = "--m gives" if rule.signal is None else f"rule '{rule.name}' reads"
-        raise UserError(f"{reason} a third factor, which a single synapse in continuous time lacks. Use --path torch")
+        raise UserError(f"{reason} a third factor, and a single synapse in continuous time has none. Use --path torch")
     model, _ = model_of(rule, pre.shape[-1], None)
     neuron = model.network.layers[0].neuron
     v = membranes_of(rule, neuron, post, membranes_mV)

@@ -137,13 +137,13 @@ def check_script(path: Path, force: bool) -> list[Path]:
         UserError: see `save`.
     """
     if path.suffix != ".py":
-        raise UserError(f"--script {path} is no name of a Python program. Let it end with .py")
+        raise UserError(f"--script {path} is not the name of a Python program. Let it end in .py")
     if not path.parent.is_dir():
         raise UserError(f"--script {path}: there is no folder {path.parent}. Make it first")
     files = [path, path.with_suffix(".npz")]
     for file in files:
         if file.is_dir() or (file.exists() and not file.is_file()):
-            raise UserError(f"--script {path}: {file} is no ordinary file. Name another one")
+            raise UserError(f"--script {path}: {file} is not an ordinary file. Name another one")
         if file.exists() and not force:
             raise UserError(f"--script {path}: {file} exists. Name another file, or replace it with --force")
     return files

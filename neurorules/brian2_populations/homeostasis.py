@@ -119,7 +119,9 @@ def _plain(value: Any, dimensions: Any, what: str, name: str) -> np.ndarray:
     brian2 = load_brian2()
     if brian2.get_dimensions(value) is not dimensions:
         unit = brian2.get_unit(dimensions)
-        raise UserError(f"{what} of {name.rstrip('*')} is {value}, which is no number of {unit}. Give one in this unit")
+        raise UserError(
+            f"{what} of {name.rstrip('*')} is {value}, which is not a number of {unit}. Give one in this unit"
+        )
     return np.asarray(value, dtype=np.float64)
 
 

@@ -35,7 +35,7 @@ def poisson_spikes(
     clock = clock or brian2.defaultclock
     for what, value, unit, word in (("rate", rate, brian2.Hz, "Hz"), ("duration", duration, brian2.ms, "ms")):
         if not brian2.have_same_dimensions(value, unit):
-            raise UserError(f"{what} of Poisson input is {value}, which is no number of {word}. Give one: 10*{word}")
+            raise UserError(f"{what} of Poisson input is {value}, which is not a number of {word}. Give one: 10*{word}")
     chance = np.broadcast_to(np.asarray(rate * clock.dt, dtype=np.float64), (size,))
     if (chance < 0).any() or (chance > 1).any():
         raise UserError(

@@ -133,7 +133,7 @@ def synaptic_equations(*receptors: Receptor) -> str:
 
 def _check(name: str, kind: str) -> None:
     if not name.isidentifier():
-        raise UserError(f"a receptor has the name '{name}', which no equation can hold. Give a word, such as e")
+        raise UserError(f"a receptor has the name '{name}', which cannot stand in an equation. Give a word, such as e")
     if name == TOTAL:
         raise UserError(
             f"a receptor has the name '{name}', and I_{name} is the sum of all synaptic currents. Give another name"
@@ -150,5 +150,5 @@ def _positive(tau_ms: float) -> None:
 def _number(value: Any, unit: Any, word: str, what: str) -> float:
     """A quantity as a number of a unit."""
     if not load_brian2().have_same_dimensions(value, unit):
-        raise UserError(f"{what} is {value}, which is no number of {word}. Give one, such as 5*{word}")
+        raise UserError(f"{what} is {value}, which is not a number of {word}. Give one, such as 5*{word}")
     return float(value / unit)

@@ -26,7 +26,9 @@ def indegree_pairs(source: int, target: int, count: int, random: np.random.Gener
         UserError: there are fewer sources than asked for.
     """
     if not 1 <= count <= source:
-        raise UserError(f"each neuron is to hear {count} sources, and there are {source}. Ask for 1 to {source}")
+        raise UserError(
+            f"each neuron is to receive input from {count} sources, and there are {source}. Ask for 1 to {source}"
+        )
     pre = np.concatenate([random.choice(source, count, replace=False) for _ in range(target)])
     return Pairs(pre, np.repeat(np.arange(target), count))
 

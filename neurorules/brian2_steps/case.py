@@ -119,7 +119,7 @@ class Case:
                 "a run in Brian2 needs input spikes or an injected current, and neither was given. Give one"
             )
         if self.offset is not None and self.spikes is None:
-            raise UserError("an offset goes beside input spikes, and there are none. Pass it as constant `spikes`")
+            raise UserError("an offset was given without input spikes. Pass it as constant `spikes`")
         if self.spikes is not None and (
             self.spikes.ndim not in (len(shape) + 1, len(shape) + 2) or self.spikes.shape[-len(shape) :] != shape
         ):
@@ -128,8 +128,8 @@ class Case:
     def _check_online(self) -> None:
         if self.samples > 1:
             raise UserError(
-                f"weights that change while they run belong to one network, and each of the {self.samples} samples "
-                f"would run on a copy of it. Pass one sample at a time"
+                f"weights change while the network runs, and each of the {self.samples} samples would run on a copy of "
+                f"it. Pass one sample at a time"
             )
         for layer in self.network.layers:
             if layer.normalisation is not None:

@@ -92,8 +92,8 @@ def _pools(
     for number, (pool, shape) in enumerate(pools_of(layer, afferent, case.learning is not None)):
         if pool.kind == "max" and not binary:
             raise UserError(
-                f"connection '{afferent.name}' of layer '{layer.name}' takes the maximum of what is no spike, which "
-                f"synapses, that add, do not. Use average pooling, or --path torch"
+                f"connection '{afferent.name}' of layer '{layer.name}' takes the maximum of values that are not "
+                f"spikes, which synapses, that add, do not. Use average pooling, or --path torch"
             )
         binary = pool.kind == "max"
         name, slot = f"{prefix}{layer.name}_{afferent.name}_pool{number}", f"{index}_{number}"

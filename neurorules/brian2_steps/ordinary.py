@@ -225,7 +225,8 @@ def script_of_ordinary(case: Case, steps: int, about: tuple[str, ...]) -> Script
 
 def _read(case: Case, steps: int) -> tuple[tuple[OrdinaryLayer, ...], Shown]:
     """The populations of a case, and its samples."""
-    assert case.spikes is not None
+    if case.spikes is None:
+        raise UserError("an ordinary network needs input spikes, and only an injected current was given. Give spikes")
     axes = len(case.network.input_shape)
     constant = case.spikes.ndim == axes + 1
     values = np.broadcast_to(case.spikes, (steps, *case.spikes.shape)) if constant else case.spikes[:steps]

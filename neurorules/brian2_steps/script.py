@@ -219,8 +219,8 @@ class _Writer:
         """
         if any(_equations(model) != _equations(self.model) for model in models):
             raise UserError(
-                "these updates differ in more than numbers, since running averages began to be kept between them. "
-                "Begin with a net that has learned"
+                "these updates cannot be written as one script: running averages begin between them, so they differ in "
+                "more than numbers. Begin with a net that has learned before"
             )
         for place, table in enumerate(self.model.tables):
             rows = [model.tables[place].values for model in models]

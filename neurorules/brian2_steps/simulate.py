@@ -164,7 +164,9 @@ def _check_steps(case: Case, steps: int) -> None:
     for name, table in tables:
         varies = table is not None and (name != "input" or (case.spikes is not None and case.spikes.ndim == table.ndim))
         if table is not None and varies and table.shape[0] < steps:
-            raise UserError(f"the {name} has {table.shape[0]} steps, asked for {steps}. Ask for fewer steps")
+            raise UserError(
+                f"{steps} steps were asked for, and the {name} has {table.shape[0]}. Ask for at most as many"
+            )
 
 
 def _outcome(case: Case, built: Built, prefix: str) -> Outcome:

@@ -167,7 +167,7 @@ def changes_add_up_over_the_samples_of_a_batch(entry: Entry) -> None:
     model, learned = warmed(entry.text)
     drive, labels = samples(steps_of(entry.text))
     if has_rows_of_its_own(model, learned, drive, labels):
-        raise NotApplicable("a phase of it runs rows that are no samples, such as one for each class")
+        raise NotApplicable("a phase of it runs rows that are not samples, such as one for each class")
     if any(phase.applies for phase in model.rule.phases):
         raise NotApplicable("a phase of it runs with weights that all samples have changed")
     whole = trial(model, learned, drive, labels).gradients

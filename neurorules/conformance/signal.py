@@ -23,6 +23,7 @@ from neurorules.conformance.small_nets import (
     warmed,
 )
 from neurorules.conformance.suite import Entry, NotApplicable, Suite, demand, demand_instance
+from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.running_mean import RunningMean
 from neurorules.contracts.signal import Signal
 from neurorules.contracts.view import NEEDS, Every, Summary
@@ -162,7 +163,8 @@ def m_has_the_shape_of_its_layer_and_teaches_something(entry: Entry) -> None:
                 announced, "m is constant unless `varies` is true", "it varies within a trial", "Set `varies = True`"
             )
             active = active or bool(values.any())
-        hidden = [name for name in result.gradients if name.startswith("hidden")]
+        names = {layer.name for layer in model.network.hidden}
+        hidden = [name for name in result.gradients if key_of(name).layer in names]
         active = active or (elsewhere and any(bool(result.gradients[name].any()) for name in hidden))
         demand(active, "a signal teaches hidden layers something", f"m is 0 everywhere on {net}", "Check what it reads")
 

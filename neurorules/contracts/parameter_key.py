@@ -28,6 +28,11 @@ class ParameterKey(NamedTuple):
         return _name_of(self)
 
     @property
+    def place(self) -> str:
+        """The layer, and the connection if the parameter belongs to one, such as `hidden1.ff`."""
+        return self.layer if self.connection is None else f"{self.layer}.{self.connection}"
+
+    @property
     def is_weight(self) -> bool:
         """Whether these are the weights of a connection, which pass through a hardware model and may decay."""
         return self.connection is not None and self.parameter == WEIGHT

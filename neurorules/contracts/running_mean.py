@@ -23,9 +23,8 @@ RATE = 0.1
 """Share of the way to the mean of `REFERENCE` samples that every running average of the library moves. Source:
 measured on validation splits, docs/results."""
 PRIOR = 16
-"""Number of samples that the initial value of an average counts for. Source: chosen on validation splits, batch sizes 1
-to
-128."""
+"""Number of samples that the initial value of an average counts for. Source: chosen on validation splits, batch sizes
+1 to 128."""
 _whole: ContextVar[int | None] = ContextVar("whole", default=None)
 
 

@@ -100,6 +100,20 @@ class Signal(Contract, kind="signal", older={"known": "timing"}):
         of the signal's parameters are summed over the windows."""
         return self.momentary or ("above" in self.needs and "history" not in self.needs and self.every is None)
 
+    def repeats(self, phase: str, net: NetShape) -> int:
+        """The number of times that a phase repeats the samples of a batch (`PhaseDrive.repeats`).
+
+        Evaluation takes smaller batches accordingly.
+
+        Args:
+            phase: the name of the phase.
+            net: the structure of the network.
+
+        Returns:
+            The number of rows for each sample, >= 1.
+        """
+        return 1
+
     def by_steps(self) -> Signal:
         """The variant of this signal for output errors at single steps, possibly with other options; see
         `steps_apart`."""

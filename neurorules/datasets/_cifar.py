@@ -88,7 +88,8 @@ def _read(
     with tarfile.open(path) as archive:
         for member in members:
             file = archive.extractfile(member)
-            assert file is not None
+            if file is None:
+                raise KeyError(f"{member} of {path} is not a file")
             parts.append(np.frombuffer(file.read(), np.uint8).reshape(-1, label_bytes + PIXELS))
     records = np.concatenate(parts)
     return records[:, label_bytes:].reshape(-1, 3, 32, 32), records[:, label_bytes - 1]

@@ -59,8 +59,8 @@ def _read_open(file: BufferedIOBase, path: Path, most: int) -> np.ndarray:
     begin = file.read(4)
     if len(begin) < 4 or begin[:2] != b"\0\0" or begin[2] not in TYPES or begin[3] == 0:
         raise UserError(
-            f"{path}: is no idx file: it begins with {begin.hex(' ') or 'nothing'}, not with 00 00 08 and the number "
-            f"of dimensions. Check that it is the right file"
+            f"{path} is not an idx file: it begins with {begin.hex(' ') or 'nothing'}, not with 00 00 08 and the "
+            f"number of dimensions. Check that it is the right file"
         )
     kind, dimensions = np.dtype(TYPES[begin[2]]), begin[3]
     sizes = file.read(4 * dimensions)

@@ -60,7 +60,8 @@ def _decode(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
             if split not in SPLITS or label not in classes or not file.endswith(".jpg") or is_hidden(member.name):
                 continue
             content = archive.extractfile(member)
-            assert content is not None
+            if content is None:  # a folder of that name
+                continue
             with Image.open(io.BytesIO(content.read())) as picture:
                 pictures[split].append((member.name, classes.index(label), np.asarray(picture.convert("RGB"))))
     sizes = {image.shape for part in pictures.values() for _, _, image in part}

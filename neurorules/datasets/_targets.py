@@ -193,6 +193,6 @@ def _brought(array: np.ndarray, task: Task, where: str, steps: int | None) -> Sh
         raise UserError(f"{where}: labels hold other values than 0 and 1, and task='multilabel' marks labels by these")
     if task == "classes_per_step":
         if not np.array_equal(values, np.floor(values)) or values.min() < 0:
-            raise UserError(f"{where}: targets are no whole numbers from 0, and task='{task}' counts classes so")
+            raise UserError(f"{where}: targets are not whole numbers from 0, and task='{task}' counts classes so")
         return array.reshape(values.shape).astype(np.int64)
     return values

@@ -57,7 +57,7 @@ class PictureFolder:
         root = given_path("folder", self.path, data_dir)
         if not root.is_dir():
             raise UserError(
-                f"folder: '{self.path}' is no folder. Name the folder that holds the folders of the classes"
+                f"folder: '{self.path}' is not a folder. Name the folder that holds the folders of the classes"
             )
         train, test = self._parts(root)
         names = sorted({picture.label for picture in train})

@@ -41,7 +41,7 @@ class IdxFolder:
         """
         folder = given_path("idx", self.path, data_dir)
         if not folder.is_dir():
-            raise UserError(f"idx: '{self.path}' is no folder. Name the folder that holds the idx files")
+            raise UserError(f"idx: '{self.path}' is not a folder. Name the folder that holds the idx files")
         files = {f"{kind}_{part}": _pick(folder, kind, part) for part in PART_WORDS for kind in CONTENT_WORDS}
         return load_idx_files(folder.resolve().name, files, self.classes)
 

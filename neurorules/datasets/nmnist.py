@@ -156,7 +156,7 @@ def _check(entries: list[_Entry], where: str) -> None:
             raise UserError(f"nmnist: {where}, {entry.name}: label {entry.digit} is out of range. Labels must be 0..9")
         if entry.size % EVENT_BYTES:
             raise UserError(
-                f"nmnist: {where}, {entry.name}: {entry.size} bytes are no whole number of events of 5 bytes. "
+                f"nmnist: {where}, {entry.name}: {entry.size} bytes are not a whole number of events of 5 bytes. "
                 "Fetch the file again"
             )
         other = names.setdefault((entry.digit, entry.number), entry.name)

@@ -72,7 +72,7 @@ class Tonic:
         data = own_data((train, test), name=text)
         if data.kind != "events":
             raise UserError(
-                f"data '{text}': its samples are no events. Make frames in a function, --data module:function"
+                f"data '{text}': its samples are not events. Make frames in a function, --data module:function"
             )
         return data
 

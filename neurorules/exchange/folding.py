@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from neurorules.contracts.normalisation import first_current_statistics
-from neurorules.network.layer import Layer, as_row
+from neurorules.network.layer import Layer
 from neurorules.network.model import Learned
 
 
@@ -46,7 +46,7 @@ def fold(layer: Layer, learned: Learned) -> Folded:
     for entry in layer.inputs:
         mean = learned.pre.get(f"input.{layer.name}.{entry.name}")
         if layer.centres_inputs and mean is not None:
-            row = as_row(mean.value, entry)
+            row = mean.value.expand(1, *entry.pre_shape)
             without_spikes = without_spikes - entry.connection.current(weights[entry.name], row)
     statistics = learned.current.get(f"input.{layer.name}") or first_current_statistics(layer.shape, bias)
     offset, gain = layer.normalisation.forward(statistics, without_spikes, training=False)

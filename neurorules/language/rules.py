@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     SignalOrText = SignalSpec | None
 else:
     SignalOrText = SignalSpec | str | None
-"""The type of the argument `signal`. A text is converted to a `SignalSpec` when the rule is built."""
+# The type of the argument `signal`. A text is converted to a `SignalSpec` when the rule is built.
 
 NEURON_VARIABLES = frozenset({SPIKES})
 """The variables that a text may read at both ends of a synapse, beside declared traces: spikes.

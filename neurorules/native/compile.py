@@ -130,6 +130,17 @@ def load(
     return None
 
 
+def kernels_of(library: ctypes.CDLL | None) -> ctypes.CDLL:
+    """The compiled kernels, for functions that are called only if `serves` has found them.
+
+    Raises:
+        LookupError: there are none.
+    """
+    if library is None:
+        raise LookupError("no kernels are compiled here: ask `serves` first")
+    return library
+
+
 @functools.cache
 def _say_unkept(folder: str, reason: str) -> None:
     """Warn once that this process cannot store its kernels for others."""

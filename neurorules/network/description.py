@@ -160,12 +160,16 @@ def text_of_neuron(neuron: Neuron[Any]) -> str:
 
     Returns:
         A text such as "lif:beta=0.9:v_threshold=1.0:reset=subtract:reset_delay=true:surrogate=atan".
+
+    Raises:
+        KeyError: its class is not listed there.
     """
     if isinstance(neuron, Rate):
         return write_named("rate", {"activation": neuron.activation})
     if isinstance(neuron, LeakyReadout):
         return write_named("leaky_readout", {"beta": neuron.beta})
-    assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator | AlphaIntegrator)
+    if not isinstance(neuron, LeakyIntegrator | SynapticIntegrator | AlphaIntegrator):
+        raise KeyError(type(neuron).__name__)
     kind = next(name for name, kind in SURROGATES.items() if type(neuron.surrogate) is kind)
     surrogate = write_named(kind, vars(neuron.surrogate))
     threshold = neuron.scale if isinstance(neuron, RestingIntegrator) else neuron.v_threshold

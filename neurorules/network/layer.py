@@ -116,6 +116,13 @@ class Layer:
         return backwards(self.neuron)
 
     @cached_property
+    def forgets(self) -> bool:
+        """Whether the membrane keeps nothing from step to step (beta = 0), so that small changes pass to no later
+        step.
+        """
+        return self.backwards is not None and isinstance(self.backwards.beta, float) and self.backwards.beta == 0.0
+
+    @cached_property
     def psi(self) -> Psi | None:
         """The pseudo-derivative of the neurons as scans compute it; None if they cannot."""
         return psi_of(self.neuron)
@@ -137,19 +144,6 @@ def input_name(source: str, is_next: bool, others: list[Input]) -> str:
     while name in taken:
         name, number = f"{source}_{number}", number + 1
     return name
-
-
-def as_row(mean: Tensor, entry: Input) -> Tensor:
-    """A running mean of an input as one row of activity.
-
-    Args:
-        mean: one number per neuron, (*pre), or one per map, (C, 1, 1).
-        entry: the input.
-
-    Returns:
-        The row (1, *pre).
-    """
-    return mean.expand(entry.pre_shape)[None]
 
 
 def mask_name(layer: Layer, entry: Input, position: int) -> str:
@@ -289,7 +283,6 @@ __all__ = [
     "Layer",
     "Masks",
     "arrive",
-    "as_row",
     "carry_back",
     "draw_masks",
     "dropout_mask_of",

@@ -23,7 +23,7 @@ from neurorules.language.options import convert_options, parse_named
 from neurorules.language.ranges import Classes, Count, check_range
 from neurorules.language.rules import Defaults
 from neurorules.language.settings import Drawn, Task
-from neurorules.network.layer import INPUT, NETWORK_INPUT, Input, Layer
+from neurorules.network.layer import INPUT, NETWORK_INPUT, Input, Layer, draw_masks
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
 from neurorules.transforms.dropout import Dropout
@@ -57,6 +57,11 @@ class Network:
     def readout(self) -> Layer:
         """The layer whose membrane gives the class scores."""
         return self.layers[-1]
+
+    @cached_property
+    def drops(self) -> bool:
+        """Whether a training trial draws dropout masks."""
+        return bool(draw_masks(self.layers, 1, torch.Generator()))
 
     def name_of(self, source: int) -> str:
         """The name of a source of input: another layer, or the network's input."""

@@ -10,6 +10,7 @@ is compiled.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -54,29 +55,23 @@ class PostForm:
     through: bool
     dropout: bool = False
 
-    def psi(self, own: Psi | None) -> Psi | None:
-        """inner * factor as a psi of the scans, where `own` is that of the neurons; None if the scans cannot compute
-        the neurons' pseudo-derivative and the factor is one.
-        """
-        if self.factor == "one":
-            return Psi(PsiShape.FLAT, 1.0, self.inner)
-        if self.factor == "positive":
-            return Psi(PsiShape.POSITIVE, 1.0, self.inner)
-        return None if own is None else own._replace(scale=self.inner * own.scale)
 
-    def stays(self, dynamics: Dynamics | None, back: bool) -> bool:
-        """Whether a third factor that is constant in time gives a post factor that is constant too, if the layer has no
-        normalisation.
+@functools.cache
+def scanned_psi(form: PostForm, own: Psi | None) -> Psi | None:
+    """The form's factors `inner` and `factor` as one psi of the scans.
 
-        Args:
-            dynamics: the leaky integrator through which small changes pass, as `backwards` gives it.
-            back: whether the factor is carried backwards through the membrane.
+    Args:
+        form: the form of a post factor.
+        own: the pseudo-derivative of the layer's neurons, as `psi_of` gives it.
 
-        Returns:
-            True if the post factor is constant in time; it is for a membrane with beta = 0.
-        """
-        forgets = dynamics is not None and isinstance(dynamics.beta, float) and dynamics.beta == 0.0
-        return self.factor == "one" and (forgets or not back)
+    Returns:
+        inner * factor; None if the scans cannot compute the neurons' pseudo-derivative, and the form contains it.
+    """
+    if form.factor == "one":
+        return Psi(PsiShape.FLAT, 1.0, form.inner)
+    if form.factor == "positive":
+        return Psi(PsiShape.POSITIVE, 1.0, form.inner)
+    return None if own is None else own._replace(scale=form.inner * own.scale)
 
 
 def recognise(expression: Expression, constants: Mapping[str, float]) -> PostForm | None:
@@ -149,9 +144,9 @@ def backwards(neuron: Neuron[Any]) -> Dynamics | None:
 
 def psi_of(neuron: Neuron) -> Psi | None:
     """The neuron's pseudo-derivative in the parametrisation of the scans; None if they cannot compute it."""
-    if type(neuron) not in (AdaptiveIntegrator, SynapticIntegrator) and not isinstance(neuron, LeakyIntegrator):
+    exact = type(neuron) in (AdaptiveIntegrator, SynapticIntegrator) or isinstance(neuron, LeakyIntegrator)
+    if not exact or not isinstance(neuron, Integrator):
         return None
-    assert isinstance(neuron, Integrator)
     match neuron.surrogate:
         case Boxcar(width):
             return Psi(PsiShape.BOXCAR, 1 / width, 1 / (2 * width))
@@ -177,8 +172,7 @@ def slopes(neuron: Neuron[Any], v: Tensor) -> Tensor:
     psi = psi_of(neuron)
     if psi is None or v.ndim < 2 or not loops(v) or is_recorded(v, v):
         return neuron.psi(v)
-    assert isinstance(neuron, Integrator)
-    if isinstance(neuron.v_threshold, Tensor):
+    if not isinstance(neuron, Integrator) or isinstance(neuron.v_threshold, Tensor):
         return neuron.psi(v)
     one = torch.ones_like(v[:1]).flatten(1)
     return reverse_scan(

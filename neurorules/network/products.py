@@ -57,6 +57,17 @@ class DeclaredEligibility:
     groups: tuple[Group, ...]
 
     @property
+    def rate(self) -> float:
+        """The decay per step, for eligibilities whose decay is a number.
+
+        Raises:
+            LookupError: the decay is an expression.
+        """
+        if not isinstance(self.decay, float):
+            raise LookupError(f"the decay of the eligibility '{self.name}' is an expression and no number")
+        return self.decay
+
+    @property
     def plain(self) -> bool:
         """Whether the decay is a number and the text contains no other eligibility."""
         return isinstance(self.decay, float) and all(group.eligibility is None for group in self.groups)
@@ -80,8 +91,7 @@ def group_products(equation: Equation, statistics: Statistics = "moving") -> tup
         eligible = equation.eligible(product)
         pre = None if eligible else _multiply(product.pre)
         key = (pre, _multiply(product.weight), eligible)
-        post = _multiply((Number(product.coefficient), *product.constant, *product.post))
-        assert post is not None
+        post = _product((Number(product.coefficient), *product.constant, *product.post))
         merged[key] = Binary("+", merged[key], post) if key in merged else post
     constants = equation.vocabulary.constants
     return tuple(
@@ -124,8 +134,10 @@ def eligibilities_of(group: Group) -> Iterator[DeclaredEligibility]:
 
 
 def _multiply(factors: tuple[Expression, ...]) -> Expression | None:
-    if not factors:
-        return None
+    return _product(factors) if factors else None
+
+
+def _product(factors: tuple[Expression, ...]) -> Expression:
     return reduce(lambda a, b: b if a == Number(1.0) else Binary("*", a, b), factors)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -58,12 +58,12 @@ class WeightedBatch(Batch):
         weight: of each neuron or map, (N,) or (C, 1, 1), > 0.
     """
 
-    weight: Float[Tensor, "*statistics"] | None = None
+    _: KW_ONLY
+    weight: Float[Tensor, "*statistics"]
 
     def coefficients(
         self, statistics: CurrentStatistics, current: Float[Tensor, "R *shape"], training: bool
     ) -> tuple[Float[Tensor, "*statistics"], Float[Tensor, "*statistics"]]:
-        assert self.weight is not None
         mean, gain = super().coefficients(statistics, current, training)
         return mean, gain * self.weight
 
@@ -71,11 +71,10 @@ class WeightedBatch(Batch):
         self, statistics: UpdateStatistics, post: Float[Tensor, "R *shape"], normalised: Float[Tensor, "R *shape"],
         gain: Float[Tensor, "*statistics"],
     ) -> Float[Tensor, "R *shape"]:  # fmt: skip
-        assert self.weight is not None
         return super().adjoint(statistics, post, normalised / self.weight, gain)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> WeightedBatch:
-        return self if self.weight is None else replace(self, weight=self.weight.to(device, dtype))
+        return replace(self, weight=self.weight.to(device, dtype))
 
 
 ENTRY = Batch

@@ -95,7 +95,7 @@ def _deviations(dropped_learn: bool, bias: bool) -> tuple[str, ...]:
     return (
         *chosen,
         "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current beside "
-        "the same spikes, and is no presynaptic activity",
+        "the same spikes, and is not presynaptic activity",
         "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are three "
         "hidden layers or more or F is mirrored; 20 times where currents are compared (option kappa)",
         "spiking nets: Adam, and streaming normalisation; the paper has momentum, and no normalisation",

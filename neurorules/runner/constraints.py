@@ -145,8 +145,7 @@ def costs_of(
         A line for the weights of each connection, the neurons of each layer that the device replaces, what it shows of
         membranes, and each option by which a device lifts a constraint of its own.
     """
-    device = deployed.store.hardware
-    assert device is not None
+    device = deployed.store.device
     whole, network = Chip(device, deployed.store.hardware_state), deployed.model.network
     spared = [(f"weights of {name}", Spared(device, weights={name: exact[name]})) for _, _, name in network.weights()]
     for layer in network.layers:

@@ -191,8 +191,7 @@ def quantisation_of(deployed: Learner, exact: dict[str, Tensor]) -> dict[str, di
             "relative_error": float(error.square().mean().sqrt()) / size,
             "largest_error": float(error.abs().max()) / (float(w.abs().max()) or 1.0),
         }
-        assert deployed.hardware is not None
-        device, own = Chip(deployed.hardware, state).parts[-1]
+        device, own = Chip(deployed.store.device, state).parts[-1]
         if isinstance(device, OwnFormat):
             codes, step, lowest, highest = device.codes(own, name, deployed.learned.parameters[name])
             ends = ((codes == lowest) | (codes == highest)).double().mean()

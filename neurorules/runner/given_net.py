@@ -55,7 +55,7 @@ class ModuleNet:
         parts = parsed(text)
         if parts is None:
             raise UserError(
-                f"net '{text}' is no text of layers and no module:function. Write layers, such as 800-800, or the "
+                f"net '{text}' is neither a text of layers nor module:function. Write layers, such as 800-800, or the "
                 f"function that returns your net, such as mynets:make_net"
             )
         return cls(text.strip(), *parts)

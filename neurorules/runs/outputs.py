@@ -59,7 +59,7 @@ def check_output(path: Path) -> None:
     if path.is_dir():
         raise UserError(f"--out {path} is a folder. Name a file")
     if path.exists() and not path.is_file():
-        raise UserError(f"--out {path} is no ordinary file. Name another one")
+        raise UserError(f"--out {path} is not an ordinary file. Name another one")
     real = Path(os.path.realpath(path))
     own = (*RUN_FILES, TRACES) if real.exists() else RUN_FILES
     if real.name in own and any((real.parent / name).exists() for name in (CONFIG, RESULT, WEIGHTS)):

@@ -36,20 +36,11 @@ NEEDS_OF: Mapping[Generator, frozenset[str]] = {
 which is the need `batch_pool`."""
 
 
-def rows_of(generator: Generator, labels: Shaped[Tensor, "B *targets"], classes: int) -> Rows:
-    """The rows of the target stream, and which of them belongs to each sample.
+def rows_by_sample(labels: Shaped[Tensor, "B *targets"]) -> Rows:
+    """The rows of a target stream that has one for each sample: the sample's own.
 
-    Args:
-        generator: the name of the generator.
-        labels: class indices of the samples, (B,); or target vectors (B, C), each of which counts as a class of its
-            own.
-        classes: number of classes C.
-
-    Returns:
-        C rows, one per class, for target_only; B rows, one per sample, for the others.
+    Labels are class indices (B,), or target vectors (B, C), each of which counts as a class of its own.
     """
-    if generator == "target_only":
-        return Rows(labels, torch.arange(classes, device=labels.device))
     own = torch.arange(len(labels), device=labels.device)
     return Rows(own, own if labels.is_floating_point() else labels)
 
@@ -77,41 +68,39 @@ def context_of(
 
 
 def embedded(
-    generator: Generator, context: Float[Tensor, "B C"] | None, embedding: Float[Tensor, "C *shape"], sample: Series
+    generator: Generator, context: Float[Tensor, "B C"], embedding: Float[Tensor, "C *shape"], sample: Series
 ) -> PhaseDrive:
     """Drive the target stream by a current S_1 c, which is added to the first layer's own input current.
 
     Args:
-        generator: the name of the generator.
-        context: c of each row (B, C); None for one row per class.
+        generator: the name of the generator, which has one row per sample.
+        context: c of each row (B, C).
         embedding: S_1, (C, *shape), where *shape is that of the first layer.
         sample: the samples, which target_input also presents.
 
     Returns:
         The drive of the phase.
     """
-    if context is None:
-        return PhaseDrive(None, injected=embedding)
     injected = torch.tensordot(context, embedding, 1)
     return PhaseDrive(sample if generator == "target_input" else None, injected=injected, context=context)
 
 
 def through_weights(
-    generator: Generator, context: Float[Tensor, "B C"] | None, means: Float[Tensor, "C *input"], sample: Series
+    generator: Generator, context: Float[Tensor, "B C"], means: Float[Tensor, "C *input"], sample: Series
 ) -> PhaseDrive:
     """Drive the target stream by class means through the first layer's weights, so that S_1 is W_1 times the class
     means.
 
     Args:
-        generator: the name of the generator.
-        context: c of each row (B, C); None for one row per class.
+        generator: the name of the generator, which has one row per sample.
+        context: c of each row (B, C).
         means: mean input of each class, (C, *input).
         sample: the samples, to which target_input adds the means.
 
     Returns:
         The drive of the phase.
     """
-    rows = means if context is None else torch.tensordot(context, means, 1)
+    rows = torch.tensordot(context, means, 1)
     if generator != "target_input":
         return PhaseDrive(Series(rows, True))
     if sample.constant:

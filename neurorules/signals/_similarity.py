@@ -117,14 +117,15 @@ class Similarity:
 
         Args:
             rows: the target rows.
-            below: the target stream one layer below, (..., K, M); for the first layer it is `contexts`.
+            below: the target stream one layer below, (..., K, M); for the first layer it is `contexts`. Losses that
+                compare with the rows of a class read its precision alone.
             tau: temperature of the soft targets, > 0.
 
         Returns:
-            Y, (..., B, K), or (B, K) for the loss "label". Its rows sum to 1, except for max_all and top_k, where they
-            sum to the number of positives, as in the authors' library.
+            Y, (..., B, K), or (B, K) for losses that read no stream below. Its rows sum to 1, except for max_all and
+            top_k, where they sum to the number of positives, as in the authors' library.
         """
-        if self.loss == "label":
+        if self.loss not in FROM_BELOW:
             mine = (rows.classes[rows.own][:, None] == rows.classes).to(below.dtype)
             return mine / mine.sum(-1, keepdim=True)
         stream = unit(below)[0] if self.normalised else below

@@ -47,6 +47,9 @@ class Goodness(Signal):
     phases = ("positive", "negative")
     summary = "spikes"
 
+    def repeats(self, phase: str, net: NetShape) -> int:
+        return net.classes if phase == "candidates" else 1
+
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         shifts = torch.randint(1, max(net.classes, 2), (DRAWS, net.classes), generator=generator)
         return {"shifts": shifts, "trial": torch.zeros((), dtype=torch.int64)}
@@ -67,7 +70,7 @@ class Goodness(Signal):
         if phase == "candidates":
             samples = sample.values.shape[0 if sample.constant else 1]
             every = torch.arange(net.classes, device=embedding.device).repeat_interleave(samples)
-            return PhaseDrive(sample, injected=embedding[every], repeats=net.classes)
+            return PhaseDrive(sample, injected=embedding[every], repeats=self.repeats(phase, net))
         labels = require(labels, "target")
         shown = labels if phase == "positive" else wrong_labels(state, labels)
         context = one_hot(shown, net.classes, embedding)

@@ -132,7 +132,8 @@ class InputPerturbation(Signal):
         if by_matrix and not is_dense_chain(net):
             instead = "init=uniform" if self.init == "normal" else "mirror=running"
             raise UserError(
-                f"{by_matrix} needs one matrix for each layer, and the net is no chain of dense layers. Use {instead}"
+                f"{by_matrix} needs one matrix for each layer, and the net is not a chain of dense layers. Use "
+                f"{instead}"
             )
         if self.mirror == "layers" and net.layers[0].neuron.spiking:
             raise UserError("mirror=layers sends noise through rate neurons, and these spike. Use mirror=running")

@@ -29,8 +29,8 @@ from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.language.settings import Task
 from neurorules.signals._class_tree import class_tree, subset_scores
 from neurorules.signals._features import feature_count, from_features, to_features
-from neurorules.signals._generators import NEEDS_OF, Generator, context_of, embedded, rows_of, through_weights
-from neurorules.signals._similarity import FROM_BELOW, Loss, Similarity, check_rows, contexts, unit
+from neurorules.signals._generators import NEEDS_OF, Generator, context_of, embedded, rows_by_sample, through_weights
+from neurorules.signals._similarity import FROM_BELOW, Loss, Rows, Similarity, check_rows, contexts, unit
 
 Form = Literal["surrogate", "voltage", "raw_voltage"]
 SUMMARY_OF: Mapping[Form, Summary] = {"surrogate": "graded", "voltage": "positive_v", "raw_voltage": "v"}
@@ -148,7 +148,7 @@ class Prototypes(Signal):
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
         output_error: Float[Tensor, "B C"] | None, labels: Shaped[Tensor, "B *targets"] | None,
     ) -> PhaseDrive:  # fmt: skip
-        enter: Callable[[Generator, Tensor | None, Tensor, Series], PhaseDrive]
+        enter: Callable[[Generator, Tensor, Tensor, Series], PhaseDrive]
         if self.embedding == "class_means":
             mass = state["class_mass"].clamp(min=1e-12).reshape(-1, *(1,) * len(net.input_shape))
             rows, enter = state["class_means"] / mass, through_weights
@@ -158,8 +158,8 @@ class Prototypes(Signal):
         if phase == "neutral":
             count = sample.values.shape[0 if sample.constant else 1]
             return enter("target_input", rows.new_full((count, len(rows)), 1 / len(rows)), rows, sample)
-        if self.generator == "target_only":
-            return enter(self.generator, None, rows, sample)
+        if self.generator == "target_only":  # one row per class
+            return PhaseDrive(None, injected=rows) if enter is embedded else PhaseDrive(Series(rows, True))
         labels = require(labels, "target")
         return enter(self.generator, context_of(self.generator, labels, output_error, rows), rows, sample)
 
@@ -183,18 +183,22 @@ class Prototypes(Signal):
         h = to_features(view.summary["input"])
         centre: RunningMean = state[f"{name}.centre"]
         t = state[f"{name}.code"] if self.targets == "codes" else to_features(view.summary["target"])
-        rows = rows_of(self.generator, labels, len(t))
-        if "target" in view.source:
-            below = to_features(view.source["target"])
-        else:
-            below = labels.to(h) if labels.is_floating_point() else contexts(rows, view.net.classes, h)
+        by_class = self.generator == "target_only"
+        rows = Rows(labels, torch.arange(len(t), device=labels.device)) if by_class else rows_by_sample(labels)
         tau = self.temperature(h.shape[1])
+        below = self._below(view, labels, rows, h) if self.loss in FROM_BELOW else t
         positives = self.similarity.positives(rows, below, tau)
         compared = self.similarity.compare(h, t, centre.value, rows, positives, tau)
         m = {"input": constant_in_time(from_features(compared.to_h, shape), view.steps)}
         if self.targets == "pushed":
             m["target"] = constant_in_time(from_features(compared.to_t, shape), view.steps)
         return ThirdFactor(m, {}, {f"{name}.centre": centre.updated(h.mean(0), samples, RATE)})
+
+    def _below(self, view: View, labels: Tensor, rows: Rows, like: Tensor) -> Float[Tensor, "K M"]:
+        """The target stream one layer below; below the first layer it consists of classes, or of target vectors."""
+        if "target" in view.source:
+            return to_features(view.source["target"])
+        return labels.to(like) if labels.is_floating_point() else contexts(rows, view.net.classes, like)
 
     def scores(
         self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape,

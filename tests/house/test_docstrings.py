@@ -179,6 +179,28 @@ def notes() -> Iterator[tuple[str, str]]:
                     yield f"{source.name}:{after.lineno} {text}", text
 
 
+def stray_texts(tree: ast.Module) -> Iterator[int]:
+    """The lines of texts that stand alone and document nothing: neither a docstring nor below a constant or a field."""
+    for node in ast.walk(tree):
+        is_docstring = isinstance(node, Documented)
+        for body in (getattr(node, part, []) for part in ("body", "orelse", "finalbody")):
+            for before, one in pairwise([None, *(body if isinstance(body, list) else [])]):
+                match one:
+                    case ast.Expr(ast.Constant(str() | bytes())):
+                        is_note = isinstance(node, ast.Module | ast.ClassDef) and isinstance(
+                            before, ast.Assign | ast.AnnAssign
+                        )
+                        if not (is_note or (is_docstring and before is None)):
+                            yield one.lineno
+
+
+def test_no_text_stands_alone() -> None:
+    stray = [f"{source.name}:{line}" for source in sources() for line in stray_texts(source.tree)]
+    assert not stray, stray
+    text = 'A = 1\n"of A"\nif A:\n    A = 2\n"of nothing"\ndef f():\n    "docstring"\n    b = 1\n    "of nothing"\n'
+    assert list(stray_texts(ast.parse(text))) == [5, 9]
+
+
 def test_notes_below_constants_and_fields_are_no_fragments() -> None:
     fragments = [place for place, text in notes() if len(text.split()) < 4 or text.startswith(("Of ", "The same "))]
     assert not fragments, fragments

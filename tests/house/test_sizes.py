@@ -11,7 +11,11 @@ from statistics import median
 import pytest
 from sources import ROOT, sources
 
+from neurorules.native import scans
+
 MOST_LINES_OF_A_FILE, MEDIAN_LINES, MOST_LINES_OF_A_FUNCTION = 300, 120, 60
+MOST_FILES_OF_A_STEP, MOST_CALLS_OF_A_STEP = 38, 200
+"""The way through the code that a reader follows for one training step. Both may only become smaller."""
 
 # Built from pieces, so that this file does not find itself.
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b|raise NotImplemented" + r"Error")
@@ -46,6 +50,16 @@ def test_no_function_is_too_long_to_read() -> None:
         if lines(node) > MOST_LINES_OF_A_FUNCTION
     ]
     assert not long, long
+
+
+@pytest.mark.skipif(not scans.compiled(), reason="a step without compiled scans takes another way")
+def test_a_step_is_followed_through_few_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from moves import moves_of
+
+    moves = moves_of("sigprop")
+    assert len(moves.files) <= MOST_FILES_OF_A_STEP, sorted(moves.files)
+    assert moves.calls.total() <= MOST_CALLS_OF_A_STEP, moves.calls.most_common(20)
 
 
 @pytest.mark.parametrize("pattern", [UNFINISHED, ONE_MACHINE], ids=["unfinished", "one machine"])

@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "cheats"
 NAMES = [path.stem for path in sorted(FOLDER.glob("[a-z]*.py")) if path.stem != "leaking_neuron"]
 
 UNREACHABLE = {
-    "keeps_the_mapping": "'readout.ff.w' is no parameter of the signal's own",
+    "keeps_the_mapping": "'readout.ff.w' is not a parameter of the signal itself",
     "looks_into_closures": "the read-out's weights are nowhere in what a signal is handed",
 }
 CAUGHT = {

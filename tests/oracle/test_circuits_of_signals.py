@@ -256,10 +256,10 @@ def test_a_layers_direction_turns_to_that_of_its_class_where_a_presentation_ends
 
 REFUSED = {
     "fa": "'fa' goes back through all steps of a sample, from the last to the first, and so it cannot be causal",
-    "eprop:feedback=adaptive": "no form with feedback=adaptive there",
-    "urbanczik_senn": "its texts are about membranes without a reset",
+    "eprop:feedback=adaptive": "no form there with feedback=adaptive",
+    "urbanczik_senn": "its texts are written for membranes without a reset",
     "espp": "its signal 'echo'",
-    "lls:gains=class": "has no form with gains=class, which learn, there",
+    "lls:gains=class": "has no form there with gains=class, which learn",
     "lls:presynaptic=eligibility": "reads dv_dw",
     "forward_forward": "shows each sample twice",
     "traces_propagation": "beside the sample",
@@ -276,12 +276,12 @@ def test_a_signal_that_is_not_local_in_time_is_refused_with_the_reason() -> None
     ("text", "net", "neuron", "said"),
     [
         ("ottt", (5, 4), "lif", "Use a net of one hidden layer"),
-        ("eprop", (5,), "rate", "learns from spikes, and these units have none. Use --neuron lif"),
+        ("eprop", (5,), "rate", "learns from spikes, and these neurons do not spike. Use --neuron lif"),
         (
             "eprop",
             (5,),
             "lif:dt_ms=0.4:period_ms=40",
-            "dt_ms=0.4 does not divide one. Use a dt_ms that does, such as 0.25",
+            "which dt_ms=0.4 does not divide. Use a dt_ms that divides it, such as 0.25",
         ),
         ("reward_stdp:baseline=all", (5,), "lif", "baseline=class or baseline=none"),
     ],

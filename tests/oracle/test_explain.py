@@ -202,7 +202,7 @@ def test_nothing_is_left_changed_by_an_explanation() -> None:
         ("8-7", "hidden2:7:0", "layer 'hidden2' has no neuron 7. Its neurons are 0..6"),
         ("8-7", "hidden2:0:-1", "input 'ff' of layer 'hidden2' has no neuron -1. Its neurons are 0..7"),
         ("8-7", "hidden1:0:0.6.0", "has no neuron 0.6.0. Its neurons are 0.0..5.0..5"),
-        ("8-7", "hidden2:a:0", "'a' is no neuron of layer 'hidden2'. Write a number, 0..6"),
+        ("8-7", "hidden2:a:0", "'a' is not a neuron of layer 'hidden2'. Write a number, 0..6"),
         ("c3k3-p2-7", "hidden1:0.3:0", "Write channel.row.column, 0..2.0..5.0..5, or a number, 0..107"),
         ("c3k3-p2-7", "hidden1:0.0.3:0.2.3", "it sees rows 0..1 and columns 2..4 of each map"),
     ],

@@ -83,9 +83,9 @@ def test_the_window_has_bi_and_poos_shape_whatever_the_step() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a_plus * S_pre * S_post", "does not happen at single spikes"),
-        ("a_plus * x_pre * S_post + a_plus * before(x_pre) * x_pre * S_post", "all read by before"),
-        ("a_plus * before(x_pre) * x_post", "no before"),
+        ("a_plus * S_pre * S_post", "cannot be written as changes at single spikes"),
+        ("a_plus * x_pre * S_post + a_plus * before(x_pre) * x_pre * S_post", "all inside before"),
+        ("a_plus * before(x_pre) * x_post", "has no before"),
         ("a_plus * psi(v_post) * S_pre", "psi is the slope of a membrane"),
         ("a_plus * delay(S_pre, 2) * S_post", "counts steps"),
     ],
@@ -97,7 +97,7 @@ def test_a_text_that_has_no_form_at_spikes_is_refused(text: str, said: str) -> N
 
 
 def test_traces_that_hold_nothing_are_refused() -> None:
-    with pytest.raises(UserError, match="hold nothing between spikes"):
+    with pytest.raises(UserError, match="would hold nothing between spikes"):
         unit_traces(RULES.make("stdp:decay=0"), 1.0)
 
 

@@ -119,8 +119,8 @@ def test_a_third_factor_scales_what_a_rule_with_one_does() -> None:
         ("stdp", {"m": float("nan")}, "third factor is nan"),
         ("shallow", {}, "do not learn from spikes"),
         ("bsp", {}, "neurons that do not spike"),
-        ("stdp", {"lags_ms": (0.3,)}, "a lag of 0.3 ms is no whole number of steps of 1 ms"),
-        ("stdp", {"rates_hz": (30.0,)}, "the interval at 30 Hz, of 33.3333 ms is no whole number"),
+        ("stdp", {"lags_ms": (0.3,)}, "a lag of 0.3 ms is not a whole number of steps of 1 ms"),
+        ("stdp", {"rates_hz": (30.0,)}, "the interval at 30 Hz, of 33.3333 ms is not a whole number"),
         ("stdp", {"rates_hz": (0.001,), "pairs": 100_000}, "too many to hold. Use fewer --pairs"),
     ],
 )

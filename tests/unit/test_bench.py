@@ -261,7 +261,7 @@ def test_a_library_that_is_missing_is_named_and_nothing_is_set_beside_it(
         (["--rules", "bsp", "--net", "4", "--steps", "2", "--batch-size", "2"], None),
         (["--activity", "1.5"], "--activity is 1.5. Give a number in [0, 1]"),
         (["--activity", "nan"], "--activity is nan. Give a finite number in [0, 1]"),
-        (["--activity", "much"], "--activity holds 'much', which is no number. Give shares such as 0.02,0.1"),
+        (["--activity", "much"], "--activity holds 'much', which is not a number. Give shares such as 0.02,0.1"),
         (["--activity", ","], "--activity names no share. Give some, such as 0.02,0.1"),
         (
             ["--net", "4-a"],

@@ -160,8 +160,8 @@ def test_rules_that_need_what_brian2_lacks_stay_in_torch() -> None:
             "'hidden1' is a Ring; the Brian2 path runs dense, recurrent and convolutional connections",
         ),
         ("8", (5,), {"neuron": "rate:unit=true"}, "which no equation of a neuron in Brian2 can read"),
-        ("c4k3-p2-8", (1, 6, 6), {"neuron": "rate"}, "takes the maximum of what is no spike"),
-        ("c4k3-a2-p2-8", (1, 6, 6), {}, "takes the maximum of what is no spike"),
+        ("c4k3-p2-8", (1, 6, 6), {"neuron": "rate"}, "takes the maximum of values that are not spikes"),
+        ("c4k3-a2-p2-8", (1, 6, 6), {}, "takes the maximum of values that are not spikes"),
         ("8", (5,), {"norm": "streaming"}, "its running statistics are missing"),
     ],
 )
@@ -186,10 +186,10 @@ def test_drives_that_do_not_fit_are_refused() -> None:
         Case(network, {}, np.zeros((3, 2, 4)))
     with pytest.raises(UserError, match="beside input spikes"):
         Case(network, {}, offset=np.zeros((2, 5)), injected=np.zeros((2, 8)))
-    with pytest.raises(UserError, match="the input has 3 steps, asked for 7"):
+    with pytest.raises(UserError, match="7 steps were asked for, and the input has 3"):
         simulate(network, arrays(network), np.zeros((3, 2, 5)), 7)
     learning = Learning(RULES.make("dfa"), m={"hidden1": np.zeros((2, 1, 8))})
-    with pytest.raises(UserError, match="the m of hidden1 has 2 steps, asked for 7"):
+    with pytest.raises(UserError, match="7 steps were asked for, and the m of hidden1 has 2"):
         run_together([Case(network, arrays(network), np.zeros((1, 5)), learning=learning)], 7)
 
 

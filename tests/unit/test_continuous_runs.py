@@ -115,7 +115,7 @@ def test_presentations_too_short_for_a_time_constant_are_told(caplog: pytest.Log
         (["--dw", "v_pre*S_post"], "--dw v_pre*S_post has no meaning with --path continuous"),
         (["--rule", "bptt"], "no equations in continuous time: its signal"),
         (["--rule", "sigpro"], "Did you mean 'sigprop'"),
-        (["--net", "c8k3-10"], "dense and recurrent layers, no convolutions"),
+        (["--net", "c8k3-10"], "dense and recurrent layers, and no convolutions"),
         (["--rule", "bsp", "--net", "r10"], "bsp in continuous time has no recurrent layers"),
         (["--rule", "sigprop:loss=contrastive_hebbian"], "generator=target_loop"),
         (["--norm", "streaming"], "--norm streaming has no meaning with --path continuous"),

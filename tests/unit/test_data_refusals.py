@@ -85,7 +85,7 @@ def test_a_folder_or_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("notes")
     assert "neither idx files" in refusal(str(tmp_path))
     assert "no .npz" in refusal(str(tmp_path / "notes.txt"))
-    assert "is no folder" in refusal(f"idx:path={tmp_path / 'notes.txt'}")
+    assert "is not a folder" in refusal(f"idx:path={tmp_path / 'notes.txt'}")
 
 
 # --- idx

@@ -36,12 +36,14 @@ assert "rules" in inspect.signature(neurorules.compare).parameters
 from neurorules import compare, train
 assert compare is neurorules.compare and train is neurorules.train
 import neurorules.compare.comparison as inner
+import neurorules.language.errors as errors
+assert errors.UserError is neurorules.UserError
 assert inner.plan and neurorules.compare.comparison is inner
 for _ in range(2):
     for call in (lambda: compare("nothing", "out"), lambda: train(rule="nothing")):
         try:
             call()
-        except neurorules.compare.comparison.UserError as error:
+        except neurorules.UserError as error:
             assert "nothing" in str(error), error
         else:
             raise AssertionError

@@ -88,8 +88,9 @@ GRAPHS: dict[str, tuple[Any, list[str]]] = {
         name: (graph({"late": nir.Delay(delay), "lif": lif()}), ["'late' (Delay)", words])
         for name, delay, words in (
             ("a delay of half a step", 1.5e-4 * ONES, "1.5 steps"),
-            ("a delay that is no time", np.nan * ONES, "no time"),
-            ("a delay before its cause", -1e-4 * ONES, "no time"), ("a delay without end", 5.0 * ONES, "50000 steps"),
+            ("a delay that is no time", np.nan * ONES, "not a time"),
+            ("a delay before its cause", -1e-4 * ONES, "not a time"),
+            ("a delay without end", 5.0 * ONES, "50000 steps"),
             ("delays of another shape", 1e-4 * np.ones(4), "(4,)"),
         )
     },

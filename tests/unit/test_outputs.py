@@ -190,7 +190,7 @@ def test_a_place_that_holds_no_file_is_refused_before_any_work(
         out.symlink_to("/dev/null")
     else:
         out.symlink_to("missing" if where == "nowhere" else out.name)
-    words = {"folder": "is a folder", "device": "is no ordinary file"}.get(where, "is a link that leads nowhere")
+    words = {"folder": "is a folder", "device": "is not an ordinary file"}.get(where, "is a link that leads nowhere")
     assert words in refused(capsys, *command_for(command, finished, trace), "--out", out)
     assert os.listdir(tmp_path) == [out.name] and os.path.lexists("/dev/null")
 

@@ -138,7 +138,7 @@ def test_times_that_are_whole_floats_are_read_and_others_are_refused() -> None:
         (((X[:4], list("abab")), (X[:2], list("ac"))), {}, "no training sample has the class 'c'"),
         (((X[:4], list("abab")), (X[:2], [0, 1])), {}, "the labels of one part are names"),
         ((FINE, ([events()] * 12, Y)), {}, "are events, and the others are not"),
-        ((FINE, FINE), {"sensor_size": (4, 4, 2)}, "the samples are no events"),
+        ((FINE, FINE), {"sensor_size": (4, 4, 2)}, "the samples are not events"),
         ((FINE, FINE), {"data_dir": "here"}, "Leave data_dir out"),
         (("digits"), {"batch_first": True}, "batch_first is for data that are handed over"),
         ((([events()] * 12, Y),) * 2, {"batch_first": True}, "batch_first says where the time axis"),

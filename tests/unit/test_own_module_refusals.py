@@ -101,7 +101,7 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
         lambda net, x: net.c(torch.cat([net.one(net.a(x)), net.two(net.conv(x))], 1)),
         {"c": nn.Linear(11, 3), "conv": nn.Conv2d(1, 5, 1)}
     ),
-    "joins what are no spikes, or not along axis 1": (
+    "joins something that is not spikes, or not along axis 1": (
         lambda net, x: net.c(torch.cat([net.one(net.a(x)), net.two(net.b(x))])), {"c": nn.Linear(11, 3)}
     ),
     "'add' in line": (lambda net, x: net.two(net.a(x)) + net.one(net.c(x)), {"c": nn.Linear(6, 5)}),

@@ -218,7 +218,7 @@ def test_the_command_line_takes_a_function_and_all_commands_find_its_net(
         "minenets:number": "has no function 'number'",
         "minenets:make_net:depth=3": "depth",
         "nowhere:make_net": "there is no module 'nowhere'",
-        "minenets:": "is no text of layers and no module:function",
+        "minenets:": "is neither a text of layers nor module:function",
         "Net#0123456789": "lay in the memory of a Python program",
     }.items(),
 )

@@ -344,7 +344,7 @@ def test_scaled_weights_follow_the_solution_for_a_constant_rate() -> None:
         (lambda: populations.conductance("e", "excitatory", 5 * mV, 0 * mV), "tau of a receptor is .* no number of ms"),
         (lambda: populations.conductance("e", "excitatory", 5 * ms, 3 * pA), "reversal of a receptor is .* mV"),
         (lambda: populations.current("e", "excitatory", -5 * ms), "tau of a receptor is -5 ms"),
-        (lambda: populations.current("1e", "excitatory", 5 * ms), "which no equation can hold"),
+        (lambda: populations.current("1e", "excitatory", 5 * ms), "which cannot stand in an equation"),
         (lambda: populations.jump("v", "modulatory"), "kind 'modulatory'. Use excitatory or inhibitory"),
         (lambda: populations.synaptic_equations(receptors()[0], receptors()[0]), "currents I_e, I_e"),
         (lambda: populations.indegree_pairs(3, 5, 4, np.random.default_rng(0)), "hear 4 sources, and there are 3"),
@@ -363,7 +363,7 @@ def test_scaled_weights_follow_the_solution_for_a_constant_rate() -> None:
         (lambda: made(receptor=populations.jump("v", "excitatory", "volt")), "'v' of group .* counts in 1, and the"),
         (lambda: made(receptor=receptors()[0]), "has no variable 'g_e', which spikes change"),
         (lambda: populations.current("syn", "excitatory", 5 * ms), "I_syn is the sum of all"),
-        (lambda: populations.poisson_spikes(3, 5, 100 * ms, RANDOM), "rate of Poisson input is 5, which is no number"),
+        (lambda: populations.poisson_spikes(3, 5, 100 * ms, RANDOM), "rate of Poisson input is 5, which is not"),
         (lambda: populations.poisson_spikes(3, 5 * Hz, 100, RANDOM), "duration of Poisson input is 100, which is no"),
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ from neurorules import Learner
 from neurorules.contracts.series import Series
 from neurorules.rules import RULES
 from neurorules.torch_path.training.checks import Diverged
-from neurorules.torch_path.training.graphed import MOST, Static, draws_masks
+from neurorules.torch_path.training.graphed import MOST, Static
 from neurorules.torch_path.training.state import to_tensors
 
 CLASSES, INPUTS = 3, 7
@@ -151,8 +151,8 @@ def test_few_shapes_are_recorded_and_nets_that_draw_masks_are_not() -> None:
     for batch in batches(played, [rows for rows in range(4, 12) for _ in range(4)]):
         played.step(*batch)
     assert len(played.recorder.recorded) == MOST
-    assert draws_masks(learner(net="6-d0.3-5").model.network.layers)
-    assert not draws_masks(played.model.network.layers)
+    assert learner(net="6-d0.3-5").model.network.drops
+    assert not played.model.network.drops
 
 
 def test_what_cannot_be_recorded_runs_anew() -> None:

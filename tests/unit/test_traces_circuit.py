@@ -125,7 +125,7 @@ def test_unknown_names_are_answered_with_the_nearest(folder: Path, capsys: pytes
     for option, says in [
         (["--variables", "I_cons"], "Did you mean 'I_const'"),
         (["--layers", "hiden1"], "unknown layer 'hiden1'. Did you mean 'hidden1'"),
-        (["--layers", "readout", "--variables", "v"], "no population asked for has v"),
+        (["--layers", "readout", "--variables", "v"], "none of the chosen populations has a variable v"),
         (["--samples", "5000"], "--samples is 5000, the test set holds"),
     ]:
         capsys.readouterr()

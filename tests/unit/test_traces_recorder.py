@@ -221,7 +221,7 @@ def test_samples_are_a_number_or_places(text: str, expected: list[int]) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [("0", "Ask for 1 to 12"), ("13", "the test set holds 12"), ("12,", "places from 0 to 11"), ("5-3", "5-3"),
-     ("a", "'a' is no place"), ("-4", "'-4' is no place"), (",", "names no sample"), ("1.5", "no place")],
+     ("a", "'a' is not a place"), ("-4", "'-4' is not a place"), (",", "names no sample"), ("1.5", "not a place")],
 )  # fmt: skip
 def test_other_samples_are_refused(text: str, words: str) -> None:
     with pytest.raises(UserError, match=words):

@@ -9,6 +9,8 @@ from neurorules.signals.prototypes import Prototypes
 
 OURS = "(a_pre - a_mean_pre)"
 THEIRS = "(s - s_mean_pre)"
+MEAN_SHARE = 0.01
+"""Share of the way to the activity of one sample by which the running mean of a unit moves. Source: our own choice."""
 
 
 def remembered(net: Net, number: int, signal: Prototypes) -> Teaching:
@@ -23,7 +25,7 @@ def remembered(net: Net, number: int, signal: Prototypes) -> Teaching:
         The equations of the layer, wires to a population with one unit for each class, and that population.
     """
     layer, judge = hidden_name(number), f"judge{number}"
-    mean = Act((f"a_mean += 0.01*(a - a_mean)*int(done_phase == {INPUT_PHASE})",), TELL)
+    mean = Act((f"a_mean += {MEAN_SHARE!r}*(a - a_mean)*int(done_phase == {INPUT_PHASE})",), TELL)
     remember = Act((f"s += renewal*(a_pre - s)*int(done_phase == {TEACHING_PHASE})*int(j == done_label)",), TELL)
     sums: dict[str, When] = {
         "s_mean_pre": (JUDGE, 0, "presentation"),

@@ -48,14 +48,15 @@ def bsp(
     mode = signal.mode if isinstance(signal, ReverseRing) else ""
     if mode not in CARRIERS or len(rule.plasticity) != 4:
         raise UserError(
-            f"bsp in continuous time learns connections by a reverse ring that runs forward in time: modes "
-            f"{' and '.join(CARRIERS)}. Asked for {rule.signal}. Use bsp:mode=final, or --path torch"
+            f"bsp in continuous time needs a reverse ring that runs forward in time, as in mode "
+            f"{' or '.join(CARRIERS)}, and its signal is {rule.signal}. Use bsp:mode=final, or --path torch"
         )
     if net.neuron != rate():
-        raise UserError("bsp in continuous time has rings for units, and no other neuron. Leave --neuron out")
+        raise UserError("bsp in continuous time has rings as units, and another neuron was given. Leave --neuron out")
     if any(net.recurrent):
         raise UserError(
-            "bsp in continuous time has no recurrent layers. Write sizes alone, such as 100, or use another rule"
+            "bsp in continuous time has no recurrent layers, and this net has some. Write sizes alone, such as --net "
+            "100, or use another rule"
         )
     system = system or RingSystem()
     span = system.steps * system.h

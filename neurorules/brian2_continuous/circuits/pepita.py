@@ -48,7 +48,7 @@ def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator
     """
     if not any(p.phase == "modulated" and "S_post" in p.text for p in rule.plasticity):
         raise UserError(
-            "pepita in continuous time is the form that keeps nothing between its passes. Use "
+            "pepita in continuous time stores nothing between its two passes, and this form does. Use "
             "pepita:form=contrastive, or --path torch"
         )
     error = Units(
@@ -104,7 +104,11 @@ KAPPA = 5.0
 def form(rule: Rule) -> Mapping[str, Any]:
     """The plan's settings for a rule with the option kappa; none if the option is left open."""
     signal = rule.signal.make() if rule.signal is not None else None
-    assert isinstance(signal, InputPerturbation)
+    if not isinstance(signal, InputPerturbation):
+        raise UserError(
+            f"pepita in continuous time learns from the signal perturbation, and its signal is {rule.signal}. Use "
+            f"its own signal, or --path torch"
+        )
     return {} if signal.kappa is None else {"settings": {"kappa": signal.kappa}}
 
 

@@ -75,17 +75,21 @@ def _contrasted() -> Teaching:
 def _signal(rule: Rule) -> Prototypes:
     """The rule's signal, after a check that its form has equations in continuous time."""
     signal = rule.signal.make() if rule.signal is not None else None
-    assert isinstance(signal, Prototypes)
+    if not isinstance(signal, Prototypes):
+        raise UserError(
+            f"sigprop in continuous time learns from the signal prototypes, and its signal is {rule.signal}. Use its "
+            f"own signal, or --path torch"
+        )
     phases = [phase.name for phase in rule.phases]
     if (signal.loss, signal.generator) not in FORMS or signal.search != "all":
         raise UserError(
-            f"sigprop in continuous time has no loss={signal.loss} with generator={signal.generator} and "
+            f"sigprop in continuous time has no equations for loss={signal.loss} with generator={signal.generator} and "
             f"search={signal.search}. Use loss=label or l2 (with generator=target_only or target_loop) or "
             f"loss={CONTRAST}:generator=target_loop, and predict=readout or prototypes, or --path torch"
         )
     if phases != ["input", "target"]:
         raise UserError(
-            f"sigprop in continuous time has the phases input and target, asked for {', '.join(phases)}. Use "
+            f"sigprop in continuous time has the phases input and target, and this form has {', '.join(phases)}. Use "
             f"targets=pushed and predict=readout or prototypes, or --path torch"
         )
     return signal

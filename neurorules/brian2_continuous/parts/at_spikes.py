@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from neurorules.brian2_continuous.parts.learning import refuse_eligibilities
+from neurorules.brian2_continuous.parts.no_circuit import NoCircuit
 from neurorules.brian2_continuous.parts.traces import UnitTrace, reads, unit_traces
 from neurorules.brian2_steps.expression_texts import Place
 from neurorules.brian2_steps.lowering import lower_synaptic
@@ -124,23 +125,19 @@ def _early(line: str, trace: UnitTrace) -> bool:
 
 
 def _at_spike(line: str, spike: str, gate: str) -> str:
-    change, value = line.split(" += ")
-    assert change == "w_change"
-    value = re.sub(rf"\*{spike}\b|\b{spike}\*", "", value)
+    value = re.sub(rf"\*{spike}\b|\b{spike}\*", "", line.removeprefix("w_change += "))
     value = re.sub(rf"\b{spike}\b", "1.0", value)  # This replaces a spike that was the only factor.
     return f"w += {gate}*({value})"
 
 
 def _not_at_spikes(rule: Rule, text: str) -> UserError:
-    return UserError(
-        f"{rule.name}: '{text}' does not happen at single spikes. Each of its products needs S_pre, or S_post, and not "
-        f"both, with traces of spikes that are all read by before() or all without; or neither, and no before() of a "
-        f"trace of spikes; and no trace beside the membrane, which a reset has moved by then. Use --path torch"
+    return NoCircuit(
+        rule,
+        f"'{text}' cannot be written as changes at single spikes. A product that reads S_pre or S_post reads one of "
+        f"them, and traces of spikes that are all inside before() or all outside it; a product without them has no "
+        f"before() of such a trace; and none reads a trace beside the membrane, which has been reset by then",
     )
 
 
 def _no_form(rule: Rule, text: str, why: str) -> UserError:
-    return UserError(
-        f"rule '{rule.name}' has no equations in continuous time: '{text}' has no form there, since {why}. Use --path "
-        f"torch"
-    )
+    return NoCircuit(rule, f"'{text}' has no form there, since {why}")

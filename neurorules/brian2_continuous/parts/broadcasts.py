@@ -120,8 +120,9 @@ def from_layer_above(
 def _backwards(net: Net, error: str, moment: Moment) -> Broadcast:
     if len(net.hidden) > 1:
         raise UserError(
-            "this signal carries errors back through the weights of the read-out, which in continuous time reads the "
-            "last hidden layer. Use a net of one hidden layer, such as --net 100, or --path torch"
+            f"this signal carries errors back through the weights of the read-out, which in continuous time reads only "
+            f"the last hidden layer, and the net has {len(net.hidden)}. Use a net of one hidden layer, such as --net "
+            f"100, or --path torch"
         )
     return Broadcast(backwards=f"m_pre = w*{error}*{moment.share!r} : 1 (summed)")
 
@@ -139,8 +140,9 @@ def from_reward(signal: Reward, net: Net, moment: Moment, random: np.random.Gene
     slot, _, every = moment.when
     if every != "millisecond" or signal.baseline == "all":
         raise UserError(
-            "a reward in continuous time comes at each step, and its baseline is that of the class or none. Use "
-            "baseline=class or baseline=none with rewards of steps, or --path torch"
+            f"a reward in continuous time comes at each step, with a baseline of the class or with none, and this one "
+            f"has baseline={signal.baseline} and comes once a {every}. Use baseline=class or baseline=none with "
+            f"rewards of steps, or --path torch"
         )
     steps = net.neuron.period_ms / STEP_MS
     slowest = 1 - (1 - RATE) ** (1 / REFERENCE)

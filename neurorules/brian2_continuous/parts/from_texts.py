@@ -34,7 +34,7 @@ def from_texts(net: Net, rule: Rule, settings: Settings, random: np.random.Gener
     """
     if net.neuron.threshold is None:
         raise UserError(
-            f"{rule.name} in continuous time changes wires at spikes, and these units have none. Use --neuron lif"
+            f"{rule.name} in continuous time learns at spikes, and these neurons do not spike. Use --neuron lif"
         )
     traces = unit_traces(rule, net.neuron.dt_ms)
     changes = lower_events(rule, GATE, traces, net.neuron.dt_ms)

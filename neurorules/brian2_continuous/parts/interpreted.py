@@ -63,6 +63,7 @@ class Interpreted(Machine):
     @contextmanager
     def _session(self) -> Iterator[Objects]:
         """The objects of the last run, in a session on the device that they were made on."""
-        assert self.objects is not None, "nothing has been run"
+        if self.objects is None:
+            raise LookupError("the circuit has not run yet, so it has no numbers to read")
         with generating(load_brian2(), "numpy", self.device):
             yield self.objects

@@ -85,7 +85,7 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
     net = parse_net(text)
     if net.last or any(a.kernel is not None or a.normalised or a.before for a in net.layers):
         raise UserError(
-            f"net '{text}': circuits in continuous time have dense and recurrent layers, no convolutions, pools, "
+            f"net '{text}': circuits in continuous time have dense and recurrent layers, and no convolutions, pools, "
             f"dropout or normalisation. Write sizes, such as 256-256 or 256-r128, or use --path torch"
         )
     return tuple(spec.size for spec in net.layers)

@@ -47,8 +47,7 @@ def refuse_eligibilities(rule: Rule) -> None:
     """
     if rule.eligibilities:
         raise UserError(
-            f"rule '{rule.name}' declares eligibilities, which circuits in continuous time do not carry. "
-            f"Use --path torch"
+            f"rule '{rule.name}' declares eligibilities, and this circuit in continuous time has none. Use --path torch"
         )
 
 
@@ -57,8 +56,7 @@ def _all(lowered: Lowered) -> tuple[str, ...]:
 
 
 def _act(line: str, parameter: str, gate: str) -> str:
-    change, value = line.split(" += ")
-    assert change == f"{parameter}_change"
+    value = line.removeprefix(f"{parameter}_change += ")
     for pattern, name in NAMES:
         value = re.sub(pattern, name, value)
     return f"{parameter} += {gate}*({value})"

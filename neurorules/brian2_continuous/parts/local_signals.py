@@ -75,12 +75,12 @@ def by_step(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
     each = STEP_MS / neuron.dt_ms
     if neuron.threshold is None:
         raise UserError(
-            f"{rule.name} in continuous time learns from spikes, and these units have none. Use --neuron lif"
+            f"{rule.name} in continuous time learns from spikes, and these neurons do not spike. Use --neuron lif"
         )
     if abs(each - round(each)) > 1e-9 or round(each) < 1:
         raise UserError(
-            f"{rule.name} in continuous time learns at each millisecond, and dt_ms={neuron.dt_ms:g} does not divide "
-            f"one. Use a dt_ms that does, such as {dividing_step(STEP_MS, each):g}"
+            f"{rule.name} in continuous time learns once a millisecond, which dt_ms={neuron.dt_ms:g} does not divide. "
+            f"Use a dt_ms that divides it, such as {dividing_step(STEP_MS, each):g}"
         )
     share = STEP_MS / neuron.period_ms
     moment = Moment(

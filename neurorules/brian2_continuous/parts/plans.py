@@ -10,12 +10,14 @@ from neurorules.brian2_continuous.parts.continuous_neuron import SPIKING_LR
 from neurorules.brian2_continuous.parts.from_texts import from_texts
 from neurorules.brian2_continuous.parts.local_signals import by_presentation, by_step
 from neurorules.brian2_continuous.parts.neurons import NEURONS
+from neurorules.brian2_continuous.parts.no_circuit import NoCircuit
 from neurorules.brian2_continuous.parts.plan import Plan, samples_only
-from neurorules.brian2_continuous.parts.step_texts import lower_steps, refuse_derivatives, refused
+from neurorules.brian2_continuous.parts.step_texts import lower_steps, refuse_derivatives
 from neurorules.brian2_continuous.parts.third_factors import LOCAL, REASONS
 from neurorules.contracts.signal import Signal
 from neurorules.language.options import parse_named
 from neurorules.language.rules import Rule
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.signals.class_vectors import ClassVectors
 from neurorules.signals.dfa import DirectFeedback
 from neurorules.signals.local_readout import LocalReadout
@@ -59,9 +61,9 @@ def plan_of_texts(rule: Rule) -> Plan:
     """
     neuron = parse_named(rule.defaults.neuron)[0]
     if neuron not in ("if", *NEURONS):
-        raise refused(rule, f"its texts are about neurons of kind '{neuron}', which has no circuit")
+        raise NoCircuit(rule, f"its texts are written for neurons '{neuron}', for which there is no circuit")
     if len(rule.phases) > 1:
-        raise refused(rule, "it has phases beside its input")
+        raise NoCircuit(rule, "it has other phases than its input")
     own, lr = "adex" if neuron == "adex" else "lif", rule.defaults.lr / SPIKING_LR
     if happens_at_spikes(rule):
         return Plan(from_texts, samples_only, neuron=own, lr=lr)
@@ -69,11 +71,12 @@ def plan_of_texts(rule: Rule) -> Plan:
     return Plan(by_step, samples_only, neuron=own, lr=lr)
 
 
-def plan_of_signal(rule: Rule) -> Plan:
+def plan_of_signal(rule: Rule, spec: SignalSpec) -> Plan:
     """The plan of a rule with a signal, which has no circuit of its own.
 
     Args:
         rule: with its options.
+        spec: the rule's signal.
 
     Returns:
         A plan that presents each sample once.
@@ -81,29 +84,26 @@ def plan_of_signal(rule: Rule) -> Plan:
     Raises:
         UserError: the signal is not local in time, or a text has no form in continuous time.
     """
-    assert rule.signal is not None
-    signal = rule.signal.make()
+    signal = spec.make()
     if "history" in signal.needs:
-        raise refused(
+        raise NoCircuit(
             rule,
-            f"its signal '{rule.signal.name}' goes back through all steps of a sample, from the last to the first, and "
+            f"its signal '{spec.name}' goes back through all steps of a sample, from the last to the first, and "
             f"so it cannot be causal",
         )
     if type(signal) not in LOCAL:
-        why = REASONS.get(type(signal), "is not made of what is there at each moment")
-        raise refused(rule, f"its signal '{rule.signal.name}' {why}")
+        why = REASONS.get(type(signal), "cannot be computed from what is there at each moment")
+        raise NoCircuit(rule, f"its signal '{spec.name}' {why}")
     if isinstance(signal, DirectFeedback | SpatialBackpropagation) and signal.feedback in ("adaptive", "fixed"):
-        raise refused(rule, f"its signal '{rule.signal.name}' has no form with feedback={signal.feedback} there")
+        raise NoCircuit(rule, f"its signal '{spec.name}' has no form there with feedback={signal.feedback}")
     if isinstance(signal, Patterns) and signal.gains != "none":
-        raise refused(
-            rule, f"its signal '{rule.signal.name}' has no form with gains={signal.gains}, which learn, there"
-        )
+        raise NoCircuit(rule, f"its signal '{spec.name}' has no form there with gains={signal.gains}, which learn")
     own_steps = isinstance(signal, LocalReadout | Patterns) and signal.errors == "step"
     in_steps = rule.errors == "step" or rule.eligibilities or rule.traces or own_steps
     if len(rule.phases) > 1:
-        raise refused(rule, "it has phases beside its input")
+        raise NoCircuit(rule, "it has other phases than its input")
     if "reset=none" in rule.defaults.neuron:
-        raise refused(rule, "its texts are about membranes without a reset")
+        raise NoCircuit(rule, "its texts are written for membranes without a reset")
     if in_steps:
         lower_steps(rule, "1", "1.0")
     else:

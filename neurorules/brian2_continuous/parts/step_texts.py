@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from neurorules.brian2_continuous.parts.circuit import Act
+from neurorules.brian2_continuous.parts.no_circuit import NoCircuit
 from neurorules.brian2_steps.expression_texts import Place, Writer
 from neurorules.brian2_steps.history import BEFORE, DELAYED, variable_of
 from neurorules.brian2_steps.lowering import Lowered, lower_neuronal, lower_synaptic
-from neurorules.language.errors import UserError
 from neurorules.language.expressions import Call, Name, Number, parse
 from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, made_of_spikes
 from neurorules.language.rules import Rule
@@ -23,8 +23,6 @@ TRACES, SCORES, TOTAL, ERROR, BROADCAST, ELIGIBLE, WEIGHTS, READ_OUT, CLEAR = ra
 """The order, in the slot `record`, of the statements that run at a step of the texts: traces of units, scores of the
 read-out, their softmax, its error, third factors, eligibilities, weights, and the read-out's own; then the counts of
 spikes are set to 0."""
-INSTEAD = ". Use --path torch"
-"""How the message ends by which a rule is refused that learns on the other path."""
 BEFORE_RESET = "v_seen"
 """The variable of the membrane that texts read: before a reset, and minus the rise of a threshold."""
 
@@ -105,7 +103,7 @@ def refuse_derivatives(rule: Rule) -> None:
     """
     for plasticity in rule.plasticity:
         if plasticity.role == "hidden" and re.search(r"\bdv_dw\b", plasticity.text):
-            raise refused(rule, f"'{plasticity.text}' reads dv_dw, a derivative through steps of a membrane")
+            raise NoCircuit(rule, f"'{plasticity.text}' reads dv_dw, a derivative through steps of a membrane")
 
 
 def _acts(lines: tuple[str, ...], order: int) -> Iterator[Act]:
@@ -186,16 +184,3 @@ def _delays(rule: Rule) -> dict[str, int]:
                 stem = name.removesuffix("_pre").removesuffix("_post")
                 longest[stem] = max(longest.get(stem, 0), int(ago))
     return longest
-
-
-def refused(rule: Rule, why: str) -> UserError:
-    """The error that a rule has no circuit.
-
-    Args:
-        rule: the rule.
-        why: the reason, as a clause.
-
-    Returns:
-        The error.
-    """
-    return UserError(f"rule '{rule.name}' has no equations in continuous time: {why}{INSTEAD}")

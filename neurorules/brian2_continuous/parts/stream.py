@@ -251,12 +251,14 @@ def check_arrays(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.nda
         stored, own = (str(one[name].shape) if name in one else "none" for one in (arrays, expected))
         if stored != own:
             raise UserError(
-                f"the {what} are of another run: '{name}' has shape {stored}, this one has {own}. Restore the file, or "
-                f"train again with --force"
+                f"the {what} belong to another run: '{name}' has shape {stored} there, and {own} here. Restore the "
+                f"file, or train again with --force"
             )
     for name, values in arrays.items():
         if values.dtype.kind != "f" or not np.isfinite(values).all():
-            raise UserError(f"the {what} are damaged: '{name}' holds what is no finite number. Restore the file")
+            raise UserError(
+                f"the {what} are damaged: '{name}' holds a value that is not a finite number. Restore the file"
+            )
 
 
 def _sizes(circuit: Circuit) -> dict[str, int]:

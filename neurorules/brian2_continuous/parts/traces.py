@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from neurorules.brian2_continuous.parts.no_circuit import NoCircuit
 from neurorules.brian2_steps.expression_texts import Place, Writer
 from neurorules.brian2_steps.history import BEFORE, variable_of
 from neurorules.brian2_steps.scale import STEP_MS
@@ -78,24 +79,21 @@ def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
     equation = rule.trace_equation(trace)
     own = trace.expression
     if "psi(" in equation.text or "delay(" in equation.text or "before(" in equation.text:
-        raise UserError(
-            f"rule '{rule.name}' has no equations in continuous time: its trace '{trace.name}' reads psi, delay or "
-            f"before, which belong to steps. Use --path torch"
-        )
+        raise NoCircuit(rule, f"its trace '{trace.name}' reads psi, delay or before, which exist in steps only")
     brought = {
         side: Writer(equation, place, "_post", 0).text(at(own, side, rule.constants)) for side in ("pre", "post")
     }
     of_unit = parse(equation.text)  # the same with the suffix of a unit that is written without it
     at_spike = _without_spike(of_unit)
     if MEMBRANE in names_in(own):
-        raise UserError(
-            f"rule '{rule.name}' has no equations in continuous time: its trace '{trace.name}' follows the membrane as "
-            f"it is before a reset, which is there at steps. Use --path torch"
+        raise NoCircuit(
+            rule, f"its trace '{trace.name}' follows the membrane before its reset, which exists in steps only"
         )
     if at_spike is not None:
         if not trace.decay:
             raise UserError(
-                f"{rule.name}: traces with a decay of {trace.decay} hold nothing between spikes. Use a decay above 0"
+                f"rule '{rule.name}': its trace '{trace.name}' has a decay of {trace.decay}, and would hold nothing "
+                f"between spikes. Use a decay above 0"
             )
         value = Writer(equation, place, "", 0).text(at_spike)
         value = "1" if value == "1.0" else value
@@ -110,9 +108,8 @@ def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
             trace.across_trials, before, {side: f"{variable}_{side}" for side in brought},
         )  # fmt: skip
     if SPIKES in names_in(own) or trace.spikes == "nearest":
-        raise UserError(
-            f"rule '{rule.name}' has no equations in continuous time: its trace '{trace.name}' adds spikes, which last "
-            f"no time, to what lasts. Use --path torch"
+        raise NoCircuit(
+            rule, f"its trace '{trace.name}' adds spikes, which take no time, to values that change continuously"
         )
     decay = float(trace.decay) ** (dt_ms / STEP_MS)
     share = dt_ms / STEP_MS if trace.decay == 1 else (1 - decay) / (1 - float(trace.decay))

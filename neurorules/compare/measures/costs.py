@@ -128,9 +128,10 @@ def _pass(
         rows = pass_drive.input.values.shape[0 if pass_drive.input.constant else 1]
     elif pass_drive.injected is not None:
         rows = len(pass_drive.injected)
-    else:
-        assert pass_drive.offset is not None
+    elif pass_drive.offset is not None:
         rows = len(pass_drive.offset.patterns if pass_drive.offset.shares is None else pass_drive.offset.shares)
+    else:
+        rows = len(labels)
     share = 1.0 if rows == len(labels) else rows / batch_size
     hidden = model.network.hidden
     bits = {layer.name: steps if layer.neuron.spiking and not phase.linear else 8 * NUMBER for layer in hidden}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from neurorules.compare.report.reading import Comparison, Row
 from neurorules.language.errors import UserError
 from neurorules.runner.bibtex import bibtex_of
 from neurorules.runner.catalogue import citation
-
-KEY = re.compile(r"@\w+\{([^,]+),")
 
 
 class References(NamedTuple):
@@ -43,10 +40,9 @@ def references_of(comparison: Comparison) -> References:
             references.unknown.append(rule)
             continue
         entry = bibtex_of(source["rule"], source)
-        key = KEY.match(entry)
-        assert key is not None
-        references.keys[row["rule"]] = key[1]
-        references.entries[key[1]] = entry
+        key = entry.partition("{")[2].partition(",")[0]
+        references.keys[row["rule"]] = key
+        references.entries[key] = entry
     return references._replace(unknown=list(dict.fromkeys(references.unknown)))
 
 

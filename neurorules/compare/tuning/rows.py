@@ -97,14 +97,13 @@ def _check_one_of(beside: Sequence[Mapping[str, Any]], check: Callable[[Mapping[
     Raises:
         UserError: the error of the first of them, if it passes with none.
     """
-    first: UserError | None = None
+    errors: list[UserError] = []
     for more in beside:
         try:
             return check(more)
         except UserError as error:
-            first = first or error
-    assert first is not None
-    raise first
+            errors.append(error)
+    raise errors[0]
 
 
 def _check_kept(config: TrainConfig, name: str, value: Any, more: Mapping[str, Any]) -> None:

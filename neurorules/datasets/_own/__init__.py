@@ -72,7 +72,7 @@ def own_data(
         read = _event_set(samples_of, _sensor(parts, sensor_size), task)
     else:
         if sensor_size is not None:
-            raise UserError("sensor_size is given, and the samples are no events. Leave it out")
+            raise UserError("sensor_size is given, and the samples are not events. Leave it out")
         read = _array_set(samples_of, task)
     names = () if read.task in OF_VALUES else names or class_names_of(parts["train"], named)
     origin = "; ".join(f"{PARTS[part]}: {described(one)}" for part, one in parts.items())

@@ -47,7 +47,7 @@ class ModuleData:
 
             close = nearest(text.strip().partition(":")[0], DATASETS.names())
             hint = f"Did you mean '{close}'?" if close else "Write a data set's name, a path, or module:function"
-            raise UserError(f"data '{text}' is no data set, no path and no module:function. {hint}")
+            raise UserError(f"data '{text}' is neither a data set, nor a path, nor module:function. {hint}")
         module, function, options = parts
         return cls(text, module, function, tuple(options.items()))
 

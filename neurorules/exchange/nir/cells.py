@@ -88,9 +88,9 @@ class Cells:
         if neuron.reset == "subtract" or wipes:
             self._check_reset(layer, neuron.reset)
             metadata |= {RESET: neuron.reset, DELAY: neuron.reset_delay}
-        own = {
-            name: self._array(getattr(neuron, name), layer) for name in ("v_reset", "v_leak") if hasattr(neuron, name)
-        }
+        own = {}
+        if isinstance(neuron, RestingIntegrator):
+            own = {"v_reset": self._array(neuron.v_reset, layer), "v_leak": self._array(neuron.v_leak, layer)}
         own |= {"v_threshold": self._array(neuron.v_threshold, layer)}
         return self._node(layer, neuron.beta, alpha, own, metadata)
 

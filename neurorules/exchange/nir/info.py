@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neurorules.contracts.neuron import Neuron
+from neurorules.contracts.parameter_key import key_of
 from neurorules.exchange.nir.file import metadata_of, read_graph
 from neurorules.exchange.nir.kinds import kind_of
 from neurorules.exchange.nir.options import DT, UNIT, clock_of, parsed, unit_of
@@ -54,7 +55,7 @@ def info_of(text: str) -> dict[str, Any]:
         "method": "exact" if clock.exact else "euler",
         "input_shape": list(net.network.input_shape),
         "outputs": net.network.classes,
-        "weights": sum(prod(value.shape) for name, value in net.parameters.items() if name.endswith(".w")),
+        "weights": sum(prod(value.shape) for name, value in net.parameters.items() if key_of(name).is_weight),
         "net": line_of(net.network),
         "layers": [
             {"name": layer.name, "shape": list(layer.shape), "neuron": _neuron(layer.neuron)}

@@ -181,6 +181,17 @@ class Map:
         stated = metadata_of(node).get(FROZEN)
         return silent if stated is None else tuple(str(stated).split())
 
+    @property
+    def closed_connection(self) -> Connection:
+        """The connection of a path that `end` has closed.
+
+        Raises:
+            LookupError: it is not closed.
+        """
+        if self.connection is None:
+            raise LookupError(f"{self.where}: a path that is not closed has no connection yet")
+        return self.connection
+
     def _take(self, at: str, connection: Connection, weights: np.ndarray, bias: Any) -> None:
         self.connection, self.pre_shape = connection, self.shape
         self.weights = weights if np.issubdtype(weights.dtype, np.floating) else weights.astype(np.float64)

@@ -180,7 +180,7 @@ class _Reading:
         node = self.cell.node if node is None else node
         value = np.asarray(getattr(node, name))
         if not np.issubdtype(value.dtype, np.number) or bool(np.isnan(value).any()):
-            raise UserError(f"{self.at} has a {name} that is no number. Give it numbers")
+            raise UserError(f"{self.at} has a {name} that is not a number. Give it numbers")
         if name.startswith("tau"):
             self._check(bool(np.all(value > 0)), f"a {name} that is not positive")
         else:

@@ -141,7 +141,7 @@ def steps_of(node: Any, clock: Clock, at: str) -> np.ndarray:
     delays = np.asarray(node.delay, dtype=np.float64)
     steps = delays / clock.step
     if not np.all(np.isfinite(steps)) or steps.min() < 0:
-        raise UserError(f"{at} has a delay that is no time. Give it one of at least 0")
+        raise UserError(f"{at} has a delay that is not a time. Give it one of at least 0")
     whole = np.round(steps)
     if np.any(np.abs(steps - whole) > 1e-6 * np.maximum(whole, 1)):
         raise UserError(

@@ -194,14 +194,13 @@ class _Assembly:
         return self.shape if way.source == INPUT else self.layers[self.places[way.source]].shape
 
     def _input(self, way: Way, one: Map, others: list[Input], cell: Cell) -> Input:
-        assert one.connection is not None
         index = len(self.layers)
         if way.source == cell.name:
             return Input("rec" if not any(i.name == "rec" for i in others) else f"rec_{len(others)}", index,
-                         tuple(one.transforms), one.connection, one.shape, one.pre_shape)  # fmt: skip
+                         tuple(one.transforms), one.closed_connection, one.shape, one.pre_shape)  # fmt: skip
         source = self.places[way.source]
         name = input_name("input" if source < 0 else self.layers[source].name, source == index - 1, others)
-        return Input(name, source, tuple(one.transforms), one.connection, self._source(way), one.pre_shape)
+        return Input(name, source, tuple(one.transforms), one.closed_connection, self._source(way), one.pre_shape)
 
     def _by_row(self, gain: np.ndarray, shape: Shape, at: str) -> np.ndarray:
         """The gain by neuron of a flat population, or by map."""

@@ -76,9 +76,7 @@ def present(
         *(c.theta_plus_mV, c.nu_pre, c.nu_post, c.dt_ms / c.tau_post2_ms),
         *(steps, int(state.step), size, n_inputs, begin.shape[1] - 2, LAGS, learns, adapts),
     )
-    compiled = library()
-    assert compiled is not None
-    compiled["present"](ctypes.byref(task))
+    compile_c.kernels_of(library())["present"](ctypes.byref(task))
     state.step.add_(steps)
     return spikes
 

@@ -203,9 +203,7 @@ def _chunks(size: int) -> int:
 
 
 def _function(name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
-    compiled = library()
-    assert compiled is not None
-    return compiled[f"{name}_{DTYPES[dtype]}"]
+    return compile_c.kernels_of(library())[f"{name}_{DTYPES[dtype]}"]
 
 
 def _addresses(*tensors: Tensor) -> list[c_void_p]:

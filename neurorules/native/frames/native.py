@@ -74,8 +74,7 @@ def count(
     Raises:
         IndexError: an event lies outside the sensor.
     """
-    compiled = library()
-    assert compiled is not None
+    compiled = compile_c.kernels_of(library())
     steps, *sensor = counts.shape[1:]
     x, y, *flat = (np.ascontiguousarray(a) for a in (events.x, events.y, events.offsets, events.t_us, events.polarity))
     addresses = [array.ctypes.data for array in flat]

@@ -48,10 +48,11 @@ def _call(
 ) -> None:
     numbers = (system.k2, system.k3, system.h, system.saturation, (c_double * 5)(*taps), system.steps)
     structure = _System(*numbers, int(mode), torch.get_num_threads())
-    compiled, first = library(), tensors[0]
-    assert compiled is not None and first is not None
+    dtype = next(x.dtype for x in tensors if x is not None)
     addresses = (c_void_p(None if x is None else x.data_ptr()) for x in tensors)
-    compiled[f"{name}_{DTYPES[first.dtype]}"](ctypes.byref(structure), *addresses, *(c_int64(n) for n in sizes))
+    compile_c.kernels_of(library())[f"{name}_{DTYPES[dtype]}"](
+        ctypes.byref(structure), *addresses, *(c_int64(n) for n in sizes)
+    )
 
 
 def nodes(system: RingSystem, taps: Sequence[float], drive: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:

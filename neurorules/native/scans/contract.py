@@ -83,6 +83,13 @@ class Through(NamedTuple):
     mean_product: torch.Tensor
 
 
+def _requested(output: torch.Tensor | None, name: str) -> torch.Tensor:
+    """An output of a scan, for readers that have requested it."""
+    if output is None:
+        raise LookupError(f"the scan was not asked for its output '{name}'")
+    return output
+
+
 class Scan(NamedTuple):
     """The results of a layer's run through time. Those that were not requested are None.
 
@@ -103,6 +110,11 @@ class Scan(NamedTuple):
     current_sum: torch.Tensor | None
     square_sum: torch.Tensor | None
 
+    @property
+    def membranes(self) -> torch.Tensor:
+        """`v`, for readers that have requested it."""
+        return _requested(self.v, "v")
+
 
 class Reverse(NamedTuple):
     """The results of a reverse scan over time. Those that were not requested are None.
@@ -118,6 +130,21 @@ class Reverse(NamedTuple):
     every_total: torch.Tensor | None
     total: torch.Tensor | None
     product: torch.Tensor | None
+
+    @property
+    def at_each_step(self) -> torch.Tensor:
+        """`every`, for readers that have requested it."""
+        return _requested(self.every, "every")
+
+    @property
+    def over_time(self) -> torch.Tensor:
+        """`total`, for readers that have requested it."""
+        return _requested(self.total, "total")
+
+    @property
+    def product_over_time(self) -> torch.Tensor:
+        """`product`, for readers that have requested it."""
+        return _requested(self.product, "product")
 
 
 class ScanInputs(NamedTuple):

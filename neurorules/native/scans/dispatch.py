@@ -117,9 +117,7 @@ scan = _run_at_once(scan_inputs)
 def membranes(inputs: ScanInputs) -> torch.Tensor:
     """The membranes of a run before the reset, (T, B, N), computed again."""
     wanted = inputs._replace(spike_dtype=None, keep_v=True, spike_total=False, total=None, psi=None, moments=False)
-    v = run(wanted).v
-    assert v is not None
-    return v
+    return run(wanted).membranes
 
 
 def reruns(inputs: ScanInputs) -> bool:
@@ -152,9 +150,7 @@ def reverse_scan(
         ValueError, TypeError: a shape or dtype does not fit, or `v` or `spikes` is missing.
     """
     arguments = {"spikes": spikes, "v": v, "v_threshold": v_threshold, "psi": psi}
-    every = reverse(gradient, steps, beta, reset, **arguments, totals=False).every  # type: ignore[arg-type]
-    assert every is not None
-    return every
+    return reverse(gradient, steps, beta, reset, **arguments, totals=False).at_each_step  # type: ignore[arg-type]
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from neurorules.native.compile import kernels_of
 from neurorules.native.pages import fresh
 
 from . import dispatch
@@ -198,8 +199,6 @@ def function(name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
     Returns:
         The function, which may return a number of 64 bits.
     """
-    compiled = library()
-    assert compiled is not None
-    function = compiled[f"{name}_{DTYPES[dtype]}"]
+    function = kernels_of(library())[f"{name}_{DTYPES[dtype]}"]
     function.restype = c_int64
     return function

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import torch
 
-from .contract import Affine, Psi, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs, Total
+from .contract import Affine, Psi, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs
 
 
 def _arrive(current: torch.Tensor, affine: Affine) -> torch.Tensor:
@@ -32,9 +32,8 @@ def _step(k: ScanInputs, u: torch.Tensor, current: torch.Tensor) -> tuple[torch.
 
 
 def _summed(k: ScanInputs, v: torch.Tensor) -> torch.Tensor:
-    if k.total is Total.POSITIVE_V:
+    if k.psi is None:  # it belongs to the total GRADED alone
         return v.clamp(min=0)
-    assert k.psi is not None
     z = k.psi.slope * (v - k.v_threshold)
     if k.psi.shape is PsiShape.FAST_SIGMOID:
         return z / (1 + z.abs())

@@ -17,7 +17,7 @@ from neurorules.contracts.efficacy import VARIABLES, Efficacy
 from neurorules.contracts.normalisation import CurrentStatistics, Normalisation, first_current_statistics, over_rows
 from neurorules.contracts.series import Series
 from neurorules.native import scans
-from neurorules.network.layer import Input, Layer, as_row
+from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Parameters
 
 
@@ -60,7 +60,8 @@ class Current:
         Returns:
             Shift, mean, gain and bias, (N,) each.
         """
-        return scans.Affine(*(flat(part, shape) for part in (self.shift, self.mean, self.gain, bias)))
+        parts = (self.shift, self.mean, self.gain, bias)
+        return scans.Affine(*(None if part is None else flat(part, shape) for part in parts))
 
     def moments(self, steps: int, scan: scans.Scan | None = None) -> tuple[Tensor, Tensor] | None:
         """Means over rows of the current I and of its square, times steps.
@@ -149,7 +150,7 @@ def feed_forward_current(
         arrived = pre[entry.name]
         w = parameters[layer.weight_names[entry.name]]
         if entry.name in pre_mean:
-            row = entry.connection.current(w, as_row(pre_mean[entry.name], entry))
+            row = entry.connection.current(w, pre_mean[entry.name].expand(1, *entry.pre_shape))
             shift = row if shift is None else shift + row
         total = joined(total, arrived.map_rows(partial(entry.connection.current, w)))
     return None if total is None else Current(total, shift)
@@ -213,14 +214,14 @@ def transmitted(name: str, efficacy: Efficacy, arriving: Series, steps: int, tra
     return Series(sent, False)
 
 
-def flat(value: Tensor | None, shape: Shape) -> Tensor | None:
+def flat(value: Tensor, shape: Shape) -> Tensor:
     """Spread numbers of a population over its neurons.
 
     Args:
-        value: one number per neuron, (*shape), or one per map, (C, 1, 1); None is passed on.
+        value: one number per neuron, (*shape), or one per map, (C, 1, 1).
         shape: the shape of the population.
 
     Returns:
-        One number per flat neuron, (N,); None for None.
+        One number per flat neuron, (N,).
     """
-    return None if value is None else value.expand(1, *shape).reshape(-1)
+    return value.expand(1, *shape).reshape(-1)

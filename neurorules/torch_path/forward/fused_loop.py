@@ -56,7 +56,9 @@ def run_fused(
     """
     neuron = layer.neuron
     weights = [parameters[layer.weight_name(entry)] for entry in loops]
-    if type(neuron) not in KINDS or [type(entry.connection) for entry in loops] not in ([], [Recurrent]):
+    if not isinstance(neuron, Integrator) or type(neuron) not in KINDS:
+        return None
+    if [type(entry.connection) for entry in loops] not in ([], [Recurrent]):
         return None
     normal, own = drive.current, len(weights[0]) if weights else 0
     arriving = drive.injected if normal is None else normal.synaptic
@@ -76,13 +78,12 @@ def run_fused(
     return _activity(layer, neuron, run)
 
 
-def cells_of(neuron: Neuron[Any]) -> scans.Cells:
+def cells_of(neuron: Integrator) -> scans.Cells:
     """The numbers of neurons of one of the `KINDS`, as the scan takes them.
 
     Args:
         neuron: the neurons.
     """
-    assert isinstance(neuron, Integrator)
     own: tuple[float | Tensor, ...] = ()
     if isinstance(neuron, AdaptiveIntegrator):
         own = neuron.rho, neuron.kappa

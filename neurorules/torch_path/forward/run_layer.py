@@ -268,12 +268,13 @@ def _run_through_time(
     later = many and needs_v is not None and not needs_v()
     inputs = inputs.own() if later else inputs
     scan = scans.run(inputs._replace(keep_v=not later))
-    v: Tensor | Later | None = _shaped(scan.v, layer)
-    if v is None:
-        v = Later((steps, rows, *layer.shape), partial(scans.membranes, inputs), inputs)
+    stored = _shaped(scan.v, layer)
+    v = Later((steps, rows, *layer.shape), partial(scans.membranes, inputs), inputs) if stored is None else stored
     spike_total, after = _shaped(scan.spike_total, layer), MembraneState(scan.u.reshape(rows, *layer.shape))
-    spikes = v if scan.spikes is None else scan.spikes.reshape(steps, rows, *layer.shape)
-    assert isinstance(spikes, Tensor)
+    if scan.spikes is not None:
+        spikes = scan.spikes.reshape(steps, rows, *layer.shape)
+    else:
+        spikes = v.values() if isinstance(v, Later) else v
     summed = spike_total if summary == "spikes" else _shaped(scan.total, layer)
     return WindowActivity(v, spikes, after, spike_total, summed, scan)
 

@@ -108,5 +108,4 @@ def psi_total(layer: Layer, activity: Activity) -> Tensor:
         v=None if v is None else v.reshape(*v.shape[:2], -1), rerun=rerun,
         v_threshold=theta.reshape(-1) if isinstance(theta, Tensor) else theta, psi=psi, every=False,
     )  # fmt: skip
-    assert scan.total is not None
-    return scan.total.reshape(-1, *layer.shape)
+    return scan.over_time.reshape(-1, *layer.shape)

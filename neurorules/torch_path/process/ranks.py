@@ -125,9 +125,8 @@ class Ranks:
         if not failed.any():
             return
         lowest = int(failed.argmax())
-        if lowest != self.rank:
+        if lowest != self.rank or error is None:
             raise OtherRankFailed(f"rank {lowest} of {self.count} could not begin, and its own line says why")
-        assert error is not None
         raise error if self.first else OwnRankError(f"rank {self.rank} of {self.count}: {error}") from None
 
     def _sum(self, tensor: Tensor) -> None:

@@ -185,7 +185,7 @@ def _factors(
     steps = view.activity.steps
     post = factors.of_current(group, name, every=True).over_time(steps)
     if group.eligibility is not None:
-        return _eligibility_of_pairs(view, synapse, group, post)
+        return _eligibility_of_pairs(view, synapse, group.eligibility, group.late, post)
     centred = group.eligible and synapse.entry.name in view.activity.pre_mean
     spikes = view.activity.pre[synapse.entry.name]
     if group.eligible and not centred:
@@ -197,13 +197,12 @@ def _factors(
 
 
 def _eligibility_of_pairs(
-    view: LocalView, synapse: Synapse, group: Group, post: Tensor
+    view: LocalView, synapse: Synapse, eligibility: DeclaredEligibility, late: bool, post: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`_factors` for a declared eligibility as the presynaptic factor, with its trace at each pair over time."""
-    assert group.eligibility is not None
     steps = view.activity.steps
     post_pairs, _ = synapse.pairs(post, view.activity.pre[synapse.entry.name].over_time(steps))
-    total = _at_pairs(view, synapse, group.eligibility, group.late)
+    total = _at_pairs(view, synapse, eligibility, late)
     shape = (steps, total.shape[1], *synapse.entry.pre_shape)
     pre = total[:, :, synapse.own_pair or 0].reshape(steps, -1, *(1,) * len(synapse.entry.pre_shape)).expand(shape)
     return post, pre, post_pairs * total

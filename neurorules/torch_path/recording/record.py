@@ -139,7 +139,7 @@ def sample_places(text: str, size: int, option: str, part: str) -> np.ndarray:
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", piece)
         if match is None:
-            raise UserError(f"{option} is '{text}', and '{piece}' is no place. Write 10, or 3,7,20-30")
+            raise UserError(f"{option} is '{text}', and '{piece}' is not a place. Write 10, or 3,7,20-30")
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last < size:
             raise UserError(f"{option} asks for {piece}, {there}. Ask for places from 0 to {size - 1}, in order")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurorules.language.config import PIPELINED, window_of
+from neurorules.language.config import PIPELINED
 from neurorules.language.errors import UserError
 from neurorules.network.layer import Layer
 from neurorules.torch_path.process.session import own_session
@@ -155,7 +155,7 @@ class Recorder:
         """
         drive = to_series(batch_of(self.learner, spikes, learning=True))
         steps = self.learner.steps if drive.constant else len(drive.values)
-        if self.learner.schedule in PIPELINED or window_of(self.learner.schedule, steps) < steps:
+        if self.learner.schedule in PIPELINED or self.learner.window < steps:
             raise UserError(
                 f"schedule '{self.learner.schedule}' forgets a trial's steps. Use schedule='by_layer', or "
                 f"learner.step(...) and then recorder.record(...)"

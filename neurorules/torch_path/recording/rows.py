@@ -140,8 +140,8 @@ def _view(plan: RecordPlan, outcome: Outcome, index: int, row: int | None) -> Lo
 def _row_of(activity: Activity, row: int) -> Activity:
     gates = activity.gates
     if gates is not None:
-        keep, admit, fires = (None if g is None else g.expand_as(activity.v.values)[:, row : row + 1] for g in gates)
-        assert keep is not None and admit is not None
+        keep, admit = (g.expand_as(activity.v.values)[:, row : row + 1] for g in (gates.keep, gates.admit))
+        fires = None if gates.fires is None else gates.fires.expand_as(activity.v.values)[:, row : row + 1]
         gates = Gates(keep, admit, fires)
     pre = {name: _cut(series, row) for name, series in activity.pre.items()}
     mask = None if activity.dropout_mask is None else activity.dropout_mask[row : row + 1]

@@ -108,7 +108,7 @@ def find_synapse(network: Network, text: str) -> Synapse:
     if not isinstance(entry.connection, Matrix | Conv2d):
         kind = type(entry.connection).__name__.lower()
         raise UserError(
-            f"a synapse of a {kind} connection ('{layer.name}') is no single weight. Explain one of a dense, "
+            f"a synapse of a {kind} connection ('{layer.name}') is not a single weight. Explain one of a dense, "
             f"recurrent, dynamic or convolutional connection"
         )
     post = _neuron(f"layer '{layer.name}'", pieces[1], layer.shape)
@@ -150,7 +150,7 @@ def _neuron(owner: str, text: str, shape: Place, *others: Place) -> Place:
         places = ()
     shapes[1] = (prod(shape),)
     if len(places) not in shapes:
-        raise UserError(f"'{text}' is no neuron of {owner}. Write {_forms(shape)}")
+        raise UserError(f"'{text}' is not a neuron of {owner}. Write {_forms(shape)}")
     if not all(0 <= place < length for place, length in zip(places, shapes[len(places)], strict=True)):
         raise UserError(f"{owner} has no neuron {text}. Its neurons are {_ranges(shapes[len(places)])}")
     number = np.ravel_multi_index(places, shapes[len(places)])

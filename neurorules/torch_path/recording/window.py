@@ -131,7 +131,7 @@ def _steps(time_ms: float, step_ms: float, what: str) -> int:
     steps = round(time_ms / step_ms)
     if abs(steps * step_ms - time_ms) > 1e-6 * step_ms:
         raise UserError(
-            f"{what} of {time_ms:g} ms is no whole number of steps of {step_ms:g} ms. Use another --step-ms"
+            f"{what} of {time_ms:g} ms is not a whole number of steps of {step_ms:g} ms. Use another --step-ms"
         )
     return steps
 

@@ -18,6 +18,7 @@ from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT
 from neurorules.torch_path.snntorch.module_checks import RECURRENT, WEIGHTED, check_module, check_plain, check_unshared
 from neurorules.torch_path.snntorch.modules import LAYER_KINDS, to_transform
+from neurorules.torch_path.snntorch.relays import Width
 from neurorules.torch_path.snntorch.sums import Sums
 from neurorules.torch_path.snntorch.tracing import ONE_STEP, Resets, place_of, trace
 from neurorules.torch_path.snntorch.values import (
@@ -181,17 +182,19 @@ class _Walk(Sums):
             raise UserError(f"{at} pools by the maximum what is multiplied by {argument.times:g}. Pool before that")
         return argument if to_transform(at, module) is None else argument._replace(before=(*argument.before, here))
 
+    def _width(self, argument: Activity | Current, at: str) -> Width:
+        width = self.sizes.width_of(argument)
+        if width is None:
+            raise UserError(f"{at} has no Linear or Conv2d before it. Put one there, or give input_shape")
+        return width
+
     def _population(self, here: Placed, argument: Activity | Current, states: list[Value]) -> Value:
         at, module = here
         if isinstance(argument, Activity):
-            width = self.sizes.width_of(argument)
-            if width is None:
-                raise UserError(f"{at} has no Linear or Conv2d before it. Put one there, or give input_shape")
-            argument = Current((self.sizes.added(argument, width, at),))
+            argument = Current((self.sizes.added(argument, self._width(argument, at), at),))
         elif argument.norm is not None and isinstance(module, (snntorch.Lapicque, *RECURRENT)):
             # what is added after the normalisation, or multiplied there, is no part of it
-            width = self.sizes.width_of(argument)
-            assert width is not None
+            width = self._width(argument, at)
             argument = Current((self.sizes.added(self._relay(argument, argument.norm.at), width, at),))
         for state in states:
             self._check_state(state, at)

@@ -199,7 +199,7 @@ def _check_weights(module: nn.Module, where: str) -> None:
         if not isinstance(value, Tensor):
             continue
         if type(value) not in (Tensor, nn.Parameter) or value.layout != torch.strided or value.is_meta:
-            raise UserError(f"{where} has a {name} that is no plain tensor. Give it dense numbers")
+            raise UserError(f"{where} has a {name} that is not a plain tensor. Give it dense numbers")
         if not value.is_floating_point() or value.is_quantized:
             raise UserError(f"{where} has a {name} of {value.dtype}. Give it float32 or float64")
         if value._backward_hooks:

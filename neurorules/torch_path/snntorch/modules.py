@@ -74,7 +74,7 @@ def to_connection(module: nn.Module, where: str, pooled: tuple[str, nn.Module] |
     """
     if isinstance(module, nn.Linear):
         if pooled is not None:
-            raise UserError(f"{pooled[0]} pools what {where} gives, which are no maps. Remove it")
+            raise UserError(f"{pooled[0]} pools the output of {where}, which has no maps. Remove it")
         return Dense(module.out_features), module.in_features
     assert isinstance(module, nn.Conv2d | nn.Conv1d)
     if module.padding_mode != "zeros":
@@ -288,6 +288,6 @@ def to_linear(connection: Connection, w: Tensor, bias: Tensor) -> list[nn.Module
         raise UserError(f"torch has no layer for the connection '{name}'. Use a dense or convolutional net")
     with torch.no_grad():
         linear.weight.copy_(w)
-        assert linear.bias is not None
-        linear.bias.copy_(inside)
+        if linear.bias is not None:  # each of them is made with one
+            linear.bias.copy_(inside)
     return [linear, *behind]

@@ -33,4 +33,4 @@ def to_normalisation(where: str, module: nn.Module, shape: Shape) -> Batch:
             f"{where} has a weight that is not positive, and those here are. Fold it into the layer before it with "
             f"torch.nn.utils.fusion.fuse_linear_bn_eval or fuse_conv_bn_eval"
         )
-    return WeightedBatch(float(module.eps), weight.reshape(statistics_shape(shape)).clone())
+    return WeightedBatch(float(module.eps), weight=weight.reshape(statistics_shape(shape)).clone())

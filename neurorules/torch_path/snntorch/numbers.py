@@ -20,6 +20,7 @@ from neurorules.torch_path.snntorch.neuron_options import LEARNED, as_maps_of_on
 from neurorules.torch_path.snntorch.values import Block, Placed, Spiking
 
 OTHERS = "Give the module that the learner was made from"
+NO_AVERAGES = "has track_running_stats=False, and averages are kept here. Leave it at True"
 
 
 class Numbers(NamedTuple):
@@ -137,7 +138,7 @@ def read_numbers(block: Block, layer: Layer) -> Numbers:
     own = [linear.bias for linear in linears]
     statistics = None
     if block.norm is not None:
-        statistics = _read_statistics(block, bias, layer.bias_shape)
+        statistics = _read_statistics(block.norm, bias, layer.bias_shape)
         own = [block.norm.module.bias]  # type: ignore[list-item]
         bias = torch.zeros_like(bias) if own[0] is None else own[0].detach().clone()
     parameters[layer.bias_name] = bias.reshape(layer.bias_shape)
@@ -208,15 +209,15 @@ def written_numbers(block: Block, layer: Layer, learned: Learned) -> Iterator[tu
     if block.norm is not None:
         yield from _written_statistics(block.norm, layer, learned, sum_of_biases(linears))
         return
-    receiver = next((linear for linear in linears if linear.bias is not None), None)
-    if receiver is None:
+    receivers = ((linear, linear.bias) for linear in linears)
+    receiver, own = next(((linear, own) for linear, own in receivers if own is not None), (None, None))
+    if receiver is None or own is None:
         if bool(bias.any()):
             raise UserError(f"layer '{layer.name}' learned a bias, and the module's layer has bias=False. {OTHERS}")
         return
-    assert receiver.bias is not None
-    _check_size(receiver.placed.at, "a bias", receiver.bias, layer, bias)
+    _check_size(receiver.placed.at, "a bias", own, layer, bias)
     rest = bias - sum_of_biases(linears, but=receiver).to(bias)
-    yield receiver.bias, rest / receiver.gain
+    yield own, rest / receiver.gain
 
 
 def _by_map(layer: Layer, bias: Tensor) -> Tensor:
@@ -249,12 +250,11 @@ def _gain(block: Block) -> float | Tensor:
     return float(gain) if gain.numel() == 1 else gain.detach().reshape(-1)
 
 
-def _read_statistics(block: Block, bias: Tensor, shape: tuple[int, ...]) -> CurrentStatistics:
-    assert block.norm is not None
-    at, module = block.norm
+def _read_statistics(norm: Placed, bias: Tensor, shape: tuple[int, ...]) -> CurrentStatistics:
+    at, module = norm
     assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
     if module.running_mean is None or module.running_var is None or module.num_batches_tracked is None:
-        raise UserError(f"{at} has track_running_stats=False, and averages are kept here. Leave it at True")
+        raise UserError(f"{at} {NO_AVERAGES}")
     mean = (module.running_mean.detach() - bias).reshape(shape)
     variance = module.running_var.detach().reshape(shape)
     samples = (module.num_batches_tracked * REFERENCE).to(mean.dtype)
@@ -266,7 +266,8 @@ def _written_statistics(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     module = norm.module
     assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
-    assert module.running_mean is not None and module.running_var is not None
+    if module.running_mean is None or module.running_var is None:
+        raise UserError(f"{norm.at} {NO_AVERAGES}")
     bias = learned.parameters[layer.bias_name]
     _check_size(norm.at, "averages", module.running_mean, layer, bias)
     averages = learned.current.get(f"input.{layer.name}")

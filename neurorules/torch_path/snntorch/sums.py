@@ -58,8 +58,8 @@ class Sums:
         part = self._spikes(part)
         if not isinstance(part, Activity | Current) or type(times) not in (int, float) or not 0 < abs(times) < inf:
             raise UserError(
-                f"{at} multiplies by what is no number other than 0. Rules here teach no such factor: write the number "
-                f"itself, as in 0.5 * x"
+                f"{at} multiplies by something that is not a plain number, or by 0. Rules do not teach such a factor: "
+                f"write a number other than 0, as in 0.5 * x"
             )
         if isinstance(part, Current) and (changed := part.norm or part.pool) is not None:
             part = self._relay(part, changed.at)
@@ -80,7 +80,9 @@ class Sums:
         """Populations side by side, as one whose neurons hand on their spikes."""
         spikes = [self._spikes(part) for part in parts] if type(parts) is tuple else []
         if not spikes or not all(isinstance(part, Activity) for part in spikes) or axis not in (1, -1, -3):
-            raise UserError(f"{at} joins what are no spikes, or not along axis 1. Give it spikes of layers, and dim=1")
+            raise UserError(
+                f"{at} joins something that is not spikes, or not along axis 1. Give it spikes of layers, and dim=1"
+            )
         arrivals = self.sizes.joined(spikes, at)
         if axis != 1 and isinstance(arrivals[0].linear.module, nn.Conv2d) != (axis == -3):
             raise UserError(f"{at} joins along axis {axis}, which is not that of neurons or maps. Give it dim=1")

@@ -55,8 +55,7 @@ def energy_of(learner: Learner, activity: Evaluation, steps: int) -> dict[str, A
         "left_out" the terms without a figure, "running_bytes" those of a forward pass, "learning_bytes" those of the
         rule and of backpropagation. None for a device that gives no account.
     """
-    assert learner.hardware is not None
-    parts = [device for device, _ in Chip(learner.hardware, {}).parts]
+    parts = [device for device, _ in Chip(learner.store.device, {}).parts]
     work = work_of(learner.model, activity, steps)
     accounts = [device.account(work) for device in parts if isinstance(device, Accounting)]
     if accounts:  # of a chain of devices, the first one that has a figure

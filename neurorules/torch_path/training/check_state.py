@@ -10,7 +10,6 @@ from torch import Tensor
 
 from neurorules.contracts.series import Series
 from neurorules.contracts.target import blank_targets
-from neurorules.language.config import window_of
 from neurorules.language.errors import UserError
 from neurorules.network.initial import initialise
 from neurorules.torch_path.training.identity import IDENTITY, check_identity
@@ -72,9 +71,7 @@ def _later(learner: Any) -> dict[str, Tensor]:
     steps = max(steps, model.last_steps or 1)
     labels = blank_targets(model.task, ROWS, steps, model.network.classes, drive.values)
     generator = torch.Generator(learner.device).manual_seed(0)
-    trial = learn_trial(
-        model, learner.trial_state(), drive, steps, labels, generator, window_of(learner.schedule, steps), note
-    )
+    trial = learn_trial(model, learner.trial_state(), drive, steps, labels, generator, min(learner.window, steps), note)
     optimised = learner.optimiser.keeps((changed | set(trial.gradients)) - learner.store.frozen)
     optimiser = {f"{OPTIMISER}{name}": value for name, value in optimised.items()}
     return {**_fresh(learner), **to_tensors(trial.learned), **optimiser}
@@ -103,7 +100,7 @@ def _check_names(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) 
 
 def _check_tensor(name: str, tensor: Tensor, expected: Tensor, weights_only: bool) -> None:
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
-        raise UserError(f"'{name}' of the state is no plain tensor. Hand over what Learner.state() gave")
+        raise UserError(f"'{name}' of the state is not a plain tensor. Give a state that Learner.state() returned")
     if tensor.shape != expected.shape:
         raise UserError(
             f"'{name}' of the state has shape {tuple(tensor.shape)}, this learner's has {tuple(expected.shape)}. It is "
@@ -124,4 +121,7 @@ def _check_generator(state: Tensor, device: torch.device) -> None:
     try:
         torch.Generator(device).set_state(state.cpu())
     except RuntimeError:
-        raise UserError(f"'{GENERATOR}' of the state is no state of a generator. The state is damaged") from None
+        raise UserError(
+            f"'{GENERATOR}' of the state is not the state of a generator, so the state is damaged. Give one that "
+            f"Learner.state() returned"
+        ) from None

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from neurorules.contracts.parameter_key import key_of
 from neurorules.language.errors import UserError
 from neurorules.network.network import Network
 
@@ -229,7 +230,7 @@ def finite_doubts(gradients: Mapping[str, Tensor], network: Network, scores: Ten
 
     def diverged(numbers: Sequence[float]) -> Diverged:
         name = next(name for name, size in zip(names, numbers, strict=True) if not math.isfinite(size))
-        layer = name.split(".", 1)[0]
+        layer = key_of(name).layer
         steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
         return Diverged(
             f"'{name}' is no longer finite: layer '{layer}' diverged. Lower the learning rate (--lr, --readout-lr), "

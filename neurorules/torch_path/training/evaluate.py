@@ -105,7 +105,8 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
 def _samples_at_once(learner: Learner) -> int:
     """The number of samples in a batch of `ROWS` rows at most."""
     model = learner.model
-    return max(1, ROWS // model.network.classes) if model.rule.predict == "goodness" else ROWS
+    repeats = 1 if model.signal is None else model.signal.repeats(model.rule.score_phase, model.shape)
+    return max(1, ROWS // repeats)
 
 
 def _sharing(learner: Learner, samples: int, at_once: int) -> Ranks | None:

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.series import Series
-from neurorules.network.layer import Layer, draw_masks
 from neurorules.network.model import Learned
 from neurorules.network.network import Network
 from neurorules.torch_path.training.doubts import Doubt, finite_doubts
@@ -223,14 +222,9 @@ def recorder_of(learner: Any) -> Recorder:
     Until its tests have run on a GPU, recording has to be switched on by NEURORULES_GRAPHS=1.
     """
     wanted = learner.device.type == "cuda" and os.environ.get(GRAPHS, "0") == "1"
-    drawn = draws_masks(learner.model.network.layers) or learner.model.rule.teaching < 1
+    drawn = learner.model.network.drops or learner.model.rule.teaching < 1
     usable = wanted and not drawn
     return Recorder(learner.model.network, usable=usable, scoring=scoring_of(learner.model))
-
-
-def draws_masks(layers: tuple[Layer, ...]) -> bool:
-    """Whether a training trial draws dropout masks."""
-    return bool(draw_masks(layers, 1, torch.Generator()))
 
 
 def _parts(learned: Learned) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from inspect import getdoc
@@ -16,6 +17,7 @@ from neurorules.contracts.chip import Chip
 from neurorules.contracts.device import Device
 from neurorules.contracts.device_chain import chain
 from neurorules.contracts.encoder import Encoder
+from neurorules.language.config import window_of
 from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.rules import Rule
 from neurorules.network.initial import initialise
@@ -73,6 +75,7 @@ class Learner:
         rule: Rule = RULES.make(settings.rule)
         own = rule.defaults
         self.steps, self.schedule, self.seed = settings.steps or own.steps, settings.schedule, settings.seed
+        self.window = window_of(self.schedule, sys.maxsize)  # steps that run at once; a shorter trial runs whole
         imported = brought_by(settings, own)
         network = imported.network.on(self.device, self.dtype)
         self.model = build_model(network, rule, *settings.of_model)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from neurorules.connections._products import listing_once
 from neurorules.contracts.running_mean import share_of
-from neurorules.language.config import window_of
 from neurorules.language.ranges import NonNegative, check_range
 from neurorules.runs.interrupt import interrupts_wait
 from neurorules.torch_path.process.session import own_session
@@ -82,7 +81,7 @@ def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> 
             )
             return read
 
-        before, window = replace(learner.learned, parameters=learner.store.read()), window_of(learner.schedule, steps)
+        before, window = replace(learner.learned, parameters=learner.store.read()), min(learner.window, steps)
         lists = listing_once() if window >= steps else nullcontext()  # shorter windows keep no lists
         with nullcontext() if share is None else share_of(share.samples), lists:
             trial = learn_trial(

@@ -13,7 +13,6 @@ from typing import Any
 from torch import Tensor
 
 from neurorules.contracts.series import Series
-from neurorules.language.config import window_of
 from neurorules.language.ranges import NonNegative, check_range
 from neurorules.network.model import Learned
 from neurorules.torch_path.training.arguments import Labels, Spikes
@@ -65,7 +64,7 @@ def queue_step(
         labels = check_targets(labels, drive, steps, model, (learner.device, learner.dtype), doubts)
 
         def run(learned: Learned, drive: Series, labels: Tensor) -> TrialResult:
-            window, draws = window_of(learner.schedule, steps), learner.generator
+            window, draws = min(learner.window, steps), learner.generator
             return learn_trial(model, learned, drive, steps, labels, draws, window, probe=learner.probe)
 
         played: Recorded | None = None

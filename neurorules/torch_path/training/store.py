@@ -72,6 +72,17 @@ class Store:
             for name, w in self.parameters.items()
         }
 
+    @property
+    def device(self) -> Device:
+        """The hardware model that stores the weights.
+
+        Raises:
+            LookupError: they are in plain memory.
+        """
+        if self.hardware is None:
+            raise LookupError("the weights are in plain memory, and on no hardware")
+        return self.hardware
+
     def chip(self) -> Chip | None:
         """The hardware in its current state; None for plain memory."""
         return None if self.hardware is None else Chip(self.hardware, self.hardware_state)

@@ -106,7 +106,8 @@ def check_begun_with(folder: Path, net: Imported, init: str | None) -> None:
     if not (folder / NET).exists():
         return
     stored = load_net(folder, net.name)
-    assert stored is not None
+    if stored is None:  # the name describes it completely
+        return
     begun, wanted = (_beginning(one if init == "given" else one.drawn_anew()) for one in (stored, net))
     changed = [name for name, value in wanted.items() if name not in begun or not torch.equal(value.cpu(), begun[name])]
     if changed:

@@ -88,7 +88,9 @@ def own_parameters(model: Model, parameters: Parameters) -> Copies:
         Copies of the signal's parameters, by full name; any other name is refused.
     """
     own = {name: value for name, value in parameters.items() if name not in model.parameter_names}
-    return Copies(own, "is no parameter of the signal's own. What it may read of the net, its `needs` say: see `View`")
+    return Copies(
+        own, "is not a parameter of the signal itself. Its `needs` say what it may read of the net: see `View`"
+    )
 
 
 def observe(model: Model, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
@@ -164,7 +166,7 @@ def measures(model: Model, state: SignalState, parameters: Parameters) -> dict[s
     """
     if model.signal is None:
         return {}
-    copies = Copies(parameters, "is no parameter of this net or its signal")
+    copies = Copies(parameters, "is not a parameter of this net or its signal")
     figures = model.signal.measures(dict(state), copies, model.shape)
     return {name: float(value) for name, value in figures.items()}
 
@@ -198,7 +200,7 @@ class Purchase:
         needs = self.model.teaching_signal.needs
         above = _weights_above(self.model.network.layers, self.index, self.parameters)
         transport = "weight_transport" in needs
-        refusal = f"is no weight that reads layer '{self.model.network.layers[self.index].name}'"
+        refusal = f"is not a weight that reads layer '{self.model.network.layers[self.index].name}'"
         return {
             "labels": _where_declared(needs, "target", self.labels),
             "output_error": _where_declared(needs, "output_error", self.output_error),

@@ -97,17 +97,15 @@ def learn_trial(
     teaches = _teaching_steps(model.rule.teaching, steps, generator)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
-    factors: ThirdFactors | None = None
+    factors = ThirdFactors(trial, records, None, dict(learned.signal), ChangeSums(), samples, share, teaches)
     for phase in model.rule.phases:
         error = None if output is None else model.hidden_targets(output.m, output.m.ndim - 2)
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
             output = output_of(model, records[phase.name], labels)
-        factors = factors or ThirdFactors(trial, records, output, dict(learned.signal), ChangeSums(), samples, share)
-        factors.output, factors.teaches = output, teaches
+        factors.output = output
         if phase.applies:
             trial = factors.trial = _apply_now(trial, phase, records[phase.name], factors, apply)
-    assert factors is not None
     for phase in model.rule.phases:
         if not phase.applies and any(model.learning[phase.name, role].learns for role in ROLES):
             _learn_phase(trial, phase, records[phase.name], factors)
@@ -122,6 +120,8 @@ def learn_trial(
 
 def _masks(model: Model, samples: int, share: Share | None, generator: torch.Generator) -> Masks:
     """Dropout masks of the samples; for a share, its rows of the masks that are drawn for the whole batch."""
+    if not model.network.drops:
+        return {}
     if share is None:
         return draw_masks(model.network.layers, samples, generator)
     return share.masks(draw_masks(model.network.layers, share.samples, generator))

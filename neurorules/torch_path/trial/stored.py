@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from neurorules.network.layer import Layer
 from neurorules.network.model import Model
+from neurorules.network.post_forms import scanned_psi
 from neurorules.network.products import Group
 
 
@@ -34,6 +35,6 @@ def reads_membranes(model: Model, phase: str, layer: Layer, training: bool) -> b
 def _is_fused(group: Group, layer: Layer) -> bool:
     """Whether scans compute the post factor of a group."""
     norm = layer.normalisation
-    if group.form is None or group.eligibility is not None or group.form.psi(layer.psi) is None:
+    if group.form is None or group.eligibility is not None or scanned_psi(group.form, layer.psi) is None:
         return False
     return not (group.eligible and group.form.through) and (norm is None or not norm.reads_batch)

@@ -95,19 +95,13 @@ class ThirdFactors:
         m = self._third_factor(index, phase, carried, start, window)
         if m is not None and self.teaches is not None:
             own = self._asks_anew(index) and window is not None
-            m = self._where_taught(m, start if own else 0, window[index].steps if own and window else self.trial.steps)
+            steps = window[index].steps if own and window else self.trial.steps
+            m = _where_taught(m, self.teaches, start if own else 0, steps)
         if m is not None and phase == "input":
             self.third_factors[self.trial.model.network.layers[index].name] = m
         if m is None or m.constant or self._asks_anew(index):
             return m
         return m.window(start, self.trial.steps if window is None else start + window[index].steps)
-
-    def _where_taught(self, m: Series, start: int, steps: int) -> Series:
-        """Third factors that are 0 at those of some steps that do not teach."""
-        assert self.teaches is not None
-        values = m.over_time(steps)
-        here = self.teaches[start : start + steps].to(values)
-        return Series(values * here.reshape(-1, *(1 for _ in values.shape[1:])), False)
 
     def _asks_anew(self, index: int) -> bool:
         """Whether the signal computes a layer's m in each window, since m of a step depends on that step alone."""
@@ -235,3 +229,10 @@ class ThirdFactors:
         name = self.trial.model.network.layers[index].name
         if name not in self.answers:
             self.answers[name] = self._ask(index, None)
+
+
+def _where_taught(m: Series, teaches: Tensor, start: int, steps: int) -> Series:
+    """Third factors that are 0 at those of some steps that do not teach."""
+    values = m.over_time(steps)
+    here = teaches[start : start + steps].to(values)
+    return Series(values * here.reshape(-1, *(1 for _ in values.shape[1:])), False)

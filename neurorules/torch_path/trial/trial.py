@@ -161,7 +161,9 @@ class Trial:
         if added is not None:
             injected = added if injected is None else Series(injected.values + added.values, True)
         name = self.model.statistics_names[phase.name, layer.name]
-        parameters = transmitted(self.model.rule, (layer,), self.forward)
+        parameters = self.forward
+        if self.model.rule.transmits is not None:
+            parameters = transmitted(self.model.rule, (layer,), parameters)
         activity, after = run_layer(
             layer, parameters, self.learned.current.get(name), sources, stop - start,
             pre_mean=self._pre_means(layer, name, sources), carry=carry,

@@ -126,9 +126,8 @@ def _across_windows(view: LocalView, entry: Input, w: Tensor, eligibility: Decla
         return total
     if not has_matrix(view, entry, w):
         raise _no_matrix(view, eligibility)
-    assert isinstance(eligibility.decay, float)
-    before = _before(view, entry, eligibility, eligibility.decay, crossing)
-    return total.add_(torch.einsum("bo,boi->oi", eligibility.decay * reaches[0], before))
+    before = _before(view, entry, eligibility, eligibility.rate, crossing)
+    return total.add_(torch.einsum("bo,boi->oi", eligibility.rate * reaches[0], before))
 
 
 def _low_pass(view: LocalView, eligibility: DeclaredEligibility, number: int) -> bool:
@@ -140,9 +139,8 @@ def _low_pass(view: LocalView, eligibility: DeclaredEligibility, number: int) ->
 
 def _traced(view: LocalView, entry: Input, eligibility: DeclaredEligibility, number: int) -> Series:
     """The low-pass of a group's presynaptic factor."""
-    assert isinstance(eligibility.decay, float)
     pre = pre_value(view, entry, eligibility.groups[number].pre)
-    return Series(trace(view, f"{eligibility.name}.{number}.{entry.name}", pre, eligibility.decay), False)
+    return Series(trace(view, f"{eligibility.name}.{number}.{entry.name}", pre, eligibility.rate), False)
 
 
 def _reaches(view: LocalView, eligibility: DeclaredEligibility, post: Series) -> Tensor:
@@ -169,10 +167,8 @@ def _before(
     if key not in view.traced:
         v = view.activity.v.values
         fading = decay ** torch.arange(steps - 1, -1, -1, dtype=v.dtype, device=v.device)
-        now = sum(
-            torch.einsum("t,tbo,tbi->boi", fading, own.expand_as(v), pre.over_time(steps)) for own, pre in crossing
-        )
-        assert isinstance(now, Tensor)
+        each = (torch.einsum("t,tbo,tbi->boi", fading, own.expand_as(v), pre.over_time(steps)) for own, pre in crossing)
+        now = sum(each, start=torch.zeros(()))
         before = view.traced[key] = view.carry.traces.get(key, torch.zeros_like(now))
         view.carry.traces[key] = now.add_(before, alpha=decay**steps)
     return view.traced[key]

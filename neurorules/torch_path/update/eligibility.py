@@ -37,8 +37,7 @@ def trace(view: LocalView, key: str, spikes: Series, decay: float | Tensor) -> T
     start = view.carry.traces.get(key)
     scan = scans.scan(flat, view.activity.steps, decay, float("inf"), scans.Reset.NONE, u0=start, spikes=False)
     view.carry.traces[key] = scan.u
-    assert scan.v is not None
-    view.traced[key] = scan.v.reshape(view.activity.steps, *values.shape[0 if spikes.constant else 1 :])
+    view.traced[key] = scan.membranes.reshape(view.activity.steps, *values.shape[0 if spikes.constant else 1 :])
     return view.traced[key]
 
 

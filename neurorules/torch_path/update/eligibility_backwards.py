@@ -136,10 +136,15 @@ class _Program:
             values.expand(self.view.activity.v.values.shape[1:]))  # fmt: skip
         return self.program.read(wide.flatten(wide.ndim - self.rank))
 
-    def read(self, post: Series) -> scans.Term:
-        term = self._tensor(post.values)
-        assert term is not None
+    def _factor(self, values: Tensor) -> scans.Term:
+        """A post factor, (T, B, *shape) or (B, *shape), as the program reads it."""
+        term = self._tensor(values)
+        if term is None:
+            raise LookupError(f"a post factor has no axis of the batch: its shape is {tuple(values.shape)}")
         return term
+
+    def read(self, post: Series) -> scans.Term:
+        return self._factor(post.values)
 
     def _term(self, value: Value) -> scans.Term:
         return self.program.number(value) if isinstance(value, float) else value
@@ -162,8 +167,7 @@ class _Program:
         names = names_of_post(self.view, expression)
         value = self._translated(expression, names)
         if value is None:  # programs do not have this operation
-            value = self._tensor(post_value(self.view, expression, lambda a: a))
-        assert value is not None
+            return self._factor(post_value(self.view, expression, lambda a: a))
         return value
 
     def _translated(self, expression: Expression, names: dict[str, Tensor | float]) -> Value | None:
@@ -187,9 +191,8 @@ class _Program:
     def _slope(self) -> Value | None:
         neuron, activity = self.view.layer.neuron, self.view.activity
         psi = psi_of(neuron)
-        if psi is None or psi.shape not in scans.SLOPES:
+        if psi is None or psi.shape not in scans.SLOPES or not isinstance(neuron, Integrator):
             return None
-        assert isinstance(neuron, Integrator)
         theta, v = neuron.v_threshold, self._tensor(activity.v.values)
         flat = self.program.read(theta.reshape(-1)) if isinstance(theta, Tensor) else self.program.number(theta)
         return None if v is None else self.program.slope(v, flat, psi)

@@ -111,8 +111,7 @@ def over_window(view: LocalView, entry: Input, eligibility: DeclaredEligibility)
     """
     key = f"{eligibility.name}.{entry.name}.steps"
     if key not in view.traced:
-        brought = sum(_brought(view, entry, group) for group in eligibility.groups)
-        assert isinstance(brought, Tensor)
+        brought = sum((_brought(view, entry, group) for group in eligibility.groups), start=torch.zeros(()))
         start = view.carry.traces.get(key)
         start = torch.zeros_like(brought[0]) if start is None else start
         after = gated_scan(brought, decays(view, eligibility.decay)[..., None], start)

@@ -136,8 +136,9 @@ class _Passing:
             y = self.alpha * traces.get(f"{key}.current", torch.zeros_like(arriving)) + arriving
             traces[f"{key}.current"] = y
             e = self._along(self.gates.keep[t]) * e + self._along(self.gates.admit[t]) * y
+        elif self.dynamics is None:
+            raise LookupError(f"the neurons of layer '{self.view.layer.name}' have neither gates nor a leak")
         else:
-            assert self.dynamics is not None
             late = self.view.activity.S.values[t - 1] if t else traces.get(f"{key}.spikes", self.late)
             gate = self.dynamics.beta * (1 - late if self.dynamics.reset == "zero" else torch.ones_like(late))
             e = self._along(gate) * e + arriving

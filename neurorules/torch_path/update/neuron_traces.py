@@ -77,7 +77,8 @@ class Neurons:
         if name == SPIKES:
             return self.spikes
         if name == MEMBRANE:
-            assert self.membrane is not None  # no text reads the membrane of a presynaptic neuron
+            if self.membrane is None:
+                raise LookupError("no text reads the membrane of a presynaptic neuron")
             return self.membrane
         declared, key = self.view.traces[name], f"{self.key}.{name}"
         if key in self.view.traced:

@@ -18,6 +18,7 @@ from neurorules.contracts.series import Series, pending_source
 from neurorules.language.expressions import Expression
 from neurorules.language.rules import Statistics
 from neurorules.native import scans
+from neurorules.network.post_forms import scanned_psi
 from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.drive import flat
 from neurorules.torch_path.update.eligibility import reverse_scan
@@ -131,8 +132,8 @@ class PostFactors:
             through = way_through(self.view, self.statistics.get(name), group.statistics)
             if through is None:
                 return None
-        if through is None and self.view.m is not None and self.view.m.constant and form.stays(layer.backwards, back):
-            every = False
+        if through is None and self.view.m is not None and self.view.m.constant and form.factor == "one":
+            every = every and back and not layer.forgets  # otherwise the post factor is constant in time
         scan = self._scan(group, every, through)
         if scan is None or scan.every_total is None or scan.total is None:
             return None
@@ -150,7 +151,7 @@ class PostFactors:
     def _scan(self, group: Group, every: bool, through: scans.Through | None = None) -> scans.Reverse | None:
         form, view = group.form, self.view
         dynamics, rerun = view.layer.backwards, pending_source(view.activity.v)
-        psi = None if form is None else form.psi(view.layer.psi)
+        psi = None if form is None else scanned_psi(form, view.layer.psi)
         if form is None or psi is None or view.m is None or dynamics is None:
             return None
         v = None if rerun is not None else view.activity.v.flat()
@@ -195,21 +196,20 @@ class NormAdjoint:
 
     def __call__(self, post: Tensor) -> Tensor:
         """Carry a post factor, (T, B, *shape) or constant (B, *shape), back to the raw current."""
-        activity, layer = self.view.activity, self.view.layer
-        if activity.gain is None or layer.normalisation is None:
+        activity, layer, current = self.view.activity, self.view.layer, self.view.activity.current
+        if current is None or current.gain is None or layer.normalisation is None:
             return post
         if self.way == "held":
-            return post * activity.gain
+            return post * current.gain
         lead = len(layer.shape) + 1
-        assert activity.current is not None
         through = way_through(self.view, self.statistics, self.way)
         if through is not None and post.ndim > lead and scans.loops(post):
             scan = scans.reverse(post.flatten(2), len(post), 0.0, scans.Reset.NONE, through=through)
-            assert scan.every is not None and scan.total is not None and scan.product is not None
-            mean, product = (over_rows(value.reshape(-1, *layer.shape)) for value in (scan.total, scan.product))
+            sums = scan.over_time, scan.product_over_time
+            mean, product = (over_rows(value.reshape(-1, *layer.shape)) for value in sums)
             self.sums.add_update(self.name, mean, product, activity.steps)
-            return scan.every.reshape(post.shape)
-        normalised = activity.current.normalised.values
+            return scan.at_each_step.reshape(post.shape)
+        normalised = current.normalised.values
         if post.ndim == lead and normalised.ndim > lead:
             post = post.expand_as(normalised)
         elif post.ndim > lead and normalised.ndim == lead:
@@ -217,7 +217,7 @@ class NormAdjoint:
         rows, flat = post.reshape(-1, *layer.shape), normalised.reshape(-1, *layer.shape)
         statistics = self.statistics or first_update_statistics(layer.shape, post)
         self._gather(rows, flat)
-        return layer.normalisation.adjoint(statistics, rows, flat, activity.gain).reshape(post.shape)
+        return layer.normalisation.adjoint(statistics, rows, flat, current.gain).reshape(post.shape)
 
     def _gather(self, rows: Tensor, normalised: Tensor) -> None:
         steps = self.view.activity.steps
@@ -242,7 +242,6 @@ def way_through(view: LocalView, averages: UpdateStatistics | None, way: Statist
     moving = averages if way == "moving" else None
     moving = moving or first_update_statistics(layer.shape, current.synaptic.values)
     mean_d, mean_product = (flat(value.value, layer.shape) for value in moving)
-    assert mean_d is not None and mean_product is not None
     return scans.Through(current.synaptic.flat(), current.affine(layer.shape), mean_d, mean_product)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from neurorules.contracts.series import Series
 from neurorules.language.expressions import Expression, parse
-from neurorules.network.layer import Input, as_row
+from neurorules.network.layer import Input
 from neurorules.network.products import Group, value_of
 from neurorules.torch_path.update.eligibility import forward_eligibility
 from neurorules.torch_path.update.local_view import LocalView
@@ -56,7 +56,7 @@ def pre_value(view: LocalView, entry: Input, expression: Expression | None) -> S
         return Series(torch.ones_like(spikes.values if spikes.constant else spikes.values[0]), True)
     names: dict[str, Tensor | float] = {"mean_pre": 0.0, **view.constants}
     if entry.name in view.activity.pre_mean:
-        names["mean_pre"] = as_row(view.activity.pre_mean[entry.name], entry)
+        names["mean_pre"] = view.activity.pre_mean[entry.name].expand(1, *entry.pre_shape)
     names |= Neurons(view, f"pre.{entry.name}", spikes, None, view.layer.neuron.psi).names_of(expression, "_pre")
     value = value_of(expression, names, view.layer.neuron.psi, lambda a: a)
     if value is spikes.values:
@@ -103,4 +103,4 @@ def correlate_mean(view: LocalView, entry: Input, w: Tensor, post: Series) -> Te
         The change, of the shape of `w`.
     """
     total = post.total(view.activity.steps).sum(0, keepdim=True)
-    return entry.connection.correlate(w, total, as_row(view.activity.pre_mean[entry.name], entry))
+    return entry.connection.correlate(w, total, view.activity.pre_mean[entry.name].expand(1, *entry.pre_shape))

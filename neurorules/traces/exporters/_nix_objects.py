@@ -22,8 +22,8 @@ TEXT = h5py.string_dtype()
 TEXT_TYPE = h5t.py_create(TEXT, logical=True)
 SCALAR, ONE = h5s.create(h5s.SCALAR), h5s.create_simple((1,))
 ORDERED = h5p.create(h5p.GROUP_CREATE)
+"""The property of a group that NIX lists in the order of creation."""
 ORDERED.set_link_creation_order(h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED)
-"""NIX lists the content of a group in the order of creation."""
 
 
 class _Places(NamedTuple):

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from neurorules.contracts.parameter_key import WEIGHT, key_of
 from neurorules.disk.failures import cannot_write
 from neurorules.language.config import in_todays_words
 from neurorules.language.errors import UserError, unknown
@@ -132,13 +133,12 @@ def weights_of(run: RunFolder) -> dict[str, np.ndarray]:
     run = type(run).finished(run.path)
     # A run in continuous time stores its parameters under their bare names, since it stores nothing else.
     prefix = "" if in_todays_words(run.config()).get("path") == "continuous" else "parameters/"
-    suffix = ".w"
-    tensors = {name: plain_array(value) for name, value in run.load_weights().items() if name.startswith(prefix)}
-    matrices = {name[len(prefix) : -len(suffix)]: w for name, w in tensors.items()
-             if name.endswith(suffix) and w.ndim in (2, 4)}  # fmt: skip
+    stored = {name: plain_array(value) for name, value in run.load_weights().items() if name.startswith(prefix)}
+    values = {key_of(name.removeprefix(prefix)): value for name, value in stored.items()}
+    matrices = {key: w for key, w in values.items() if key.parameter == WEIGHT and w.ndim in (2, 4)}
     if not matrices:
         raise UserError(f"the run in {run.path} has no weight matrices or kernels to draw. Give a run of another net")
-    return dict(sorted(matrices.items(), key=lambda item: (item[0].startswith("readout"), item[0])))
+    return {key.place: matrices[key] for key in sorted(matrices, key=lambda key: (key.layer == "readout", key.place))}
 
 
 def check_format(out: Path) -> None:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from neurorules.contracts.parameter_key import WEIGHT, key_of
 from neurorules.language.errors import UserError
 from neurorules.language.plain_text import counted
 from neurorules.language.ranges import Count, ranged
@@ -46,7 +47,7 @@ class Histograms(TracePicture):
 
     def of_trace(self, reader: TraceReader, samples: Sequence[int] | None) -> Figure:
         header = reader.header
-        names = [name for name in header.parameters if name.endswith(".w")]
+        names = [name for name in header.parameters if key_of(name).parameter == WEIGHT]
         if samples is not None:
             raise UserError("--samples are those of a trace, and weights belong to none of them. Leave it out")
         if not names or not reader.snapshots:

@@ -54,18 +54,18 @@ class Voltage(TracePicture):
     neurons: Count = 2
 
     def of_trace(self, reader: TraceReader, samples: Sequence[int] | None) -> Figure:
-        layers = [layer for layer in reader.layers if _variable(reader, layer) is not None]
-        if not layers:
+        variables = {layer: variable for layer in reader.layers if (variable := _variable(reader, layer)) is not None}
+        if not variables:
             raise UserError(f"{reader.path.name} holds no membranes. Record them: --variables {SPIKES},{MEMBRANE}")
         chosen = list(samples or [0])[:MOST_SAMPLES]
-        rows = [(layer, neuron) for layer in layers for neuron in self._neurons(reader, layer, chosen[0])]
+        rows = [(layer, neuron) for layer in variables for neuron in self._neurons(reader, layer, chosen[0])]
         size = (max(7.2, 4.0 * len(chosen)), 1.05 * len(rows) + 1.1)
         figure = new_figure(*size, f"{_heading(reader.header)}, rule {reader.header.rule}")
         grid = figure.subplots(len(rows), len(chosen), sharex=True, sharey="row", squeeze=False)
         colours = layer_colours(reader.layers)
         for axes, (layer, neuron) in zip(grid, rows, strict=True):
             for axis, sample in zip(axes, chosen, strict=True):
-                _draw_row(axis, reader, layer, neuron, sample, colours[layer])
+                _draw_row(axis, reader, (layer, variables[layer]), neuron, sample, colours[layer])
             unit = _unit(reader, layer)
             which = f"{layer}\na line a class" if neuron is None else f"{layer}, {neuron}\n{unit}"
             axes[0].set_ylabel(which, fontsize=LABEL, color=INK if neuron is None else colours[layer])
@@ -120,9 +120,11 @@ def readout(axis: Axes, v: Any, label: int = -1, prediction: int = -1, names: Se
     return axis
 
 
-def _draw_row(axis: Axes, reader: TraceReader, layer: str, neuron: int | None, sample: int, colour: str) -> None:
-    variable, header = _variable(reader, layer), reader.header
-    assert variable is not None
+def _draw_row(
+    axis: Axes, reader: TraceReader, row: tuple[str, str], neuron: int | None, sample: int, colour: str
+) -> None:
+    """Draw the membranes of a layer, `row`, by the variable that holds them."""
+    (layer, variable), header = row, reader.header
     membranes, one = reader.dense(sample, layer, variable), header.scale.get("threshold_mV")
     if neuron is None:
         outcome = reader.samples[sample]
