@@ -44,8 +44,8 @@ def growth_of(
     """
     if device == "cpu" and not STATUS.exists():
         return None
-    asked = json.dumps([system, list(hidden), steps, batch_size, activity, schedule, device])
-    done = subprocess.run([sys.executable, "-m", __name__, asked], capture_output=True, text=True)
+    arguments = json.dumps([system, list(hidden), steps, batch_size, activity, schedule, device])
+    done = subprocess.run([sys.executable, "-m", __name__, arguments], capture_output=True, text=True)
     return float(done.stdout) if done.returncode == 0 else None
 
 

@@ -44,8 +44,8 @@ def hottest(step: Step) -> list[dict[str, Any]]:
 def _place(file: str, line: int, name: str) -> str:
     """Where a function is: a file from its package on, and its name; or the name of one that is built in."""
     if not line:
-        found = BUILT_IN.fullmatch(name)
-        return found[1].strip("'") if found else name
+        match = BUILT_IN.fullmatch(name)
+        return match[1].strip("'") if match else name
     pieces = PurePath(file).parts
     roots = [n for n, piece in enumerate(pieces) if piece in ("neurorules", "torch")]
     return f"{'/'.join(pieces[roots[-1] :] if roots else pieces[-1:])}: {name}"

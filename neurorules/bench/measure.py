@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from neurorules.bench.accuracy import parse_goals, train_to
+from neurorules.bench.accuracy import SEED, parse_goals, train_to
 from neurorules.bench.growth import BY_LAYER, growth_of
 from neurorules.bench.hottest import hottest
 from neurorules.bench.load import measured_load
@@ -21,7 +21,7 @@ from neurorules.compare.gather import machine
 from neurorules.language.config import check_schedule
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import parse_list
-from neurorules.language.ranges import Count, Fraction, Steps, Whole, check_range
+from neurorules.language.ranges import Count, Fraction, Steps, check_range
 from neurorules.rules import RULES
 from neurorules.runs.allocator import keep_freed_memory
 from neurorules.torch_path.process.threads import check_threads, running_on
@@ -74,7 +74,6 @@ class Plan:
         schedule: the order in which the rules compute layers and steps.
         memory: whether the memory of each system is measured too.
         goals: the test accuracies on MNIST that are trained for, in per cent, as keys of `accuracy.RECIPES`.
-        seed: the seed of these trainings.
         own_threads: the threads that the user asks for; None leaves those of a training to `train`.
     """
 
@@ -87,14 +86,13 @@ class Plan:
     schedule: str = BY_LAYER
     memory: bool = False
     goals: tuple[str, ...] = ()
-    seed: int = 0
     own_threads: int | None = None
 
 
 def plan(
     rules: str, net: str, steps: int, batch_size: int, activity: str | None, sweep: str | None,
     device: str, threads: int | None, repetitions: int,
-    schedule: str = BY_LAYER, memory: bool = False, goals: str | None = None, seed: int = 0,
+    schedule: str = BY_LAYER, memory: bool = False, goals: str | None = None,
 ) -> Plan:  # fmt: skip
     """Check the user's options, and plan the measurement.
 
@@ -110,7 +108,6 @@ def plan(
         schedule: the order in which the rules compute layers and steps, as `train` has it.
         memory: whether to measure the memory of each system too.
         goals: comma-separated test accuracies on MNIST to train for, in per cent; None for none.
-        seed: the seed of these trainings.
 
     Returns:
         The plan.
@@ -128,7 +125,6 @@ def plan(
     check_range("--repetitions", repetitions, Count)
     check_range("--threads", threads, Count | None)
     check_threads(threads)
-    check_range("--seed", seed, Whole)
     check_schedule(schedule)
     if sweep is not None and sweep not in SWEEPS:
         raise unknown("sweep", sweep, SWEEPS)
@@ -141,7 +137,7 @@ def plan(
     swept = dict.fromkeys(swept for point in points for swept in _swept(point, sweep))
     return Plan(
         tuple(swept), tuple(named), sweep, place, threads or torch.get_num_threads(), repetitions,
-        schedule, memory, parse_goals(goals), seed, threads,
+        schedule, memory, parse_goals(goals), threads,
     )  # fmt: skip
 
 
@@ -165,9 +161,9 @@ def measure(planned: Plan) -> dict[str, Any]:
     with running_on(planned.threads), measured_load() as load:
         for point in planned.points:
             points.append(_measured(point, planned, peers))
-    for found in points if planned.memory else ():
-        _add_memory(found, planned)
-    goals = [train_to(goal, planned.seed, planned.own_threads) for goal in planned.goals]
+    for measurement in points if planned.memory else ():
+        _add_memory(measurement, planned)
+    goals = [train_to(goal, SEED, planned.own_threads) for goal in planned.goals]
     versions = {name: version(package) for name, package in {"torch": "torch", **peers}.items()}
     return {
         **{key: value for key, value in machine([]).items() if key != "threads"},

@@ -12,6 +12,37 @@ from neurorules.commands.completion import parts, words
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Force, Json
 
+Rules = Annotated[
+    str,
+    typer.Option(
+        help="Comma-separated rules, with options of their own, such as sigprop,bptt.", autocompletion=parts("rules")
+    ),
+]
+Activity = Annotated[
+    str | None,
+    typer.Option(help="Comma-separated shares of the inputs that fire in a step, such as 0.02,0.1 (the default)."),
+]
+Sweep = Annotated[
+    str | None,
+    typer.Option(
+        help="Quantity to vary: steps, width, depth, batch or activity.",
+        autocompletion=words(["steps", "width", "depth", "batch", "activity"]),
+    ),
+]
+Order = Annotated[
+    str, typer.Option("--schedule", help="by_layer, by_step, or a number of steps at a time, such as 10; of the rules.")
+]
+Goals = Annotated[
+    str | None,
+    typer.Option(
+        help="Also train on MNIST to these test accuracies in per cent, such as 97,98.5; data as for train.",
+        autocompletion=words(["97", "98", "98.5", "99"]),
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for bench.json, the page bench.md and the plot bench.png; none by default.")
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command `bench` to the command line."""
@@ -20,48 +51,21 @@ def add_to(app: typer.Typer) -> None:
 
 def bench(
     *,
-    rules: Annotated[
-        str,
-        typer.Option(
-            help="Comma-separated rules, with options of their own, such as sigprop,bptt.",
-            autocompletion=parts("rules"),
-        ),
-    ] = "sigprop,dfa,bptt",
+    rules: Rules = "sigprop,dfa,bptt",
     net: Annotated[str, typer.Option(help="Sizes of the hidden layers, such as 800-800.")] = "1000",
     steps: Annotated[int, typer.Option(help="Time steps per sample.")] = 25,
     batch_size: Annotated[int, typer.Option(help="Samples per training step.")] = 128,
-    activity: Annotated[
-        str | None,
-        typer.Option(help="Comma-separated shares of the inputs that fire in a step, such as 0.02,0.1 (the default)."),
-    ] = None,
-    sweep: Annotated[
-        str | None,
-        typer.Option(
-            help="Quantity to vary: steps, width, depth, batch or activity.",
-            autocompletion=words(["steps", "width", "depth", "batch", "activity"]),
-        ),
-    ] = None,
-    schedule: Annotated[
-        str, typer.Option(help="by_layer, by_step, or a number of steps at a time, such as 10; of the rules.")
-    ] = "by_layer",
+    activity: Activity = None,
+    sweep: Sweep = None,
+    order: Order = "by_layer",
     memory: Annotated[
         bool, typer.Option("--memory", help="Also measure the memory of a training step, in processes of their own.")
     ] = False,
-    goals: Annotated[
-        str | None,
-        typer.Option(
-            help="Also train on MNIST to these test accuracies in per cent, such as 97,98.5; data as for train.",
-            autocompletion=words(["97", "98", "98.5", "99"]),
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the trainings of --goals.")] = 0,
+    goals: Goals = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.", autocompletion=words(["cpu", "cuda"]))] = "cpu",
     threads: Annotated[int | None, typer.Option(help="CPU threads [default: as many as torch uses].")] = None,
     repetitions: Annotated[int, typer.Option(help="Repetitions of each measurement; the median is reported.")] = 9,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for bench.json, the page bench.md and the plot bench.png; none by default."),
-    ] = None,
+    out: Out = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -72,14 +76,11 @@ def bench(
 
     settings = {
         "rules": rules, "net": net, "steps": steps, "batch-size": batch_size, "activity": activity, "sweep": sweep,
-        "schedule": schedule, "goals": goals, "seed": seed, "device": device, "threads": threads,
-        "repetitions": repetitions, "out": out,
+        "schedule": order, "goals": goals, "device": device, "threads": threads, "repetitions": repetitions, "out": out,
     }  # fmt: skip
     options = [f"--{name}={value}" for name, value in settings.items() if value is not None]
     options += ["--memory"] * memory
-    planned = plan(
-        rules, net, steps, batch_size, activity, sweep, device, threads, repetitions, schedule, memory, goals, seed
-    )
+    planned = plan(rules, net, steps, batch_size, activity, sweep, device, threads, repetitions, order, memory, goals)
     content = run(planned, out, shlex.join(["neurorules", "bench", *options]), force)
     if json:
         print_json(content)

@@ -56,7 +56,7 @@ def parse_augmentation(text: str) -> Augmentation:
     Raises:
         UserError: a name or an option is unknown, an option is out of range, or an augmentation is named twice.
     """
-    found = Augmentation()
+    all_of_them = Augmentation()
     names: list[str] = []
     for piece in text.split("+"):
         name, options = parse_named(piece.strip())
@@ -66,5 +66,6 @@ def parse_augmentation(text: str) -> Augmentation:
             raise UserError(f"augmentation '{text}' names '{name}' twice. Name it once")
         names.append(name)
         one = KINDS[name](**convert_options(f"augmentation '{name}'", KINDS[name], options))
-        found = replace(found, pixels=found.pixels or one.pixels, flip=found.flip or one.flip)
-    return found
+        pixels, flips = all_of_them.pixels or one.pixels, all_of_them.flip or one.flip
+        all_of_them = replace(all_of_them, pixels=pixels, flip=flips)
+    return all_of_them

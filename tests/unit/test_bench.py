@@ -271,7 +271,6 @@ def test_a_library_that_is_missing_is_named_and_nothing_is_set_beside_it(
         (["--sweep", "with"], "unknown sweep 'with'. Did you mean 'width'?"),
         (["--goals", "96"], "unknown goal '96'. Did you mean '98'?"),
         (["--goals", ","], f"--goals names no accuracy. Give some of {','.join(RECIPES)}"),
-        (["--seed", "-1"], "--seed is -1. Give a whole number of at least 0"),
         (
             ["--schedule", "by_stop"],
             "schedule 'by_stop' is unknown. Use by_layer, pipelined, by_step, or a number of steps such as 10",

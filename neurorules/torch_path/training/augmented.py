@@ -30,8 +30,8 @@ def augmentation_for(text: str | None, source: DataSet) -> Augmentation | None:
     how = parse_augmentation(text)
     side = min(source.shape[1:])
     if source.kind == "sequences" or side < 2:
-        found = "sequences" if source.kind == "sequences" else f"of shape {source.shape}"
-        raise UserError(f"--augment {text} changes pictures, and these samples are {found}. Leave it out")
+        samples = "sequences" if source.kind == "sequences" else f"of shape {source.shape}"
+        raise UserError(f"--augment {text} changes pictures, and these samples are {samples}. Leave it out")
     if how.pixels >= side:
         raise UserError(f"--augment {text} shifts by the whole picture of {source.shape[1:]} pixels. Shift by less")
     return how

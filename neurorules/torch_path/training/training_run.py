@@ -141,8 +141,7 @@ class Run:
 
     def learn(self, stop: StopFlag) -> None:
         """Learn all epochs from the present position, until a stop is requested, or `goes_on` returns False."""
-        total = self.config.epochs * self.batches
-        with progress("training", total, self.quiet) as bar:
+        with progress("training", self.config.epochs * self.batches, self.quiet) as bar:
             bar.advance(self.at.epoch * self.batches + self.at.batch)
             if self.at.epoch == self.at.batch == 0:
                 self._show(0)
@@ -200,8 +199,7 @@ class Run:
 
     def _interrupt(self) -> None:
         self.save()
-        folder = None if self.folder is None else self.folder.path
-        raise stopped(self.at.epoch + 1, folder, "The checkpoint is saved.")
+        raise stopped(self.at.epoch + 1, None if self.folder is None else self.folder.path, "The checkpoint is saved.")
 
     def _show(self, epoch: int) -> None:
         if not self.watchers:
