@@ -184,7 +184,7 @@ def test_drives_that_do_not_fit_are_refused() -> None:
         Case(network, {})
     with pytest.raises(UserError, match=r"Give \(T, B, \*\(5,\)\)"):
         Case(network, {}, np.zeros((3, 2, 4)))
-    with pytest.raises(UserError, match="beside input spikes"):
+    with pytest.raises(UserError, match="without input spikes"):
         Case(network, {}, offset=np.zeros((2, 5)), injected=np.zeros((2, 8)))
     with pytest.raises(UserError, match="7 steps were asked for, and the input has 3"):
         simulate(network, arrays(network), np.zeros((3, 2, 5)), 7)

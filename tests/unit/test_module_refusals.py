@@ -127,7 +127,7 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "that its weight has shape (5, 6), and it has (4, 6)": lambda: linear(
         lambda m: setattr(m, "weight", nn.Parameter(torch.ones(4, INPUTS)))
     ),
-    "no plain tensor": lambda: nn.Linear(INPUTS, 5, device="meta"),
+    "not a plain tensor": lambda: nn.Linear(INPUTS, 5, device="meta"),
     "layer 0 (Bilinear)": lambda: nn.Bilinear(INPUTS, INPUTS, 5),
 }
 

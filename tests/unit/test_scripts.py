@@ -123,7 +123,7 @@ def test_what_stands_there_is_replaced_only_by_force(tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["drtp", "--script", "model.txt"], "end with .py"),
+        (["drtp", "--script", "model.txt"], "end in .py"),
         (["drtp", "--script", "nowhere/model.py"], "no folder"),
         (["espp", "--script", "model.py"], "simulate RUN --learn"),
         (["sigprop:loss=l2:search=greedy", "--script", "model.py"], "search"),

@@ -142,7 +142,7 @@ def test_stochastic_rounding_is_right_on_average_and_moves_the_generator() -> No
 @pytest.mark.parametrize(
     ("neuron", "said"),
     [("alif", "no neuron like"), ("lif:reset=none", "reset=zero"), ("lif:v_threshold=70000", "between 3.1e-05 and 6"),
-     ("lif:v_threshold=1e-6", "no number of s16.15")],
+     ("lif:v_threshold=1e-6", "not a number of s16.15")],
 )  # fmt: skip
 def test_a_neuron_that_the_chip_does_not_have_is_refused_in_a_line(neuron: str, said: str) -> None:
     with pytest.raises(UserError, match=said) as refused:

@@ -177,7 +177,7 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
         {"task": "regression_per_step", "steps": 4},
         "one for each of 3 steps, and samples have 4",
     ),
-    (both([[0, 1.5], [1, 1]]), {"task": "classes_per_step"}, "no whole numbers from 0"),
+    (both([[0, 1.5], [1, 1]]), {"task": "classes_per_step"}, "not whole numbers from 0"),
     (both([[0, 1], [1, 1]], [[0, 2], [1, 1]]), {"task": "classes_per_step"}, "no training sample has the class 2"),
     (both([0, 1]), {"task": "regression", "classes": 2}, "classes=2 counts classes"),
     (both(["a", "b"]), {"task": "regression"}, "needs numbers"),
@@ -199,7 +199,7 @@ def test_data_of_values_say_what_cannot_use_them(tmp_path: Any) -> None:
     data = (x[:30], x[:30, 0]), (x[30:], x[30:, 0])
     with pytest.raises(UserError, match="rule 'sigprop' cannot learn values"):
         neurorules.train("sigprop", data=data, net="4", epochs=1, out=tmp_path / "none")
-    with pytest.raises(UserError, match="a circuit in continuous time is taught one class for each sample"):
+    with pytest.raises(UserError, match="a circuit in continuous time learns one class for each sample"):
         neurorules.train("drtp", data=data, net="4", epochs=1, path="continuous", out=tmp_path / "none")
     with pytest.raises(UserError, match="Say it in the text of the data, such as npz:own.npz:task=regression"):
         neurorules.train("dfa", data="digits", task="regression")
