@@ -84,8 +84,8 @@ class Signal(Contract, kind="signal", older={"known": "timing"}):
     varies: bool = False
     """Whether m varies within a trial. If so, all steps must run at once, unless the signal is instant."""
     draws: bool = False
-    """Whether the signal draws random numbers for each sample. Several ranks, whose samples would draw the same, are then
-    refused."""
+    """Whether the signal draws random numbers for each sample. If so, several ranks are refused, since their samples
+    would draw the same ones."""
     teaches_neurons: bool = False
     """Whether the signal returns gradients of the neurons' own parameters, so that layers without a text can learn."""
     reads_response: bool = False

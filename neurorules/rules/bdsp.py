@@ -60,8 +60,8 @@ SOURCE = Source(
     2021,
     "Burst-dependent synaptic plasticity can coordinate learning in hierarchical circuits",
     (
-        "the ensemble form: a spike of the net is an event, and whether it is a burst is drawn with the probability that "
-        "the dendrite sets; in the paper the second spike within 16 ms is the burst",
+        "the ensemble form: a spike of the net is an event, and whether it is a burst is drawn, with the probability "
+        "that the dendrite sets; in the paper the second spike within 16 ms is the burst",
         "events alone drive the layers above; in the paper short-term depression of forward synapses sees to that",
         "feedback is fixed and random, and reads bursts minus those expected; in the paper it reads bursts alone",
         "a potential is divided by its own running size, with a gain of 4; both are ours, chosen on validation samples",

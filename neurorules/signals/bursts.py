@@ -53,7 +53,7 @@ class Bursts(Signal):
     gain: Positive = 4.0
     rest: Annotated[float, Range("(0, 1)")] = 0.15
     events: Positive = 0.025
-    decay: BelowOne = math.exp(-5 / 15_000)
+    decay: BelowOne = 0.99966672
 
     needs = frozenset({"target", "output_error", "above", "fixed_feedback"})
     tasks = frozenset(TASKS)
@@ -104,7 +104,9 @@ class Bursts(Signal):
         windows of any length draw the same numbers."""
         drawn = torch.empty(probability.shape, dtype=torch.float64)
         for step, row in enumerate(drawn, view.first):
-            row.uniform_(generator=generator_of(state["seed"], int(state["trial"]), crc32(view.layer.name.encode()), step))
+            row.uniform_(
+                generator=generator_of(state["seed"], int(state["trial"]), crc32(view.layer.name.encode()), step)
+            )
         return (drawn.to(probability.device) < probability).to(probability)
 
     def _averaged(self, state: SignalState, view: View, found: Float[Tensor, "3 W B *shape"]) -> SignalState:
@@ -115,7 +117,9 @@ class Bursts(Signal):
             return {f"{name}.sums": sums}
         rate = 1 - self.decay ** (view.steps * REFERENCE)
         means = zip(AVERAGES, sums / (view.steps * samples), strict=True)
-        averages: dict[str, RunningMean] = {one: state[f"{name}.{one}"].updated(mean, samples, rate) for one, mean in means}
+        averages: dict[str, RunningMean] = {
+            one: state[f"{name}.{one}"].updated(mean, samples, rate) for one, mean in means
+        }
         return {f"{name}.sums": torch.zeros_like(sums), **{f"{name}.{one}": value for one, value in averages.items()}}
 
 

@@ -29,8 +29,8 @@ FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
 
 WITHOUT_CIRCUIT = (
-    "bcm bdsp bptt clopath dfa eprop erbp superspike etlp espp fa forward_forward lls local_readout oja ostl osttp otpe "
-    "ottt reward_stdp s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
+    "bcm bdsp bptt clopath dfa eprop erbp superspike etlp espp fa forward_forward lls local_readout oja ostl osttp "
+    "otpe ottt reward_stdp s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
     "triplet_stdp urbanczik_senn weight_dependent_stdp"
 )
 NO_CIRCUIT = (
@@ -46,8 +46,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp"
     },
     "test_circuits_from_texts.py::test_a_weight_moves_as_step_by_step": {
-        SIGNALLED: "bdsp bptt bsp dfa drtp eprop erbp superspike etlp espp fa forward_forward lls local_readout ostl osttp "
-        "otpe ottt pepita reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela spiking_bsp stsf tess "
+        SIGNALLED: "bdsp bptt bsp dfa drtp eprop erbp superspike etlp espp fa forward_forward lls local_readout ostl "
+        "osttp otpe ottt pepita reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela spiking_bsp stsf tess "
         "traces_propagation urbanczik_senn",
         FROZEN: "shallow",
         NOT_HERE: "clopath",
@@ -72,8 +72,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
-        MAPS: "bcm bdsp sdsp clopath drtp eprop erbp superspike etlp espp fa forward_forward lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
+        MAPS: "bcm bdsp sdsp clopath drtp eprop erbp superspike etlp espp fa forward_forward lls oja ostl osttp otpe "
+        "ottt reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
         "triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
@@ -94,8 +94,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
-        SAME_LOOP: "bcm bdsp sdsp clopath bsp eprop erbp superspike etlp espp forward_forward lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller shallow sign_symmetry spela spiking_bsp stsf tess traces_propagation triplet_stdp "
+        SAME_LOOP: "bcm bdsp sdsp clopath bsp eprop erbp superspike etlp espp forward_forward lls oja ostl osttp otpe "
+        "ottt reward_stdp s_tller shallow sign_symmetry spela spiking_bsp stsf tess traces_propagation triplet_stdp "
         "urbanczik_senn weight_dependent_stdp weight_mirroring"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},

@@ -1,4 +1,4 @@
-"""Burst-dependent plasticity by plain loops: bursts that feedback causes, averages, and the statistics of what is drawn."""
+"""Burst-dependent plasticity by plain loops: bursts that feedback causes, averages, and statistics of what is drawn."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_weights_change_by_bursts_beside_those_expected(options: str) -> None:
 
 
 def trained_on(hand: Hand, samples: int) -> tuple[Array, Array]:
-    """The change of the first layer by many samples, and what each synapse has had: E_i[t] Etilde_j[t], (T, B, O, I)."""
+    """The change of the first layer by many samples, and what its synapses met, E_i[t] Etilde_j[t], (T, B, O, I)."""
     x, labels = batch(3, samples)
     found, run = hand.trial(x, labels), hand.run(x)
     return -found.gradients["hidden1.ff.w"].numpy() * samples, np.einsum("tbo,tbi->tboi", run.s[0], before(x))

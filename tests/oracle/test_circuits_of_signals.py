@@ -259,6 +259,7 @@ REFUSED = {
     "eprop:feedback=adaptive": "no form with feedback=adaptive there",
     "urbanczik_senn": "its texts are about membranes without a reset",
     "espp": "its signal 'echo'",
+    "bdsp": "its signal 'bursts'",
     "lls:gains=class": "has no form with gains=class, which learn, there",
     "lls:presynaptic=eligibility": "reads dv_dw",
     "forward_forward": "shows each sample twice",

@@ -56,10 +56,15 @@ IN_PHASES = replace(
         trace_decay=None,
     ),
     traces=(
-        Trace("since", 0.8, spikes="nearest"), Trace("event", 0.0, "S * (before(since) < gamma)"),
-        Trace("first", 1.0, "event", spikes="nearest"), Trace("ev", 0.9, "event"),
+        Trace("since", 0.8, spikes="nearest"),
+        Trace("event", 0.0, "S * (before(since) < gamma)"),
+        Trace("first", 1.0, "event", spikes="nearest"),
+        Trace("ev", 0.9, "event"),
         Trace("burst", 0.0, "S * (before(since) > gamma) * before(first)"),
-        Trace("low", 0.8), Trace("h", 0.6, "tanh(relu(v))"), Trace("last", 0.9, "h * gamma", spikes="nearest")),
+        Trace("low", 0.8),
+        Trace("h", 0.6, "tanh(relu(v))"),
+        Trace("last", 0.9, "h * gamma", spikes="nearest"),
+    ),
 )
 CHAIN = rule_of(
     "-m_post * e_bar + gamma * m_post * delay(e_bar, 1) - gamma * psi(v_post) * delay(low, 1) + gamma * m_post * eps",

@@ -107,7 +107,9 @@ def refuse_steps(rule: Rule) -> None:
         if plasticity.role == "hidden" and re.search(r"\bdv_dw\b", plasticity.text):
             raise refused(rule, f"'{plasticity.text}' reads dv_dw, a derivative through steps of a membrane")
         if plasticity.role == "hidden" and "i_post" in rule.equation(plasticity).reads:
-            raise refused(rule, f"'{plasticity.text}' reads i_post, the current of a step, and currents flow between steps")
+            raise refused(
+                rule, f"'{plasticity.text}' reads i_post, the current of a step, and currents flow between steps"
+            )
 
 
 def _acts(lines: tuple[str, ...], order: int) -> Iterator[Act]:

@@ -50,7 +50,7 @@ class Activity:
             have none.
         dropout_mask: dropout's mask of the neurons' own output, (B, *shape); None without dropout.
         arrived: computes the current that reached the neurons, with normalisation, bias and recurrent current, (T, B,
-            *shape) or constant (B, *shape); None where no current is known, as on a chip that reads out membranes alone.
+            *shape) or constant (B, *shape); None where no current is known, as on a chip that shows membranes alone.
     """
 
     steps: int

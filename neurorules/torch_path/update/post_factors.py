@@ -25,7 +25,6 @@ from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.neuron_traces import Neurons
 
-
 CURRENT = "i_post"
 """The name in texts of the current that reaches the postsynaptic neuron in a step."""
 
