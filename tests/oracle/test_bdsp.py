@@ -10,6 +10,7 @@ import torch
 from by_hand import SAMPLES, STEPS, Array, Hand, assert_gradients, assert_m, batch, error_of, product
 
 from neurorules.contracts.running_mean import RunningMean
+from neurorules.language.errors import UserError
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
 from neurorules.signals.bursts import burst_share
@@ -111,7 +112,7 @@ def test_bursts_are_drawn_anew_in_each_trial_and_layer_with_their_probability() 
         hand.learned.signal[f"feedback.{name}.ff.w"].zero_()
     x, labels = batch(1, 2000)
     first = hand.trial(x, labels)
-    hand.learned.signal["trial"] += 1
+    hand.learned.signal["trial"] = first.learned.signal["trial"]
     second = hand.trial(x, labels)
     drawn = [m.third_factors[name].over_time(STEPS).numpy() for m in (first, second) for name in hand.names]
     for m in drawn:
@@ -126,7 +127,9 @@ def test_bursts_are_drawn_anew_in_each_trial_and_layer_with_their_probability() 
 def test_the_share_of_bursts_is_at_most_one_and_that_of_a_silent_neuron_is_a_number() -> None:
     share = burst_share(torch.tensor([0.3, 0.9, 0.0, 0.1]), torch.tensor([0.6, 0.6, 0.0, 0.0]))
     assert share.tolist() == [0.5, 1.0, 0.0, 1.0]
-    hand = Hand("bdsp")
+    hand = Hand("bdsp:dt_ms=2")
+    np.testing.assert_allclose(hand.state("hidden2.events"), 0.01)  # 5 Hz
+    np.testing.assert_allclose(hand.state("hidden2.bursts"), 0.0015)
     hand.learned.parameters["hidden2.b"] -= 100.0
     aged(hand)
     silent = hand.learned.signal["hidden2.events"]
@@ -197,3 +200,5 @@ def test_a_pair_of_regular_trains_changes_a_weight_by_an_exact_sum() -> None:
     text = "(burst_post - pbar * event_post) * before(ev_pre)"
     (found,) = changes(detecting(text), torch.from_numpy(pre), torch.from_numpy(post)).tolist()
     assert found == pytest.approx(exact, rel=1e-12) and abs(exact) > 1
+    with pytest.raises(UserError, match="reads `i_post`.* where neurons are told when to spike"):
+        changes(detecting("i_post * S_pre"), torch.from_numpy(pre), torch.from_numpy(post))
