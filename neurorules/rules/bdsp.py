@@ -73,7 +73,7 @@ SOURCE = Source(
         "Adam and streaming normalisation, which centres and decorrelates the update (norm none: neither)",
     ),
     link="https://doi.org/10.1038/s41593-021-00857-x",
-    constants={"ev": "20 to 50 ms"},
+    constants={"ev": "20 to 50 ms; here 20 ms at steps of 5 ms"},
 )
 
 ENTRY = burst_dependent_plasticity
