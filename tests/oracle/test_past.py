@@ -159,10 +159,9 @@ def test_delay_is_what_stood_there_so_many_steps_ago() -> None:
 @pytest.mark.parametrize("net", ["12-8", "r9-8"])
 def test_the_current_is_all_that_reaches_the_neuron(net: str, norm: str) -> None:
     """What a membrane holds beside what is left of the step before: input, its normalisation, bias and own spikes."""
-    trial = trial_of(rule_of("i_post * S_pre"), net=net, norm=norm, steps=20)
-    pre, post, _, _ = hidden(trial)
+    trial = trial_of(rule_of("i_post * S_pre"), net=net, norm=norm, neuron="lif:beta=0.8:reset=none", steps=20)
     v = trial.result.activity[0].v.values.numpy()
-    assert_changed(trial, np.einsum("tbo,tbi->oi", v - 0.8 * delayed(v, 1) + delayed(post, 1), pre))
+    assert_changed(trial, np.einsum("tbo,tbi->oi", v - 0.8 * delayed(v, 1), trial.drive.numpy()))
 
 
 def test_a_delay_longer_than_the_trial_finds_nothing() -> None:
