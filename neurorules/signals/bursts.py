@@ -65,7 +65,7 @@ class Bursts(Signal):
 
     @cached_property
     def draws(self) -> bool:  # type: ignore[override]
-        """Whether bursts are drawn."""
+        """Whether bursts are drawn, with random numbers for each sample."""
         return self.bursts == "drawn"
 
     @cached_property
@@ -103,17 +103,17 @@ class Bursts(Signal):
         """Draw a burst or none at each step, neuron and sample. The steps of a trial have seeds of their own, so that
         windows of any length draw the same numbers."""
         drawn = torch.empty(probability.shape, dtype=torch.float64)
-        for step, row in enumerate(drawn, view.first):
+        for place, row in enumerate(drawn, view.first):
             row.uniform_(
-                generator=generator_of(state["seed"], int(state["trial"]), crc32(view.layer.name.encode()), step)
+                generator=generator_of(state["seed"], int(state["trial"]), crc32(view.layer.name.encode()), place)
             )
         return (drawn.to(probability.device) < probability).to(probability)
 
-    def _averaged(self, state: SignalState, view: View, found: Float[Tensor, "3 W B *shape"]) -> SignalState:
+    def _averaged(self, state: SignalState, view: View, values: Float[Tensor, "3 W B *shape"]) -> SignalState:
         """The averages after the last step of a trial; after an earlier window, the sums so far."""
-        name, samples = view.layer.name, found.shape[2]
-        sums = state[f"{name}.sums"] + found.sum((1, 2))
-        if view.first + found.shape[1] < view.steps:
+        name, samples = view.layer.name, values.shape[2]
+        sums = state[f"{name}.sums"] + values.sum((1, 2))
+        if view.first + values.shape[1] < view.steps:
             return {f"{name}.sums": sums}
         rate = 1 - self.decay ** (view.steps * REFERENCE)
         means = zip(AVERAGES, sums / (view.steps * samples), strict=True)

@@ -37,7 +37,6 @@ OPTIONS = {
     "otpe": ("form=approximate",), "ottt": ("feedback=fixed", "lam=0"), "s_tller": ("a_post=0", "signal=dfa"),
     "dfa": ("error=sign",), "lls": ("gains=matrix",), "espp": ("same=0.4:other=0.2",), "tess": ("a_post=0",),
     "local_readout": ("errors=step",), "stsf": ("errors=trial",), "reward_stdp": ("baseline=all",),
-    "bdsp": ("bursts=expected",),
 }  # fmt: skip
 LOCAL = tuple(
     rule

@@ -15,18 +15,15 @@ from torch import Tensor
 
 from neurorules.contracts.normalisation import UpdateStatistics, first_update_statistics, over_rows
 from neurorules.contracts.series import Series, pending_source
-from neurorules.language.errors import UserError
-from neurorules.language.expressions import Expression, names_in
+from neurorules.language.expressions import Expression
 from neurorules.language.rules import Statistics
 from neurorules.native import scans
 from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.drive import flat
 from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
+from neurorules.torch_path.update.neuron_current import current_of
 from neurorules.torch_path.update.neuron_traces import Neurons
-
-CURRENT = "i_post"
-"""The name in texts of the current that reaches the postsynaptic neuron in a step."""
 
 
 class Total(NamedTuple):
@@ -282,28 +279,7 @@ def names_of_post(view: LocalView, expression: Expression) -> dict[str, Tensor |
     Returns:
         Each value is (T, B, *shape), constant (B, *shape), or a number.
     """
-    current = {CURRENT: arrived(view).values} if CURRENT in names_in(expression) else {}
-    return _post_names(view) | current | postsynaptic(view).names_of(expression, "_post")
-
-
-def arrived(view: LocalView) -> Series:
-    """The current that reached the neurons of the layer whose texts are evaluated, `i_post`.
-
-    Args:
-        view: the local view on which the texts are evaluated.
-
-    Returns:
-        The current, (T, B, *shape) or constant (B, *shape).
-
-    Raises:
-        UserError: no current is known, since neurons are told when to spike, or a chip reads out membranes alone.
-    """
-    if view.activity.arrived is None:
-        raise UserError(
-            f"a text reads `{CURRENT}`, the current of its neuron, which is not known where neurons are told when to "
-            f"spike, or where a chip reads out membranes alone. Read v_post or S_post"
-        )
-    return view.activity.arrived()
+    return _post_names(view) | current_of(view.activity, expression) | postsynaptic(view).names_of(expression, "_post")
 
 
 def postsynaptic(view: LocalView) -> Neurons:
