@@ -49,6 +49,8 @@ class Activity:
         inner, gates: the result of the neurons' inner integration, and the gates of their steps; None for neurons that
             have none.
         dropout_mask: dropout's mask of the neurons' own output, (B, *shape); None without dropout.
+        inflow: computes the whole current of the neurons, with bias and recurrent current, (T, B, *shape) or constant
+            (B, *shape); None where no current is known, as on a chip that shows membranes alone.
     """
 
     steps: int
@@ -64,6 +66,7 @@ class Activity:
     inner: Any = None
     gates: Gates | None = None
     dropout_mask: Tensor | None = None
+    inflow: Callable[[], Series] | None = None
 
     @property
     def gain(self) -> Tensor | None:
@@ -148,16 +151,16 @@ def run_layer(
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
         run = _run_loops(layer, parameters, loops, drive, steps, carry, training)
-        late = dict.fromkeys((e.name for e in loops), Series(spikes_before(run, carry.spikes), False))
-        pre, sources = pre | late, sources | late
     else:
         run = _run_through_time(layer, drive, steps, carry, summary, training, needs_v)
+    late = {entry.name: Series(spikes_before(run, carry.spikes), False) for entry in loops}
     run = _observed(chip, place, run)
     read = run.summary if summary is None or run.summary is not None else sum_of(summary, layer, run, drive, steps)
     moments = current.moments(steps, run.scan) if training and current and current.gain is not None else None
     activity = Activity(
-        steps, sources, pre, pre_mean, current, moments, series_of(run.v),
+        steps, sources | late, pre | late, pre_mean, current, moments, series_of(run.v),
         Series(run.spikes, False, run.spike_total), read, aside, run.inner, run.gates,
+        inflow=None if chip is not None and chip.observes else partial(drive.inflow, layer, parameters, late),
     )  # fmt: skip
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
 

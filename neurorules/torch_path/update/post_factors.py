@@ -23,6 +23,7 @@ from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.drive import flat
 from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
+from neurorules.torch_path.update.neuron_current import current_of
 from neurorules.torch_path.update.neuron_traces import Neurons
 
 
@@ -277,7 +278,7 @@ def names_of_post(view: LocalView, expression: Expression) -> dict[str, Tensor |
     Returns:
         Each value is (T, B, *shape), constant (B, *shape), or a number.
     """
-    return _post_names(view) | postsynaptic(view).names_of(expression, "_post")
+    return _post_names(view) | current_of(view.activity, expression) | postsynaptic(view).names_of(expression, "_post")
 
 
 def postsynaptic(view: LocalView) -> Neurons:
