@@ -35,7 +35,9 @@ SMALL = 1 << 18
 
 _allowed = [True]
 _Key = tuple[object, ...]
-_listed: ContextVar[dict[tuple[_Key, int], tuple[Tensor, events.Lists | None]] | None] = ContextVar("listed", default=None)
+_listed: ContextVar[dict[tuple[_Key, int], tuple[Tensor, events.Lists | None]] | None] = ContextVar(
+    "listed", default=None
+)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ GROUP = 64
 """The number of rows whose lists lie together, chunk by chunk, as in events.c."""
 CHUNK = 64
 """The smallest number of columns of a chunk of listed values; larger chunks have a multiple of it."""
-REPAYING = 6
+REPAYING = 8
 """The length of a list for which loading its sum is worth the time; if lists are shorter, chunks are larger."""
 LENGTH = 16 * CHUNK
 """The number of rows of a table of 128 float32 columns, which takes 512 KB and fits into a second-level cache. Source
@@ -111,7 +111,12 @@ def listed(values: Tensor, limit: int) -> Lists | None:
     rooms = limit + columns + 8, GROUP * columns + 8  # memory pages that no list uses are never allocated
     active, by_row = (torch.empty(threads * n * ENTRY_BYTES[values.dtype], dtype=torch.uint8) for n in rooms)
     count = _function("list", values.dtype)(
-        *_addresses(values), *sizes, c_int64(chunk), c_int64(limit), *_addresses(starts, active, by_row), c_int32(threads)
+        *_addresses(values),
+        *sizes,
+        c_int64(chunk),
+        c_int64(limit),
+        *_addresses(starts, active, by_row),
+        c_int32(threads),
     )
     return None if count < 0 else Lists(starts, active, (rows, columns), count, values.dtype, chunk)
 
@@ -138,8 +143,7 @@ def current(lists: Lists, w: Tensor) -> Tensor:
         (R, O).
     """
     rows, columns = lists.shape
-    group, chunk, row = lists.starts.stride()
-    task = _Task(lists.starts, lists.active, (GROUP, group, chunk), columns, lists.chunk)
+    task = _Task(lists.starts, lists.active, (GROUP, *lists.starts.stride()[:2]), columns, lists.chunk)
     return _product(lists, task, w.contiguous(), fresh(rows, len(w), like=w), False)
 
 
@@ -185,7 +189,7 @@ class _Task(NamedTuple):
 
 def _chunk(entries: float, targets: int, sources: int, unit: int) -> int:
     """The number of sources of a chunk whose lists are long enough on average; a multiple of `unit`."""
-    chunks = -(-REPAYING * targets * sources // max(int(entries * unit), 1))
+    chunks = round(REPAYING * targets * sources / max(entries * unit, 1))
     return unit * max(1, min(LENGTH // unit, -(-sources // unit), chunks))
 
 
