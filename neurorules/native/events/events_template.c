@@ -269,10 +269,10 @@ INLINE void NAME(gather)(REAL *sum, const REAL *table, int64_t source, const NAM
         at[v] = held[v];
 }
 
-/* Adds the rows of a table that begins with `source` to the sums of some targets, part by part. The targets are
- * neighbours in one group. */
-INLINE void NAME(gather_all)(const Product *k, REAL *sums, const REAL *table, int64_t source, int64_t first,
-                             int64_t last, int vectors)
+/* Adds the rows of a table that begins with `source` to the sums of some targets, which lie `step` apart, part by part.
+ * The targets are neighbours in one group. */
+INLINE void NAME(gather_all)(const Product *k, REAL *sums, int64_t step, const REAL *table, int64_t source,
+                             int64_t first, int64_t last, int vectors)
 {
     const NAME(Active) *active = k->active;
     int64_t to = source + k->length < k->sources ? source + k->length : k->sources;
@@ -280,7 +280,7 @@ INLINE void NAME(gather_all)(const Product *k, REAL *sums, const REAL *table, in
     for (int64_t c = source / k->chunk; c * k->chunk < to; c++) {
         const int64_t *start = group + c * k->chunk_step;
         for (int64_t t = 0; t < last - first; t++)
-            NAME(gather)(sums + t * vectors * LANES, table, source, active + start[t], active + start[t + 1], vectors,
+            NAME(gather)(sums + t * step, table, source, active + start[t], active + start[t + 1], vectors,
                          c == 0);
     }
 }
@@ -298,7 +298,11 @@ INLINE void NAME(block)(const Product *k, int64_t first, int64_t last, int64_t c
         for (int64_t t = first; t < last; t += GROUP) {
             int64_t end = last - t < GROUP ? last : t + GROUP;
             REAL *here = sums + (stays ? (t - first) * width : 0), *out = (REAL *)k->out + t * k->columns + column;
-            NAME(gather_all)(k, here, table, source, t, end, vectors);
+            if (n == width && !k->transposed_out && k->chunk >= k->sources) { /* a sum is made at once */
+                NAME(gather_all)(k, out, k->columns, table, source, t, end, vectors);
+                continue;
+            }
+            NAME(gather_all)(k, here, width, table, source, t, end, vectors);
             for (int64_t i = 0; !k->transposed_out && source + sources == k->sources && i < end - t; i++)
                 memcpy(out + i * k->columns, here + i * width, n * sizeof(REAL));
         }

@@ -27,6 +27,8 @@ CHUNK = 64
 """The smallest number of columns of a chunk of listed values; larger chunks have a multiple of it."""
 REPAYING = 8
 """The length of a list for which loading its sum is worth the time; if lists are shorter, chunks are larger."""
+FEW = 20
+"""The length of a list that is not cut into chunks, so that its sum is made at once."""
 LENGTH = 16 * CHUNK
 """The number of rows of a table of 128 float32 columns, which takes 512 KB and fits into a second-level cache. Source
 of these numbers: measured on a Zen 4 core; half or twice these numbers make little difference."""
@@ -143,7 +145,8 @@ def current(lists: Lists, w: Tensor) -> Tensor:
         (R, O).
     """
     rows, columns = lists.shape
-    task = _Task(lists.starts, lists.active, (GROUP, *lists.starts.stride()[:2]), columns, lists.chunk)
+    group, chunk, _ = lists.starts.stride()
+    task = _Task(lists.starts, lists.active, (GROUP, group, chunk), columns, lists.chunk)
     return _product(lists, task, w.contiguous(), fresh(rows, len(w), like=w), False)
 
 
@@ -189,6 +192,8 @@ class _Task(NamedTuple):
 
 def _chunk(entries: float, targets: int, sources: int, unit: int) -> int:
     """The number of sources of a chunk whose lists are long enough on average; a multiple of `unit`."""
+    if entries <= FEW * targets:
+        return unit * max(1, min(LENGTH // unit, -(-sources // unit)))
     chunks = round(REPAYING * targets * sources / max(entries * unit, 1))
     return unit * max(1, min(LENGTH // unit, -(-sources // unit), chunks))
 
