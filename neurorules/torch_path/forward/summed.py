@@ -5,6 +5,7 @@ Its output at every step, one product over time and batch, is computed when it i
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from torch import Tensor
@@ -62,11 +63,15 @@ def run_summed(
     own = {name: parameters[name].clone() for name in names}  # those of the net change in place
     shape = steps, len(total), *layer.shape
 
-    def currents() -> Tensor:
-        raw = feed_forward_current(layer, own, entries, pre, {})
-        assert raw is not None
-        return raw.synaptic.over_time(steps)
+    current = series_of(Later(shape, partial(_currents, layer, own, entries, pre, steps)))
+    return Current(current), series_of(Later(shape, partial(_outputs, current, own[layer.bias_name])), total)
 
-    current = series_of(Later(shape, currents))
-    output = series_of(Later(shape, lambda: current.values + own[layer.bias_name]), total)
-    return Current(current), output
+
+def _currents(layer: Layer, own: Parameters, entries: list[Input], pre: dict[str, Series], steps: int) -> Tensor:
+    raw = feed_forward_current(layer, own, entries, pre, {})
+    assert raw is not None
+    return raw.synaptic.over_time(steps)
+
+
+def _outputs(current: Series, bias: Tensor) -> Tensor:
+    return current.values + bias
