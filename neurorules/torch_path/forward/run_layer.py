@@ -146,8 +146,7 @@ def run_layer(
         summed, output = run_summed(layer, parameters, entries, pre, steps)
         known = Activity(steps, sources, pre, {}, summed, None, output, output, None, inflow=lambda: output)
         return known, Carry(traces=carry.traces)
-    if raw is None and entries:
-        raw = feed_forward_current(layer, parameters, entries, pre, pre_mean)
+    raw = feed_forward_current(layer, parameters, entries, pre, pre_mean) if raw is None and entries else raw
     aside = None
     if offset is not None:
         aside = offset_current(layer, parameters, offset, masks)

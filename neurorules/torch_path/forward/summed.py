@@ -24,8 +24,7 @@ def sums_first(layer: Layer) -> bool:
     dynamics = layer.dynamics
     if layer.role != "readout" or layer.neuron.spiking or layer.normalisation is not None or dynamics is None:
         return False
-    forgets = isinstance(dynamics.beta, float) and dynamics.beta == 0.0 and dynamics.reset == "none"
-    return forgets and all(_is_linear(entry) for entry in layer.inputs)
+    return layer.forgets and dynamics.reset == "none" and all(_is_linear(entry) for entry in layer.inputs)
 
 
 def _is_linear(entry: Input) -> bool:

@@ -84,6 +84,8 @@ def _is_fused(group: Group, layer: Layer) -> bool:
 
 def _sums_over_time(group: Group, layer: Layer) -> bool:
     """Whether the post factor of a group is constant in time, and its presynaptic factor is the spikes."""
-    if group.form is None or group.eligibility is not None or not group.form.stays(layer.backwards, group.eligible):
+    if group.form is None or group.eligibility is not None or group.form.factor != "one":
+        return False
+    if group.eligible and not layer.forgets:
         return False
     return group.eligible or group.pre in (None, CENTRED_SPIKES, Name("S_pre"))
