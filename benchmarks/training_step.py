@@ -10,48 +10,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 
 import torch
 
+from neurorules.bench.growth import growth_of
 from neurorules.bench.measure import BESIDE, measure, plan
 from neurorules.bench.page import about, busy
-from neurorules.bench.peers import snntorch_step
-from neurorules.bench.steps import Work, our_step, poisson
 from neurorules.commands.output import print_table
-from neurorules.runs.allocator import keep_freed_memory
 
 RULES = "bptt,sigprop:form=surrogate,sigprop:form=voltage,dfa,local_readout"
 STEPS, BATCH, LONG = 25, 128, 400
-BY_STEP, PEER = "sigprop by_step", "snnTorch BPTT"
-
-
-def resident_mb(which: str) -> float:
-    """VmRSS (now) or VmHWM (the most so far) of this process in MB; of Linux. getrusage would hand on the parent's."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        return next(float(line.split()[1]) for line in file if line.startswith(which)) / 1024
-
-
-def grow(system: str, steps: int) -> float:
-    """MB by which two training steps of T = `steps` raise the peak of this process."""
-    make = snntorch_step if system == PEER else lambda work: our_step("sigprop:form=surrogate", work, "by_step")
-    make(Work(*poisson(2, BATCH)))()  # libraries and kernels are loaded, optimisers allocated
-    step = make(Work(*poisson(steps, BATCH)))
-    before = resident_mb("VmRSS")
-    step(), step()
-    return resident_mb("VmHWM") - before
+SYSTEMS = {"sigprop:form=surrogate": "by_step", "snnTorch": "by_layer"}
+"""Systems whose memory is measured, and their schedules."""
 
 
 def growth() -> dict[str, dict[str, float]]:
-    """Growth in MB at T = 25 and T = 400 and their ratio, by system; each in a process of its own."""
+    """Growth in MB at T = 25 and T = 400 and their ratio, by system."""
     found: dict[str, dict[str, float]] = {}
-    for system in (BY_STEP, PEER):
-        row = {}
-        for steps in (STEPS, LONG):
-            command = [sys.executable, __file__, "--threads", "1", "--grow", system, str(steps)]
-            row[f"T={steps}"] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        found[system] = row | {"ratio": row[f"T={LONG}"] / row[f"T={STEPS}"]}
+    for system, schedule in SYSTEMS.items():
+        short, long = (growth_of(system, (1000,), steps, BATCH, schedule=schedule) or 0 for steps in (STEPS, LONG))
+        found[system] = {f"T={STEPS}": short, f"T={LONG}": long, "ratio": long / short}
     return found
 
 
@@ -69,13 +47,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--json", action="store_true", help="one JSON object and nothing else")
-    parser.add_argument("--grow", nargs=2, metavar=("SYSTEM", "T"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.grow:
-        torch.set_num_threads(asked.threads)
-        keep_freed_memory()
-        print(grow(asked.grow[0], int(asked.grow[1])))
-        return
     found = measure(plan(RULES, "1000", STEPS, BATCH, "0.1", None, "cpu", asked.threads, asked.repetitions))
     (point,) = found["points"]
     speed = {

@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+from benchmark_pages import benchmark_pages
 from constants import with_constants
 from pages import Prose, unvouched, with_sentences, with_tables
 from stored import FOLDER, FigureError, opened
@@ -18,8 +19,9 @@ ROOT = FOLDER.parents[2]
 
 
 def pages() -> list[Path]:
-    """The pages that show figures."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/results").glob("*.md"))]
+    """The pages that show figures among their text."""
+    found = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/results").glob("*.md"))]
+    return [ROOT / "README.md", *(path for path in found if path not in benchmark_pages(ROOT))]
 
 
 def main(arguments: list[str]) -> int:
@@ -39,17 +41,29 @@ def main(arguments: list[str]) -> int:
         except FigureError as error:
             faults.append(str(error))
             continue
-        if made != text and check:
-            faults += differing(name, text, made)
-        elif made != text:
-            path.write_text(made, encoding="utf-8")
-            print(f"{name}: written again")
-    unused = sorted({path.stem for path in FOLDER.glob("*.json")} - {"prose", *opened()})
+        faults += settled(path, text, made, check)
+    whole = benchmark_pages(ROOT)
+    for path, made in whole.items():
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        faults += settled(path, text, made, check)
+    unused = sorted({path.stem for path in FOLDER.glob("*.json")} - {"prose", *opened(), *(p.stem for p in whole)})
     faults += [
         f"docs/results/data/{name}.json: no page shows these results. Show them, or remove the file" for name in unused
     ]
     print("\n".join(faults), file=sys.stderr, end="\n" if faults else "")
     return 1 if faults else 0
+
+
+def settled(path: Path, text: str, made: str, check: bool) -> list[str]:
+    """Write a page whose text is not what the stored results make of it, or with `check` say where it differs."""
+    name = path.relative_to(ROOT).as_posix()
+    if made == text:
+        return []
+    if check:
+        return differing(name, text, made)
+    path.write_text(made, encoding="utf-8")
+    print(f"{name}: written again")
+    return []
 
 
 def differing(page: str, text: str, made: str) -> list[str]:

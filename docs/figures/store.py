@@ -1,6 +1,7 @@
 """`python docs/figures/store.py COMPARISON NAME` keeps a comparison's results as docs/results/data/NAME.json.
 
-COMPARISON is the folder that `neurorules compare` made. Kept are its command, its date and machine, the commit of this
+COMPARISON is the folder that `neurorules compare` made, or that of `neurorules benchmark`, all of whose numbers are
+kept and whose NAME is benchmark-SUITE. Of a comparison, kept are its command, its date and machine, the commit of this
 checkout, and for each run what the pages show. `--commit` names another commit, where the runs were made by one.
 """
 
@@ -38,10 +39,14 @@ def main() -> None:
         "--label", action="append", default=[], metavar="ROW=>LABEL", help="another name of a row on the pages"
     )
     asked = parser.parse_args()
+    if (asked.comparison / "benchmark.json").is_file():
+        found = json.loads((asked.comparison / "benchmark.json").read_text(encoding="utf-8"))
+        write(asked.name, {**found, "command": repeated(found["command"]), "commit": asked.commit or checked_out()})
+        return
     labels = dict(text.split("=>", 1) for text in asked.label)
     found = json.loads((asked.comparison / "compare.json").read_text(encoding="utf-8"))
     content = {
-        "command": re.sub(r" --(out|data-dir|jobs|threads|resume|force)( [^-]\S*)?", "", found["command"]),
+        "command": repeated(found["command"]),
         "commit": asked.commit or checked_out(),
         "date": found["date"],
         "machine": {**found["machine"], "torch": found["versions"].get("torch")},
@@ -49,6 +54,11 @@ def main() -> None:
         "runs": [record(run, found, labels) for run in found["runs"]],
     }
     write(asked.name, content)
+
+
+def repeated(command: str) -> str:
+    """A command without the options that say where and how to run it, and not what."""
+    return re.sub(r" --(out|data-dir|jobs|threads|resume|force)( [^-]\S*)?", "", command)
 
 
 def write(name: str, content: dict[str, Any]) -> None:

@@ -149,7 +149,7 @@ def _first(activity: Activity, steps: int) -> Activity:
     def cut(series: Series) -> Series:
         return series.window(0, steps)
 
-    current, gates = activity.current, activity.gates
+    current, gates, whole = activity.current, activity.gates, activity.inflow
     return replace(
         activity,
         steps=steps,
@@ -159,6 +159,7 @@ def _first(activity: Activity, steps: int) -> Activity:
         v=cut(activity.v),
         S=cut(activity.S),
         gates=None if gates is None else first_gates(gates, steps),
+        inflow=None if whole is None else lambda: cut(whole()),
     )
 
 

@@ -10,11 +10,15 @@ from typing import Any
 
 import torch
 
+from neurorules.bench.accuracy import SEED, parse_goals, train_to
+from neurorules.bench.growth import BY_LAYER, growth_of
+from neurorules.bench.hottest import hottest
 from neurorules.bench.load import measured_load
 from neurorules.bench.peers import PEERS, installed
 from neurorules.bench.steps import Work, activity_numbers, bare_products, memory_pass, our_step, poisson
 from neurorules.bench.turns import WARM_UP, Spread, Turns
 from neurorules.compare.gather import machine
+from neurorules.language.config import check_schedule
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import parse_list
 from neurorules.language.ranges import Count, Fraction, Steps, check_range
@@ -67,6 +71,10 @@ class Plan:
         device: cpu or cuda.
         threads: the number of threads of the CPU.
         repetitions: the number of turns of each point.
+        schedule: the order in which the rules compute layers and steps.
+        memory: whether the memory of each system is measured too.
+        goals: the test accuracies on MNIST that are trained for, in per cent, as keys of `accuracy.RECIPES`.
+        own_threads: the threads that the user asks for; None leaves those of a training to `train`.
     """
 
     points: tuple[Point, ...]
@@ -75,11 +83,16 @@ class Plan:
     device: torch.device
     threads: int
     repetitions: int
+    schedule: str = BY_LAYER
+    memory: bool = False
+    goals: tuple[str, ...] = ()
+    own_threads: int | None = None
 
 
 def plan(
     rules: str, net: str, steps: int, batch_size: int, activity: str | None, sweep: str | None,
     device: str, threads: int | None, repetitions: int,
+    schedule: str = BY_LAYER, memory: bool = False, goals: str | None = None,
 ) -> Plan:  # fmt: skip
     """Check the user's options, and plan the measurement.
 
@@ -92,6 +105,9 @@ def plan(
         device: cpu, cuda or auto.
         threads: the threads of the CPU; None for torch's own number.
         repetitions: the number of turns of each point.
+        schedule: the order in which the rules compute layers and steps, as `train` has it.
+        memory: whether to measure the memory of each system too.
+        goals: comma-separated test accuracies on MNIST to train for, in per cent; None for none.
 
     Returns:
         The plan.
@@ -109,6 +125,7 @@ def plan(
     check_range("--repetitions", repetitions, Count)
     check_range("--threads", threads, Count | None)
     check_threads(threads)
+    check_schedule(schedule)
     if sweep is not None and sweep not in SWEEPS:
         raise unknown("sweep", sweep, SWEEPS)
     chosen = USUAL_ACTIVITIES if sweep != "activity" else ACTIVITIES
@@ -118,7 +135,10 @@ def plan(
     place = check_device(device)
     points = (Point(_hidden(net), steps, batch_size, share) for share in shares)
     swept = dict.fromkeys(swept for point in points for swept in _swept(point, sweep))
-    return Plan(tuple(swept), tuple(named), sweep, place, threads or torch.get_num_threads(), repetitions)
+    return Plan(
+        tuple(swept), tuple(named), sweep, place, threads or torch.get_num_threads(), repetitions,
+        schedule, memory, parse_goals(goals), threads,
+    )  # fmt: skip
 
 
 def measure(planned: Plan) -> dict[str, Any]:
@@ -129,7 +149,8 @@ def measure(planned: Plan) -> dict[str, Any]:
 
     Returns:
         The content of `bench.json`: the machine, its load, `not_installed`, and `points`. Each point has `systems`,
-        with their times `ms` and, in `to`, their ratios, all with median and quartiles.
+        with their times `ms` and, in `to`, their ratios, all with median and quartiles; the `hottest` places of a rule;
+        and `memory_mb`, if memory is measured. `goals` has a row for each training to an accuracy.
 
     Raises:
         UserError: a rule cannot train this net.
@@ -140,6 +161,9 @@ def measure(planned: Plan) -> dict[str, Any]:
     with running_on(planned.threads), measured_load() as load:
         for point in planned.points:
             points.append(_measured(point, planned, peers))
+    for measurement in points if planned.memory else ():
+        _add_memory(measurement, planned)
+    goals = [train_to(goal, SEED, planned.own_threads) for goal in planned.goals]
     versions = {name: version(package) for name, package in {"torch": "torch", **peers}.items()}
     return {
         **{key: value for key, value in machine([]).items() if key != "threads"},
@@ -147,14 +171,14 @@ def measure(planned: Plan) -> dict[str, Any]:
         "device": planned.device.type, "threads": planned.threads, "versions": versions,
         "not_installed": [name for name in PEERS if name not in peers], "busy": load,
         "rules": list(planned.rules), "sweep": planned.sweep, "repetitions": planned.repetitions, "warm_up": WARM_UP,
-        "points": points,
+        "schedule": planned.schedule, "points": points, "goals": goals,
     }  # fmt: skip
 
 
 def _measured(point: Point, planned: Plan, peers: Iterable[str]) -> dict[str, Any]:
     """One point: times and ratios of every system."""
     work = point.work(planned.device)
-    calls = {rule: our_step(rule, work) for rule in planned.rules}
+    calls = {rule: our_step(rule, work, planned.schedule) for rule in planned.rules}
     calls |= {name: PEERS[name][1](work) for name in peers}
     calls |= {PRODUCTS: bare_products(work), MEMORY: memory_pass(work)}
     turns = Turns(calls, planned.repetitions, planned.device)
@@ -162,15 +186,27 @@ def _measured(point: Point, planned: Plan, peers: Iterable[str]) -> dict[str, An
     def quartiles(spread: Spread) -> dict[str, float]:
         return spread._asdict()
 
-    systems = {
+    systems: dict[str, dict[str, Any]] = {
         name: {
             "ms": quartiles(turns.spread(name)),
             "to": {b: quartiles(turns.ratios(name, b)) for b in BESIDE if b in calls},
         }
         for name in calls
     }
+    for rule in planned.rules:
+        systems[rule]["hottest"] = hottest(calls[rule])
     moved = 2 * 4 * activity_numbers(work)  # the number of bytes that are read and written
     return {**asdict(point), "memory_gb_per_s": moved / (1e6 * turns.ms(MEMORY)), "systems": systems}
+
+
+def _add_memory(point: dict[str, Any], planned: Plan) -> None:
+    """Measure the memory of every system that trains at one point."""
+    for name, system in point["systems"].items():
+        if name not in (PRODUCTS, MEMORY):
+            system["memory_mb"] = growth_of(
+                name, point["hidden"], point["steps"], point["batch_size"], point["activity"], planned.schedule,
+                planned.device.type,
+            )  # fmt: skip
 
 
 def _swept(point: Point, sweep: str | None) -> Iterator[Point]:

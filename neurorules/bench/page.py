@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neurorules.bench.measure import BESIDE, MEMORY, PEER, PRODUCTS
@@ -20,6 +20,15 @@ COLUMNS = {
     MEMORY: "to a memory pass: each number of the activity (input, hidden layers, read-out at each step of a sample) "
     "read once and written once, as float32. Small activity fits into the processor's caches, and is copied there.",
 }
+MB = (
+    "MB: by how much two training steps raise the peak of a process of their own, the input apart, on one thread. An "
+    "empty cell: these steps did not fit into memory, or this system does not tell."
+)
+GOALS = (
+    "Each row is one training in a process of its own. Its recipe was chosen on validation samples, and the "
+    "test set is read once, after the last epoch. Seconds of the processor are those of the whole command, all threads."
+)
+GOAL_COLUMNS = ("test %", "validation %", "s of learning", "s from the command", "processor s")
 QUIET = 0.2
 """The number of cores that other processes may use before the page mentions it."""
 TOO_BUSY = "Others were at work on this machine: measure again when it is quiet, above all with more than one thread."
@@ -35,10 +44,17 @@ def page_of(content: Mapping[str, Any], picture: str) -> str:
     Returns:
         The text of the file.
     """
-    tables = [part for point in content["points"] for part in (f"## {_title(point)}", markdown_rows(*table_of(point)))]
+    tables = [
+        part
+        for point in content["points"]
+        for part in (f"## {_title(point)}", markdown_rows(*table_of(point)), hottest_of(point))
+    ]
+    columns = [f"- {text}" for text in (*COLUMNS.values(), *([MB] if _has_memory(content["points"][0]) else []))]
+    if content["goals"]:
+        tables += ["## Time to an accuracy on MNIST", GOALS, markdown_rows(*table_of_goals(content["goals"]))]
     parts = [
         f"# A training step on {content['gpu'] or content['processor']}",
-        about(content), busy(content), READING, "\n".join(f"- {text}" for text in COLUMNS.values()),
+        about(content), busy(content), READING, "\n".join(columns),
         f"![Time of a step]({picture})", *tables, "## Make it again", f"    {content['command']}",
         "`bench.json` holds all numbers.",
     ]  # fmt: skip
@@ -89,11 +105,56 @@ def table_of(point: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
         The titles, and a row for each system.
     """
     beside = [name for name in BESIDE if name in point["systems"]]
+    memory = _has_memory(point)
     rows = [
-        [name, _spread(system["ms"]), *(_spread(system["to"][other]) for other in beside)]
+        [
+            name, _spread(system["ms"]), *(_spread(system["to"][other]) for other in beside),
+            *([_mb(system.get("memory_mb"))] if memory else []),
+        ]
         for name, system in point["systems"].items()
+    ]  # fmt: skip
+    return ["", "ms", *(f"to {'a ' * (name == MEMORY)}{name}" for name in beside), *(["MB"] if memory else [])], rows
+
+
+def table_of_goals(goals: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Titles and rows of the table of times to an accuracy.
+
+    Args:
+        goals: those of `bench.json`, at least one.
+
+    Returns:
+        The titles, and a row for each training.
+    """
+    rows = [
+        [f"{row['goal %']:g} %", *(f"{row[name]:.2f}" for name in GOAL_COLUMNS), f"`{row['command']}`"] for row in goals
     ]
-    return ["", "ms", *(f"to {'a ' * (name == MEMORY)}{name}" for name in beside)], rows
+    return ["goal", *GOAL_COLUMNS, "command"], rows
+
+
+def hottest_of(point: Mapping[str, Any]) -> str:
+    """Say in words in which functions the steps of the rules spend the most time.
+
+    Args:
+        point: one of the points of `bench.json`.
+
+    Returns:
+        One sentence for each rule.
+    """
+    return " ".join(
+        f"Most of a step of {name} passes in "
+        + ", ".join(f"{place['place']} ({100 * place['share']:.0f} %)" for place in system["hottest"])
+        + "."
+        for name, system in point["systems"].items()
+        if "hottest" in system
+    )
+
+
+def _has_memory(point: Mapping[str, Any]) -> bool:
+    return any("memory_mb" in system for system in point["systems"].values())
+
+
+def _mb(grown: float | None) -> str:
+    return "" if grown is None else f"{grown:.0f}"
 
 
 def _title(point: Mapping[str, Any]) -> str:

@@ -130,8 +130,11 @@ def _linears(work: Work) -> list[nn.Linear]:
 
 
 def _trained(work: Work, linears: list[nn.Linear], forward: Forward) -> Step:
-    """A training step: forward, cross-entropy of the mean membrane, backward, Adam."""
-    optimiser = torch.optim.Adam([p for linear in linears for p in linear.parameters()], lr=LR, fused=True)
+    """A training step: forward, cross-entropy of the mean membrane, backward, the update of the weights."""
+    parameters = [p for linear in linears for p in linear.parameters()]
+    optimiser: torch.optim.Optimizer = torch.optim.Adam(parameters, lr=LR, fused=True)
+    if work.plain:
+        optimiser = torch.optim.SGD(parameters, lr=LR)
 
     def step() -> float:
         loss = nn.functional.cross_entropy(forward(work.spikes).mean(0), work.labels)

@@ -5,7 +5,7 @@ points.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +46,33 @@ def draw(content: Mapping[str, Any], out: Path) -> None:
     colours = dict(zip(systems, itertools.cycle(COLOURS[1:]), strict=False)) | {PRODUCTS: GREY, MEMORY: FAINT}
     beside = PEER if PEER in systems else PRODUCTS
     activities = [None] if swept == "activity" else list(dict.fromkeys(p["activity"] for p in points))
-    figure = new_figure(*SIZE, f"A training step on {content['gpu'] or content['processor']}")
-    left, right = figure.subplots(1, 2)
+    memory = any("memory_mb" in system for system in points[0]["systems"].values())
+    panels = 2 + memory + bool(content["goals"])
+    width, height = SIZE
+    figure = new_figure(
+        width * (1 + panels) / 3, height, f"A training step on {content['gpu'] or content['processor']}"
+    )
+    left, right, *more = figure.subplots(1, panels)
     for name, (line, activity) in itertools.product(systems, enumerate(activities)):
         row = sorted((p for p in points if activity in (None, p["activity"])), key=place)
         look = {"color": colours[name], "linestyle": LINES[line % len(LINES)], "label": _name(name, activity)}
         _line(left, [(place(p), p["systems"][name]["ms"]) for p in row], look)
         if name != MEMORY:  # far below all others
             _line(right, [(place(p), p["systems"][name]["to"][beside]) for p in row], look)
+        grown = [(place(p), mb) for p in row if (mb := p["systems"][name].get("memory_mb")) is not None]
+        if grown:
+            more[0].plot(*zip(*grown, strict=True), marker="o", markersize=3, **look)
     places = sorted({place(p) for p in points})
-    for axis, words in ((left, "time of a step, ms"), (right, f"time of a step, times that of {beside}")):
+    titles = ["time of a step, ms", f"time of a step, times that of {beside}", *["memory of a step, MB"] * memory]
+    for axis, words in zip((left, right, *more), titles, strict=False):
         dress(axis).set(yscale="log", xscale="linear" if swept == "depth" else "log")
         axis.set_xlabel(label, fontsize=LABEL)
         axis.set_ylabel(words, fontsize=LABEL)
         axis.set_xticks(places, [f"{x:g}" for x in places])
         axis.xaxis.minorticks_off()
+    if content["goals"]:
+        _times(dress(more[-1]), content["goals"])
+        more[-1].set_xlabel("time to a test accuracy on MNIST, s", fontsize=LABEL)
     figure.legend(*left.get_legend_handles_labels(), loc="outside right upper", fontsize=LABEL, frameon=False)
     save(figure, out)
 
@@ -71,6 +83,22 @@ def _line(axis: Any, points: list[tuple[float, Mapping[str, float]]], look: Mapp
     axis.plot(xs, [y["median"] for _, y in points], marker="o", markersize=3, **look)
     low, high = ([y[name] for _, y in points] for name in ("low", "high"))
     axis.fill_between(xs, low, high, color=look["color"], alpha=0.15, linewidth=0)
+
+
+def _times(axis: Any, goals: Sequence[Mapping[str, Any]]) -> None:
+    """For each training a bar of the seconds from the command to the result, those of learning darker, and what was
+    reached.
+    """
+    from neurorules.traces.plots._shared import COLOURS, FAINT
+
+    names = [f"{row['goal %']:g} %" for row in goals]
+    axis.barh(names, [row["s from the command"] for row in goals], color=FAINT)
+    axis.barh(names, [row["s of learning"] for row in goals], color=COLOURS[1])
+    for place, row in enumerate(goals):
+        end = row["s from the command"]
+        axis.annotate(f"{row['test %']:.2f} %", (end, place), (3, 0), textcoords="offset points", va="center")
+    axis.set_xlim(0, 1.4 * max(row["s from the command"] for row in goals))
+    axis.invert_yaxis()
 
 
 def _name(system: str, activity: float | None) -> str:

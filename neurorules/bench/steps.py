@@ -29,11 +29,13 @@ class Work:
         spikes: the input, (T, B, 784), 0 or 1.
         labels: (B,), of ten classes.
         hidden: sizes of the hidden layers.
+        plain: whether weights change by plain gradient descent, which holds no numbers of its own, instead of by Adam.
     """
 
     spikes: Tensor
     labels: Tensor
     hidden: tuple[int, ...] = (1000,)
+    plain: bool = False
 
     @property
     def layers(self) -> Iterator[tuple[int, int]]:
@@ -111,7 +113,7 @@ def our_step(rule: str, work: Work, schedule: str = "by_layer") -> Step:
         schedule: the order in which layers and steps are computed.
 
     Returns:
-        A call that takes one training step, Adam's update included.
+        A call that takes one training step, the update of the weights included.
 
     Raises:
         UserError: the rule is unknown, or cannot train this net.
@@ -123,5 +125,5 @@ def our_step(rule: str, work: Work, schedule: str = "by_layer") -> Step:
         norm="none" if peer else "streaming", readout_neuron=f"leaky_readout:beta={BETA if peer else 0.0}",
     )  # fmt: skip
     device: Any = work.spikes.device.type
-    learner = Learner(net, rule, optimizer="adam", lr=LR, device=device, schedule=schedule)
+    learner = Learner(net, rule, optimizer="sgd" if work.plain else "adam", lr=LR, device=device, schedule=schedule)
     return lambda: learner.step(work.spikes, work.labels)

@@ -26,11 +26,18 @@ AUDIT = (
 )
 
 
-def page_of(content: Mapping[str, Any]) -> str:
+BESIDE = (
+    "Every run lies in a folder of its own beside this page, `TASK/RULE/seedN`, with its settings and its metrics; "
+    "`benchmark.json` holds all numbers."
+)
+
+
+def page_of(content: Mapping[str, Any], files: str = BESIDE) -> str:
     """Write the page of a benchmark in Markdown.
 
     Args:
         content: the content of `benchmark.json`.
+        files: the last sentences, which say where the numbers and the runs lie.
 
     Returns:
         The text of the file.
@@ -61,8 +68,7 @@ def page_of(content: Mapping[str, Any]) -> str:
         "\n".join(_sources(content)),
         "## Make it again",
         f"    {content['command']}",
-        "Every run lies in a folder of its own beside this page, `TASK/RULE/seedN`, with its settings and its metrics; "
-        "`benchmark.json` holds all numbers.",
+        files,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -27,6 +27,7 @@ FIXED = {
     "signal": (None, "a circuit has the signal of its rule"),
     "dw": (None, "a circuit is made of the texts of its rule"),
     "targets": ("own", "each sample is presented alone"),
+    "augment": (None, "presentations are the samples themselves"),
     "last_steps": (None, "a presentation is read as a whole"),
     "hardware": ("none", "device models act on tensors"),
     "weight_decay": (0.0, "the texts of a circuit describe every change of a weight"),

@@ -116,6 +116,8 @@ class Writer:
             return self.text(Number(float(constants[name])))
         if name == "kept_post":
             return "1.0"  # Dropout of a layer that learns has been refused (`wiring.pools_of`).
+        if name == "i_post":
+            return f"I{self.suffix}"
         if name == "mean_pre":
             return "mean_in" if self.place.centred else "0.0"
         if name in self.equation.vocabulary.eligibilities:

@@ -23,8 +23,8 @@ CONTROLS = ("shallow", "shuffled")
 DEFAULT = ",".join(CONTROLS)
 READING = ("readout_lr", "readout_optimizer", "epochs", "batch_size", "lr_schedule", "weight_decay")
 """The settings by which a read-out learns."""
-STANDING = ("neuron", "readout_neuron", "steps", "connection", "encode", "norm", "init", "precision", "scores",
-            "weight_sum")  # fmt: skip
+STANDING = ("neuron", "readout_neuron", "steps", "connection", "encode", "augment", "norm", "init", "precision",
+            "scores", "weight_sum")  # fmt: skip
 """The settings that determine the net and the input that a read-out learns from."""
 
 

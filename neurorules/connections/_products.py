@@ -35,7 +35,9 @@ SMALL = 1 << 18
 
 _allowed = [True]
 _Key = tuple[object, ...]
-_listed: ContextVar[dict[_Key, tuple[Tensor, events.Lists | None]] | None] = ContextVar("listed", default=None)
+_listed: ContextVar[dict[tuple[_Key, int], tuple[Tensor, events.Lists | None]] | None] = ContextVar(
+    "listed", default=None
+)
 
 
 @contextmanager
@@ -161,10 +163,30 @@ def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
     lists = _listed.get()
     if lists is None or pre.numel() < SMALL:
         return events.listed(pre, limit)
-    key = pre.data_ptr(), pre.shape, pre.stride(), pre.dtype, limit
+    key = _identity(pre), limit
     if key not in lists:
         lists[key] = pre, events.listed(pre, limit)  # while it is held, no other matrix has its address
     return lists[key][1]
+
+
+def _identity(matrix: Tensor) -> _Key:
+    return matrix.data_ptr(), matrix.shape, matrix.stride(), matrix.dtype
+
+
+def listed_totals(pre: Float[Tensor, "R I"]) -> Float[Tensor, "I"] | None:
+    """The sums of the columns of presynaptic activity, if a product has listed it inside this block of `listing_once`.
+
+    Args:
+        pre: (R, I).
+
+    Returns:
+        The sums, (I,); None if there is no list of it.
+    """
+    identity = _identity(pre)
+    for (known, _), (_, lists) in (_listed.get() or {}).items():
+        if known == identity and lists is not None:
+            return events.totals(lists)
+    return None
 
 
 def _is_rounded() -> bool:

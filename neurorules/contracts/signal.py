@@ -83,6 +83,9 @@ class Signal(Contract, kind="signal", older={"known": "timing"}):
     """Whether m of a step in the phase "input" is computed from `every` at that step alone."""
     varies: bool = False
     """Whether m varies within a trial. If so, all steps must run at once, unless the signal is instant."""
+    draws: bool = False
+    """Whether the signal draws random numbers for each sample. If so, several ranks are refused, since their samples
+    would draw the same ones."""
     teaches_neurons: bool = False
     """Whether the signal returns gradients of the neurons' own parameters, so that layers without a text can learn."""
     reads_response: bool = False

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from neurorules.language.augmentation import parse_augmentation
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert
 from neurorules.language.ranges import NonNegative, check_ranges
@@ -45,6 +46,8 @@ class TrainConfig(RunSettings, DataSettings, LearningSettings, NetSettings):
                 "Use at least 2"
             )
         rate_schedule(self.lr_schedule)
+        if self.augment is not None:
+            parse_augmentation(self.augment)
         check_schedule(self.schedule)
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Learning rate schedules (`--lr-schedule`): `cosine`, `constant`, or `steps:at=60-90:factor=0.1`."""
+"""Learning rate schedules (`--lr-schedule`): `cosine`, `linear:warmup=0.1`, `constant`, `steps:at=60-90:factor=0.1`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
-from neurorules.language.ranges import NonNegative, ranged
+from neurorules.language.ranges import BelowOne, NonNegative, ranged
 
 RateSchedule = Callable[[float, int], float]
 """A function of the time in epochs and the total number of epochs, which returns a factor for the learning rate."""
@@ -26,9 +26,30 @@ def rate_schedule(text: str) -> RateSchedule:
     return factory(**convert_options(f"learning rate schedule '{name}'", factory, options))
 
 
-def cosine() -> RateSchedule:
-    """A factor that falls from 1 to 0 as half a cosine. Source: Loshchilov & Hutter 2017, without restarts."""
-    return lambda epoch, epochs: 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+@ranged("learning rate schedule 'cosine'")
+def cosine(*, warmup: BelowOne = 0.0) -> RateSchedule:
+    """A factor that falls from 1 to 0 as half a cosine. Source: Loshchilov & Hutter 2017, without restarts.
+
+    Args:
+        warmup: the first share of the training, in which the factor rises from 0 to 1 along a line, in [0, 1).
+
+    Returns:
+        The schedule.
+    """
+    return _warmed(warmup, lambda at, total: 0.5 * (1 + math.cos(math.pi * at / total)))
+
+
+@ranged("learning rate schedule 'linear'")
+def linear(*, warmup: BelowOne = 0.0) -> RateSchedule:
+    """A factor that falls from 1 to 0 along a line.
+
+    Args:
+        warmup: the first share of the training, in which the factor rises from 0 to 1 along a line, in [0, 1).
+
+    Returns:
+        The schedule.
+    """
+    return _warmed(warmup, lambda at, total: 1 - at / total)
 
 
 def constant() -> RateSchedule:
@@ -58,4 +79,18 @@ def steps(*, at: str, factor: NonNegative = 0.1) -> RateSchedule:
     return lambda epoch, epochs: float(factor ** sum(epoch >= time for time in times))
 
 
-SCHEDULES: dict[str, Callable[..., RateSchedule]] = {"cosine": cosine, "constant": constant, "steps": steps}
+def _warmed(warmup: float, falling: Callable[[float, float], float]) -> RateSchedule:
+    """A schedule that rises through the first share of the epochs, and falls through the others by a function of the
+    time among them and of their number.
+    """
+
+    def factor(epoch: float, epochs: int) -> float:
+        risen = warmup * epochs
+        return epoch / risen if epoch < risen else falling(epoch - risen, epochs - risen)
+
+    return factor
+
+
+SCHEDULES: dict[str, Callable[..., RateSchedule]] = {
+    "cosine": cosine, "linear": linear, "constant": constant, "steps": steps,
+}  # fmt: skip

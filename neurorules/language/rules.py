@@ -36,14 +36,14 @@ else:
 NEURON_VARIABLES = frozenset({SPIKES})
 """The variables that a text may read at both ends of a synapse, beside declared traces: spikes.
 
-The other variables exist at one end only. `v_post` is the membrane before the reset, which connections do not transmit.
-`m_post` is the third factor. `kept_post` is the dropout mask of the neuron's own output: 0 if it is dropped in this
-trial, 1/(1-p) if it is not, and 1 without dropout. `mean_pre` is the presynaptic neuron's running mean of its own
-spikes, for layers whose normalisation subtracts it from the inputs, and 0 elsewhere."""
-HIDDEN_VARIABLES = frozenset({MEMBRANE, "m", "kept"})
+The other variables exist at one end only. `v_post` is the membrane before the reset, which connections do not transmit,
+and `i_post` the whole current of a step, after normalisation. `m_post` is the third factor. `kept_post` is the dropout
+mask of the neuron's own output: 0 if it is dropped in this trial, 1/(1-p) if it is not, 1 without dropout. `mean_pre`
+is the presynaptic neuron's running mean of its own spikes where the normalisation subtracts it, and 0 elsewhere."""
+HIDDEN_VARIABLES = frozenset({MEMBRANE, "i", "m", "kept"})
 """The variables that a hidden layer's text may read at the postsynaptic neuron only."""
-READOUT_VARIABLES = frozenset({MEMBRANE, "m", "p", "y"})
-"""Those of a read-out's text: membrane, error, prediction and target; the last three are constant in a trial."""
+READOUT_VARIABLES = frozenset({MEMBRANE, "i", "m", "p", "y"})
+"""Those of a read-out's text: membrane, current, error, prediction and target; the last three are constant in time."""
 
 
 @dataclass(frozen=True)

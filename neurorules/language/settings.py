@@ -206,6 +206,9 @@ class DataSettings:
     validation: Annotated[
         Whole | None, Help("Training samples to hold out for validation; by default a tenth, at most 5,000.", 24)
     ] = None
+    augment: Annotated[
+        str | None, Help("Random changes of training pictures, such as shift:pixels=1+flip; none by default.", 36)
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,14 +218,12 @@ class RunSettings:
     epochs: Annotated[Count, Help("Passes over the training samples.", 9)] = 3
     batch_size: Annotated[Count, Help("Samples per trial, in total over all ranks.", 10)] = 128
     lr_schedule: Annotated[
-        str, Help("Learning rate schedule: cosine (to 0), constant, or steps:at=60-90:factor=0.1 (epochs).", 16)
+        str,
+        Help("Course of the rates: cosine or linear:warmup=0.1 (to 0), constant, or steps:at=60-90:factor=0.1.", 16),
     ] = "cosine"
     path: Annotated[
         PathName,
-        Help(
-            "Machine: torch, or continuous for the rule as differential equations in Brian2 (older name: brian2).",
-            26,
-        ),
+        Help("Machine: torch, or continuous: the rule as differential equations in Brian2 (older name: brian2).", 26),
         Alias("brian2", "continuous"),
     ] = "torch"
     threads: Annotated[Count | None, Help("CPU threads; by default as many as are useful.", 32)] = None

@@ -84,6 +84,11 @@ class Model:
     chip: Chip | None = None
 
     @cached_property
+    def settled(self) -> dict[tuple[object, ...], bool]:
+        """Answers about the model that are worked out once, by question; empty at first."""
+        return {}
+
+    @cached_property
     def steps_apart(self) -> bool:
         """Whether single steps matter for the error: each step has an error, or only the last steps are scored."""
         return self.last_steps is not None or self.errs_each_step

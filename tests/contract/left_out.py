@@ -29,8 +29,8 @@ FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
 
 WITHOUT_CIRCUIT = (
-    "bcm bptt clopath dfa eprop erbp superspike etlp espp fa forward_forward lls local_readout oja ostl osttp otpe "
-    "ottt reward_stdp s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
+    "bcm bdsp bptt clopath dfa eprop erbp superspike etlp espp fa forward_forward lls local_readout oja ostl osttp "
+    "otpe ottt reward_stdp s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
     "triplet_stdp urbanczik_senn weight_dependent_stdp"
 )
 NO_CIRCUIT = (
@@ -46,8 +46,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp"
     },
     "test_circuits_from_texts.py::test_a_weight_moves_as_step_by_step": {
-        SIGNALLED: "bptt bsp dfa drtp eprop erbp superspike etlp espp fa forward_forward lls local_readout ostl osttp "
-        "otpe ottt pepita reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela spiking_bsp stsf tess "
+        SIGNALLED: "bdsp bptt bsp dfa drtp eprop erbp superspike etlp espp fa forward_forward lls local_readout ostl "
+        "osttp otpe ottt pepita reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela spiking_bsp stsf tess "
         "traces_propagation urbanczik_senn",
         FROZEN: "shallow",
         NOT_HERE: "clopath",
@@ -55,7 +55,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_circuits_of_signals.py::test_a_weight_and_a_bias_move_as_step_by_step": {
         NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp",
         "learns where a presentation ends": "dfa drtp bsp lls pepita sigprop spela",
-        "is refused by name in continuous time": "bptt espp fa forward_forward sign_symmetry weight_mirroring "
+        "is refused by name in continuous time": "bdsp bptt espp fa forward_forward sign_symmetry weight_mirroring "
         "spiking_bsp traces_propagation urbanczik_senn",
     },
     "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
@@ -72,13 +72,13 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
-        MAPS: "bcm sdsp clopath drtp eprop erbp superspike etlp espp fa forward_forward lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
+        MAPS: "bcm bdsp sdsp clopath drtp eprop erbp superspike etlp espp fa forward_forward lls oja ostl osttp otpe "
+        "ottt reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
         "triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
-        LOCKED: "bptt bsp dfa eprop erbp superspike fa ostl otpe ottt pepita reward_stdp s_tller sign_symmetry "
+        LOCKED: "bdsp bptt bsp dfa eprop erbp superspike fa ostl otpe ottt pepita reward_stdp s_tller sign_symmetry "
         "spiking_bsp weight_mirroring"
     },
     "test_schedules.py::test_by_step_and_chunks_learn_what_by_layer_learns": {
@@ -89,13 +89,13 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_learner.py::test_a_learner_learns_from_one_sample_at_a_time": {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
-        SAME_LOOP: "bcm sdsp clopath eprop erbp superspike etlp espp forward_forward lls oja ostl osttp otpe ottt "
+        SAME_LOOP: "bcm bdsp sdsp clopath eprop erbp superspike etlp espp forward_forward lls oja ostl osttp otpe ottt "
         "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
         "triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
-        SAME_LOOP: "bcm sdsp clopath bsp eprop erbp superspike etlp espp forward_forward lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller shallow sign_symmetry spela spiking_bsp stsf tess traces_propagation triplet_stdp "
+        SAME_LOOP: "bcm bdsp sdsp clopath bsp eprop erbp superspike etlp espp forward_forward lls oja ostl osttp otpe "
+        "ottt reward_stdp s_tller shallow sign_symmetry spela spiking_bsp stsf tess traces_propagation triplet_stdp "
         "urbanczik_senn weight_dependent_stdp weight_mirroring"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},

@@ -79,6 +79,7 @@ THEORY = {
     "eprop": (NOBODY, AND_OUTPUT, "####", "...."),
     "ottt": (ABOVE, AND_ALL_ABOVE, "####", "...."),
     "ottt:feedback=fixed": (NOBODY, AND_ALL_ABOVE, "####", "...."),
+    "bdsp": (NOBODY, AND_ALL_ABOVE, "####", "...."),
     "ostl": (ABOVE, AND_ALL_ABOVE, "####", "...."),
     "otpe": (ABOVE, AND_ALL_ABOVE, "####", "...."),
     "s_tller": (ABOVE, AND_ALL_ABOVE, "####", "...."),

@@ -136,6 +136,8 @@ def test_what_has_no_form_in_steps_is_refused_with_the_reason() -> None:
     ):
         with pytest.raises(UserError, match=rf"'{rule.name}' has no equations in continuous time: .* reads dv_dw"):
             plan_of(rule)
+    with pytest.raises(UserError, match="reads i_post, the current of a step, and currents flow between steps"):
+        plan_of(own_rule("S_pre * i_post"))
     with pytest.raises(
         UserError, match=r"reads `mV`, which no synapse can see, in the text '3 \* mV \* S_pre'.*alpha': 0\.5}$"
     ):

@@ -259,6 +259,7 @@ REFUSED = {
     "eprop:feedback=adaptive": "no form there with feedback=adaptive",
     "urbanczik_senn": "its texts are written for membranes without a reset",
     "espp": "its signal 'echo'",
+    "bdsp": "its signal 'bursts'",
     "lls:gains=class": "has no form there with gains=class, which learn",
     "lls:presynaptic=eligibility": "reads dv_dw",
     "forward_forward": "shows each sample twice",

@@ -33,8 +33,8 @@ DELAYED = rule_of("-m_post * psi(v_post) * delay(S_pre, 3) + gamma * S_post * de
 TAG = Eligibility("e", 0.9, "psi(v_post) * S_pre")
 TAGGED = rule_of("-m_post * e", TAG, trace_decay=None)
 SEVERAL = rule_of(
-    "-through_norm(m_post) * e * (1 - gamma * w) + gamma * S_post * low",
-    Eligibility("e", 0.8, "psi(v_post) * delay(S_pre, 2) - gamma * S_post * before(x_pre) + 0.2 * m_post * x_pre"),
+    "-through_norm(m_post) * e * (1 - gamma * w) + gamma * S_post * low + through_norm(tanh(i_post)) * x_pre",
+    Eligibility("e", 0.8, "psi(v_post) * delay(S_pre, 2) - gamma * i_post * before(x_pre) + 0.2 * m_post * x_pre"),
     Eligibility("low", 0.95, "gamma * (S_pre - mean_pre)"),
 )
 TRACES = replace(
@@ -51,11 +51,20 @@ TRACES = replace(
 )  # fmt: skip
 IN_PHASES = replace(
     rule_of(
-        "-m_post * e + gamma * last_post * S_pre - w * low_pre",
+        "-m_post * e + gamma * last_post * S_pre - w * low_pre + event_post * before(ev_pre) - burst_post * S_pre",
         Eligibility("e", 0.8, "h_post * low_pre"),
         trace_decay=None,
     ),
-    traces=(Trace("low", 0.8), Trace("h", 0.6, "tanh(relu(v))"), Trace("last", 0.9, "h * gamma", spikes="nearest")),
+    traces=(
+        Trace("since", 0.8, spikes="nearest"),
+        Trace("event", 0.0, "S * (before(since) < gamma)"),
+        Trace("first", 1.0, "event", spikes="nearest"),
+        Trace("ev", 0.9, "event"),
+        Trace("burst", 0.0, "S * (before(since) > gamma) * before(first)"),
+        Trace("low", 0.8),
+        Trace("h", 0.6, "tanh(relu(v))"),
+        Trace("last", 0.9, "h * gamma", spikes="nearest"),
+    ),
 )
 CHAIN = rule_of(
     "-m_post * e_bar + gamma * m_post * delay(e_bar, 1) - gamma * psi(v_post) * delay(low, 1) + gamma * m_post * eps",
@@ -144,6 +153,15 @@ def test_delay_is_what_stood_there_so_many_steps_ago() -> None:
     change = -np.einsum("tbo,tbi->oi", m * psi, delayed(pre, 3))
     before = traced(post, 0.7) - post
     assert_changed(trial, change + 0.3 * np.einsum("tbo,tbi->oi", post * before, delayed(traced(pre, 0.7), 2)))
+
+
+@pytest.mark.parametrize("norm", ["none", "streaming"])
+@pytest.mark.parametrize("net", ["12-8", "r9-8"])
+def test_the_current_is_all_that_reaches_the_neuron(net: str, norm: str) -> None:
+    """What a membrane holds beside what is left of the step before: input, its normalisation, bias and own spikes."""
+    trial = trial_of(rule_of("i_post * S_pre"), net=net, norm=norm, neuron="lif:beta=0.8:reset=none", steps=20)
+    v = trial.result.activity[0].v.values.numpy()
+    assert_changed(trial, np.einsum("tbo,tbi->oi", v - 0.8 * delayed(v, 1), trial.drive.numpy()))
 
 
 def test_a_delay_longer_than_the_trial_finds_nothing() -> None:

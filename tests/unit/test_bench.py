@@ -6,16 +6,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import torch
+import typer
 
 from neurorules.bench import peers, steps
+from neurorules.bench.accuracy import RECIPES, RULE
 from neurorules.bench.bench import bench
+from neurorules.bench.growth import grown_mb
+from neurorules.bench.hottest import hottest
 from neurorules.bench.load import measured_load
 from neurorules.bench.measure import ACTIVITIES, Plan, plan
 from neurorules.bench.page import page_of
+from neurorules.bench.picture import draw
 from neurorules.bench.turns import Spread, Turns
-from neurorules.cli import run
+from neurorules.cli import app, run
+from neurorules.language.architecture import parse_net
+from neurorules.language.config import SETTINGS, TrainConfig
+from neurorules.rules import RULES
 
 WORK = steps.Work(*steps.poisson(5, 6, rate=0.3), hidden=(12, 9))
 
@@ -184,6 +193,54 @@ def test_the_files_hold_every_system_at_every_point(out: Path) -> None:
     assert (out / "bench.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_memory_and_goals_stand_in_page_and_picture_where_they_were_measured(out: Path, tmp_path: Path) -> None:
+    content: dict[str, Any] = json.loads((out / "bench.json").read_text())
+    before = page_of(content, "bench.png")
+    assert "| MB |" not in before and "Time to an accuracy" not in before
+    for depth, point in enumerate(content["points"], 1):
+        point["systems"]["dfa"]["memory_mb"] = 1234.5 * depth
+        point["systems"]["snnTorch"]["memory_mb"] = None
+    row = {"goal %": 98.5, "test %": 98.61, "validation %": 98.7, "s of learning": 17.25, "s from the command": 21.5}
+    content["goals"] = [{**row, "processor s": 30.0, "command": "neurorules train --net 5"}]
+    page = page_of(content, "bench.png")
+    assert page.count("| MB |") == 4 and page.count("| 1234 |\n") == page.count("| 4938 |\n") == 1
+    line = "| 98.5 % | 98.61 | 98.70 | 17.25 | 21.50 | 30.00 | `neurorules train --net 5` |"
+    assert page.count(line) == 1
+    draw(content, tmp_path / "more.png")
+    assert plt_width(tmp_path / "more.png") > plt_width(out / "bench.png")
+
+
+def plt_width(picture: Path) -> int:
+    """Width in pixels of a PNG."""
+    return int.from_bytes(picture.read_bytes()[16:20], "big")
+
+
+def test_memory_grows_by_what_a_step_holds() -> None:
+    """The activity of all steps is held by layer, and not step by step."""
+    held = 4 * 30 * 64 * 1000 / 2**20
+    grown = {schedule: grown_mb("dfa", (1000,), 30, 64, 0.1, schedule, "cpu") for schedule in ("by_layer", "by_step")}
+    assert grown["by_layer"] > grown["by_step"] + held > held
+
+
+def test_the_hottest_places_are_those_where_the_processor_worked() -> None:
+    def work() -> int:
+        return sum(range(300_000))
+
+    found = hottest(work)
+    assert len(found) <= 3 and found[0]["place"] == "builtins.sum" and 0.5 < found[0]["share"] <= 1
+
+
+@pytest.mark.parametrize("goal", list(RECIPES))
+def test_a_recipe_is_a_training_of_a_local_rule_on_mnist(goal: str) -> None:
+    command = typer.main.get_command(app).get_command(click.Context(click.Command("")), "train")  # type: ignore[attr-defined]
+    context = command.make_context("train", [*RULE, *RECIPES[goal]])
+    given = {name: value for name, value in context.params.items() if value is not None and name in SETTINGS}
+    config = TrainConfig(**given)
+    RULES.make(config.rule).settle(config)
+    parse_net(config.net)
+    assert config.data == "mnist" and config.rule == "local_readout" and config.limit is None
+
+
 def test_a_library_that_is_missing_is_named_and_nothing_is_set_beside_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -212,6 +269,12 @@ def test_a_library_that_is_missing_is_named_and_nothing_is_set_beside_it(
         ),
         (["--net", "0"], "--net: the size of a layer is 0. Give a whole number of at least 1"),
         (["--sweep", "with"], "unknown sweep 'with'. Did you mean 'width'?"),
+        (["--goals", "96"], "unknown goal '96'. Did you mean '98'?"),
+        (["--goals", ","], f"--goals names no accuracy. Give some of {','.join(RECIPES)}"),
+        (
+            ["--schedule", "by_stop"],
+            "schedule 'by_stop' is unknown. Use by_layer, pipelined, by_step, or a number of steps such as 10",
+        ),
         (["--repetitions", "0"], "--repetitions is 0. Give a whole number of at least 1"),
         (["--device", "gpu"], "device 'gpu' is unknown. Use auto, cpu or cuda"),
     ],

@@ -51,6 +51,10 @@ SAID = {
     "erbp": ("current", "graded", "dendrite", "last_steps", "drop a third", "once a trial", "streaming"),
     "superspike": ("softmax", "delta rule", "largest square", "uniform", "once a trial", "slope of 10", "streaming"),
     "espp": ("running mean", "all others", "sum over the layer", "same, other", "once a trial", "biases", "streaming"),
+    "bdsp": (
+        "ensemble", "short-term depression", "fixed and random", "running size", "no bursts", "stand still",
+        "begins at 0", "not regulated", "once a trial", "biases", "streaming",
+    ),
     "stsf": ("linear", "once a trial", "count the spikes", "4 x 4", "biases", "streaming"),
     "urbanczik_senn": (
         "for the change of weights alone", "at once", "random spikes", "no hidden layers", "nudge=0.2", "not scaled",

@@ -49,6 +49,8 @@ def test_rules_see_the_membranes_that_the_chip_shows_and_spikes_come_from_the_tr
         assert torch.equal(b.v.values, shown) and not torch.equal(shown, a.v.values)
         assert torch.equal(a.S.values, b.S.values) == (layer != "readout")
     assert torch.equal(seen[-1].S.values, seen[-1].v.values)  # scores are read from the chip as well
+    with pytest.raises(UserError, match="reads `i_post`.* where a chip reads out membranes alone"):
+        learner(NOISY, "dfa", dw="-m_post * i_post * S_pre").step(*batch())
 
 
 def test_noise_changes_what_is_learned_and_is_new_in_every_trial() -> None:

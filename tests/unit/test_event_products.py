@@ -81,6 +81,7 @@ def test_both_products_are_those_of_dense_matrices_where_sums_are_exact(
         assert lists.entries == int(s.count_nonzero())
         assert torch.equal(events.current(lists, w), s @ w.T)
         assert torch.equal(events.correlation(post, lists), post.T @ s)
+        assert torch.equal(events.totals(lists), s.sum(0))
 
 
 @settings(max_examples=60, deadline=None)
@@ -91,10 +92,11 @@ def test_other_values_than_spikes_are_multiplied_to_rounding(
     generator = torch.Generator().manual_seed(seed)
     s = torch.randn(rows, inputs, generator=generator, dtype=dtype) * spikes_of(rows, inputs, 0.3, seed, dtype)
     w, post = (torch.randn(n, m, generator=generator, dtype=dtype) for n, m in ((outputs, inputs), (rows, outputs)))
-    exact = s.double() @ w.double().T, post.double().T @ s.double()
-    most = s.double().abs() @ w.double().abs().T, post.double().abs().T @ s.double().abs()
+    exact = s.double() @ w.double().T, post.double().T @ s.double(), s.double().sum(0)
+    sent = s.double().abs()
+    most = sent @ w.double().abs().T, post.double().abs().T @ sent, sent.sum(0)
     with in_chunks(chunk):
-        found = events.current(listed(s), w), events.correlation(post, listed(s))
+        found = events.current(listed(s), w), events.correlation(post, listed(s)), events.totals(listed(s))
     for value, true, size in zip(found, exact, most, strict=True):
         assert value.dtype == dtype
         # Higham, Accuracy and Stability of Numerical Algorithms, 3.1: n u / (1 - n u) of the sum of sizes.

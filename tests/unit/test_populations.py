@@ -341,7 +341,7 @@ def test_scaled_weights_follow_the_solution_for_a_constant_rate() -> None:
         (lambda: populations.weight_normalisation(made(), 1.0, 3 * mV), "every of normalisation is 3. mV, which"),
         (lambda: populations.synaptic_scaling(made(), 5 * ms, 1 * second, 1 * second), "rate of scaling is 5. ms"),
         (lambda: populations.synaptic_scaling(made(), 5 * Hz, -1 * second, 1 * second), "tau of scaling is -1. Give"),
-        (lambda: populations.conductance("e", "excitatory", 5 * mV, 0 * mV), "tau of a receptor is .* not a number of"),
+        (lambda: populations.conductance("e", "excitatory", 5 * mV, 0 * mV), "tau of a receptor is .* number of ms"),
         (lambda: populations.conductance("e", "excitatory", 5 * ms, 3 * pA), "reversal of a receptor is .* mV"),
         (lambda: populations.current("e", "excitatory", -5 * ms), "tau of a receptor is -5 ms"),
         (lambda: populations.current("1e", "excitatory", 5 * ms), "which cannot stand in an equation"),

@@ -124,6 +124,7 @@ def check_ranks_learn_alike(rule: str, count: int, settings: Any, batches: list[
         ("sigprop", {"schedule": "pipelined"}, "pipeline"),
         ("sigprop:generator=target_input", {}, "other samples"),
         ("pepita:mirror=running", {}, "noise of its own"),
+        ("bdsp", {}, "noise of its own"),
     ],
 )
 def test_what_ranks_cannot_share_is_refused_by_name(rule: str, settings: Any, reason: str) -> None:

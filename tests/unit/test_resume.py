@@ -35,7 +35,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "batch normalisation": {"norm": "batch", "rule": "bptt"},
     "dropout and recurrence": {"net": "r4-d0.5-4", "rule": "dfa"},
     "convolution": {"net": "c2k3-p2-4"},
-    "drawn spikes": {"encode": "poisson"},
+    "drawn spikes and pictures": {"encode": "poisson", "augment": "shift+flip"},
     "drawn rounding": {"hardware": "fixed_point:bits=5"},
     "shuffled targets": {"targets": "shuffled"},
 }

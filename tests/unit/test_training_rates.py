@@ -102,6 +102,9 @@ def cosine(epoch: float) -> float:
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "cosine": cosine,
+    "cosine:warmup=0.25": lambda epoch: epoch if epoch < 1 else 0.5 * (1 + math.cos(math.pi * (epoch - 1) / 3)),
+    "linear": lambda epoch: 1 - epoch / EPOCHS,
+    "linear:warmup=0.5": lambda epoch: epoch / 2 if epoch < 2 else 1 - (epoch - 2) / 2,
     "constant": lambda epoch: 1.0,
     "steps:at=1-3:factor=0.5": lambda epoch: 1.0 if epoch < 1 else 0.5 if epoch < 3 else 0.25,
 }

@@ -19,6 +19,7 @@ WITHOUT_FORM = {
     r"\bpsi\(": "psi is the slope of a membrane at a step, and a synapse changes at spikes",
     r"\bdv_dw\b": "dv_dw is a derivative through steps",
     r"\bdelay\(": "delay() counts steps",
+    r"\bi_post\b": "i_post is the current of a step, and in continuous time currents flow between steps",
     r"\bm_post\b": "there is no signal that makes m_post",
 }
 """Patterns of texts that have no form at spikes, with the reasons."""

@@ -12,7 +12,7 @@ from neurorules.brian2_continuous.parts.local_signals import by_presentation, by
 from neurorules.brian2_continuous.parts.neurons import NEURONS
 from neurorules.brian2_continuous.parts.no_circuit import NoCircuit
 from neurorules.brian2_continuous.parts.plan import Plan, samples_only
-from neurorules.brian2_continuous.parts.step_texts import lower_steps, refuse_derivatives
+from neurorules.brian2_continuous.parts.step_texts import lower_steps, refuse_steps
 from neurorules.brian2_continuous.parts.third_factors import LOCAL, REASONS
 from neurorules.contracts.signal import Signal
 from neurorules.language.options import parse_named
@@ -107,7 +107,7 @@ def plan_of_signal(rule: Rule, spec: SignalSpec) -> Plan:
     if in_steps:
         lower_steps(rule, "1", "1.0")
     else:
-        refuse_derivatives(rule)
+        refuse_steps(rule)
     make = by_step if in_steps else by_presentation
     plan = Plan(make, samples_only, needs=signal.needs, neuron="lif" if in_steps else "rate")
     return replace(plan, **_rates(rule, signal, bool(in_steps)))

@@ -63,7 +63,7 @@ def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTex
     Raises:
         UserError: a text or a trace has no form in continuous time.
     """
-    refuse_derivatives(rule)
+    refuse_steps(rule)
     place = Place(None, normalised=False, psi=psi)
     weights, biases = Lowered(), Lowered()
     for plasticity in rule.plasticity:
@@ -95,15 +95,19 @@ def lower_steps(rule: Rule, gate: str, psi: str, membrane: str = "v") -> StepTex
     )
 
 
-def refuse_derivatives(rule: Rule) -> None:
-    """Refuse a rule whose texts read a derivative of the membrane.
+def refuse_steps(rule: Rule) -> None:
+    """Refuse a rule whose texts read a derivative of the membrane, or the current of a step.
 
     Raises:
-        UserError: a text reads `dv_dw`.
+        UserError: a text reads `dv_dw` or `i_post`.
     """
     for plasticity in rule.plasticity:
         if plasticity.role == "hidden" and re.search(r"\bdv_dw\b", plasticity.text):
             raise NoCircuit(rule, f"'{plasticity.text}' reads dv_dw, a derivative through steps of a membrane")
+        if plasticity.role == "hidden" and "i_post" in rule.equation(plasticity).reads:
+            raise NoCircuit(
+                rule, f"'{plasticity.text}' reads i_post, the current of a step, and currents flow between steps"
+            )
 
 
 def _acts(lines: tuple[str, ...], order: int) -> Iterator[Act]:

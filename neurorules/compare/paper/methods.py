@@ -33,10 +33,12 @@ NET = {
     "net": "hidden layers {}", "neuron": "hidden neurons {}", "readout_neuron": "read-out neurons {}",
     "readout": "a read-out of {}", "connection": "connections {}", "norm": "normalisation {}",
     "init": "initial weights {}", "steps": "{} time steps for each sample", "encode": "encoder {}",
+    "augment": "training pictures changed by {}",
 }  # fmt: skip
 OWN_NET = {
     "net_layers": "the layers of a PyTorch module ({})", "init": "initial weights {}",
     "steps": "{} time steps for each sample", "encode": "encoder {}",
+    "augment": "training pictures changed by {}",
 }  # fmt: skip
 """Words for the settings of a net of modules, whose layers differ in their neurons."""
 TRAINING = {

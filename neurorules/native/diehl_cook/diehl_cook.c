@@ -7,7 +7,7 @@ typedef struct {
     double *v, *g_e, *g_i; /* g_i is null where nothing inhibits */
     int64_t *last;
     double rest, reset, inhibition, rate;  /* rate: step / time constant */
-    int64_t clamped, silent;               /* steps */
+    int64_t clamped;                       /* steps after a spike in which the membrane stays */
 } Cells;
 
 /* Field for field `_Task` of native.py. */
@@ -48,8 +48,7 @@ static void move(const Cells *c, int64_t size, int64_t now)
 
 static int ready(const Cells *c, int64_t j, int64_t now)
 {
-    int64_t since = now - c->last[j];
-    return since >= c->clamped && since > c->silent;
+    return now - c->last[j] >= c->clamped;
 }
 
 /* Spikes that arrive in a step: what they bring, what they take from weights (`acts`), and that they came (`marks`). */

@@ -24,7 +24,7 @@ class _Cells(ctypes.Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("v", "g_e", "g_i", "last")),
         *((name, c_double) for name in ("rest", "reset", "inhibition", "rate")),
-        *((name, c_int64) for name in ("clamped", "silent")),
+        ("clamped", c_int64),
     ]
 
 
@@ -85,5 +85,4 @@ def _cells(population: Population, c: Constants, v: Tensor, g_e: Tensor, g_i: Te
     return _Cells(
         v.data_ptr(), g_e.data_ptr(), None if g_i is None else g_i.data_ptr(), last.data_ptr(), population.rest_mV,
         population.reset_mV, population.inhibition_mV, c.dt_ms / population.tau_ms, c.steps(population.clamped_ms),
-        c.steps(population.silent_ms),
     )  # fmt: skip

@@ -29,7 +29,6 @@ class Population(NamedTuple):
         rest_mV, reset_mV: the resting membrane, and the membrane after a spike.
         threshold_mV: the threshold of the membrane; for excitatory neurons, the threshold if theta is 0.
         clamped_ms: the time after a spike during which the membrane stays at its reset value.
-        silent_ms: the time after a spike during which there is no other spike.
         inhibition_mV: reversal potential of inhibition.
     """
 
@@ -38,12 +37,14 @@ class Population(NamedTuple):
     reset_mV: float
     threshold_mV: float
     clamped_ms: float
-    silent_ms: float
     inhibition_mV: float
 
 
-EXCITATORY = Population(100.0, -65.0, -65.0, -72.0, 5.0, 50.0, -100.0)
-INHIBITORY = Population(10.0, -60.0, -45.0, -40.0, 2.0, 0.0, -85.0)
+EXCITATORY = Population(100.0, -65.0, -65.0, -72.0, 5.0, -100.0)
+INHIBITORY = Population(10.0, -60.0, -45.0, -40.0, 2.0, -85.0)
+"""The two populations. Source: the authors' program for Brian 1 (github.com/peter-u-diehl/stdp-mnist, b99f526). Its
+timer of spikes runs a hundred times as fast as time, and so is past the refractory period of 5 ms when that ends.
+Later programs for Brian2 slow it a thousandfold, and their neurons are silent for 50 ms after each spike."""
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,7 @@ def _move(
 def _fired(
     v: Tensor, threshold: Tensor | float, last: Tensor, now: int, population: Population, c: Constants
 ) -> Tensor:
-    since = now - last
-    return (v > threshold) & (since >= c.steps(population.clamped_ms)) & (since > c.steps(population.silent_ms))
+    return (v > threshold) & (now - last >= c.steps(population.clamped_ms))
 
 
 def _reset(v: Tensor, last: Tensor, fired: Tensor, now: int, population: Population) -> None:

@@ -7,6 +7,6 @@ are multiplied by values other than 1, so the products also work for spikes that
 input that is mostly 0.
 """
 
-from .native import Lists, correlation, current, listed, serves
+from .native import Lists, correlation, current, listed, serves, totals
 
-__all__ = ["Lists", "correlation", "current", "listed", "serves"]
+__all__ = ["Lists", "correlation", "current", "listed", "serves", "totals"]

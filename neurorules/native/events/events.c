@@ -13,8 +13,9 @@
 #define INLINE static inline __attribute__((always_inline))
 #define FEWEST 65536 /* additions that repay waking a thread */
 #define SAMPLED 16    /* one row of so many is counted before any is listed */
-#define TOGETHER 64   /* targets that gather from one part of a table */
-#define TILE 16      /* numbers of a row that are transposed together, a line of the cache of float32 */
+#define GROUP 64      /* targets that gather from one part of a table; also in native.py */
+#define AHEAD 8       /* rows by which a copy is fetched before it is read */
+#define TILE 16       /* numbers of a row that are transposed together, a line of the cache of float32 */
 
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
@@ -40,13 +41,13 @@
 typedef struct {
     const void *factor;     /* the other factor: (columns, sources) if transposed, else (sources, columns) */
     void *out;              /* (columns, targets) if transposed_out, else (targets, columns) */
-    void *tables, *sums;    /* room of each thread: length x width, and targets x width where out is transposed */
+    void *tables, *sums;    /* room of each thread: length x width, and room x width */
     const int64_t *starts;  /* of the list of a target and a chunk of sources; the next place is its end */
     const void *active;     /* the lists */
-    int64_t target_step, chunk_step; /* between neighbours in `starts` */
+    int64_t grouped, group_step, chunk_step; /* targets whose starts are neighbours; steps between groups, and chunks */
     int64_t sources, targets, columns;
-    int64_t chunk, span, length; /* sources of a chunk; chunks gathered from at once; sources of a table, some of these */
-    int64_t entries;
+    int64_t chunk, length;  /* sources of a chunk, whose part of a table stays in the first-level cache; of a table */
+    int64_t room, entries;  /* targets whose sums are held at once */
     int32_t transposed, transposed_out, threads;
 } Product;
 

@@ -61,86 +61,121 @@ INLINE int64_t NAME(append)(NAME(Active) *active, int64_t count, const REAL *val
     return count;
 }
 
-/* Lists of the non-zero values of some rows, chunk by chunk of columns; false once there are more than `limit`. */
-static int NAME(list_rows)(const REAL *values, int64_t first, int64_t last, int64_t columns, int64_t chunk, int64_t limit,
-                           int64_t *starts, NAME(Active) *active, int64_t room)
+/* Copies a list behind another, eight values at a time; those behind the last one are written over. */
+INLINE int64_t NAME(copy)(NAME(Active) *active, int64_t count, const NAME(Active) *from, const NAME(Active) *end)
+{
+    for (int64_t e = 0; e < end - from; e += 8)
+        memcpy(active + count + e, from + e, 8 * sizeof *active);
+    return count + (end - from);
+}
+
+/* Lists of the non-zero values of some groups of rows, chunk by chunk of columns; false once there are more than
+ * `limit`. The lists of a group and a chunk follow each other, and so do their starts, behind which the end stands.
+ * A group is read row by row, which memory is quickest at, into room `by_row` for all of its values and eight. */
+static int NAME(list_groups)(const REAL *values, int64_t first, int64_t last, int64_t rows, int64_t columns,
+                             int64_t chunk, int64_t limit, int64_t *starts, NAME(Active) *active, int64_t room,
+                             NAME(Active) *by_row)
 {
     int64_t chunks = (columns + chunk - 1) / chunk, count = 0;
-    for (int64_t row = first; row < last; row++) {
-        const REAL *value = values + row * columns;
-        int64_t *start = starts + row * (chunks + 1);
-        for (int64_t c = 0; c < chunks; c++) {
-            int64_t from = c * chunk, to = from + chunk < columns ? from + chunk : columns;
-            start[c] = room + count;
-            count = NAME(append)(active + room, count, value, from, to);
+    for (int64_t group = first; group < last; group++) {
+        int64_t row = group * GROUP, n = rows - row < GROUP ? rows - row : GROUP, here = 0;
+        int64_t *start = starts + group * chunks * (GROUP + 1), ends[GROUP];
+        for (int64_t r = 0; r < n; r++) {
+            for (int64_t c = 0; c < chunks; c++) {
+                int64_t from = c * chunk, to = from + chunk < columns ? from + chunk : columns;
+                start[c * (GROUP + 1) + r] = here;
+                here = NAME(append)(by_row, here, values + (row + r) * columns, from, to);
+            }
+            ends[r] = here;
         }
-        start[chunks] = room + count;
-        if (count > limit)
+        if (count + here > limit)
             return 0;
+        for (int64_t c = 0; c < chunks; c++)
+            for (int64_t r = 0; r <= GROUP; r++) {
+                int64_t *at = start + c * (GROUP + 1) + r, from = *at;
+                *at = room + count;
+                if (r >= n)
+                    continue;
+                int64_t end = c + 1 < chunks ? at[GROUP + 1] : ends[r];
+                count = NAME(copy)(active + room, count, by_row + from, by_row + end);
+            }
     }
     return 1;
 }
 
-/* Whether one row of each SAMPLED holds half as many non-zero values again as `limit` allows. */
-static int NAME(overfull)(const REAL *values, int64_t rows, int64_t columns, int64_t limit)
+/* The number of non-zero values in one row of each SAMPLED. */
+int64_t NAME(sample)(const REAL *values, int64_t rows, int64_t columns)
 {
-    int64_t count = 0, looked_at = 0;
-    for (int64_t row = 0; row < rows; row += SAMPLED, looked_at++) {
+    int64_t count = 0;
+    for (int64_t row = 0; row < rows; row += SAMPLED) {
         int32_t here = 0; /* a row has fewer columns than an int32_t counts: its indices are such numbers */
         for (int64_t i = 0; i < columns; i++)
             here += values[row * columns + i] != 0;
         count += here;
     }
-    return looked_at >= SAMPLED && 2.0 * count * rows > 3.0 * limit * looked_at;
+    return count;
 }
 
 /* Lists the non-zero values of a matrix, each thread in room of its own for `limit` of them, a row and eight.
- * Returns how many there are; -1 for more than `limit`, in a sample of rows or in all, whatever the number of threads. */
+ * Returns how many there are; -1 for more than `limit`, whatever the number of threads. */
 int64_t NAME(list)(const REAL *values, int64_t rows, int64_t columns, int64_t chunk, int64_t limit, int64_t *starts,
-                   NAME(Active) *active, int32_t threads)
+                   NAME(Active) *active, NAME(Active) *by_row, int32_t threads)
 {
-    int64_t chunks = (columns + chunk - 1) / chunk, total = 0;
+    int64_t chunks = (columns + chunk - 1) / chunk, groups = (rows + GROUP - 1) / GROUP, total = 0;
     int parts = team(rows * columns, threads), few = 1;
-    if (NAME(overfull)(values, rows, columns, limit))
-        return -1;
 #pragma omp parallel for schedule(static, 1) num_threads(parts) reduction(+ : total) reduction(&& : few)
     for (int part = 0; part < parts; part++) {
-        int64_t first = rows * part / parts, last = rows * (part + 1) / parts, room = part * (limit + columns + 8);
-        int fits = NAME(list_rows)(values, first, last, columns, chunk, limit, starts, active, room);
+        int64_t first = groups * part / parts, last = groups * (part + 1) / parts, room = part * (limit + columns + 8);
+        int fits = NAME(list_groups)(values, first, last, rows, columns, chunk, limit, starts, active, room,
+                                     by_row + part * (GROUP * columns + 8));
         few = few && fits;
         if (fits && first < last)
-            total += starts[(last - 1) * (chunks + 1) + chunks] - room;
+            total += starts[last * chunks * (GROUP + 1) - 1] - room;
     }
     return few && total <= limit ? total : -1;
 }
 
-/* The lists of a matrix's columns, chunk by chunk of `length` rows, from those of its rows. `starts` has columns + 1
- * places for each chunk, of which the last one is where its lists end. */
-void NAME(turn)(const int64_t *row_starts, const NAME(Active) *in_rows, int64_t rows, int64_t columns, int64_t row_step,
+/* The sum of each column of a matrix, of which `groups` x `chunks` lists of GROUP rows are given. */
+void NAME(totals)(const int64_t *starts, const NAME(Active) *active, int64_t groups, int64_t chunks, int64_t columns,
+                  double *totals)
+{
+    memset(totals, 0, columns * sizeof *totals);
+    for (int64_t g = 0; g < groups; g++)
+        for (int64_t e = starts[g * chunks * (GROUP + 1)]; e < starts[(g + 1) * chunks * (GROUP + 1) - 1]; e++)
+            totals[active[e].index] += active[e].value;
+}
+
+/* The lists of a matrix's columns, chunk by chunk of `length` rows, whole groups, from those of its rows. `starts` has
+ * columns + 1 places for each chunk, of which the last one is where its lists end. */
+void NAME(turn)(const int64_t *row_starts, const NAME(Active) *in_rows, int64_t rows, int64_t columns, int64_t chunks,
                 int64_t length, int64_t *starts, NAME(Active) *in_columns, int32_t threads)
 {
-    int64_t pieces = (rows + length - 1) / length, base = 0;
+    int64_t groups = (rows + GROUP - 1) / GROUP, many = length / GROUP, pieces = (groups + many - 1) / many;
+    int64_t base = 0, step = chunks * (GROUP + 1);
     for (int64_t piece = 0; piece < pieces; piece++) { /* where the lists of each chunk begin */
         starts[piece * (columns + 1) + columns] = base;
-        for (int64_t r = piece * length; r < rows && r < (piece + 1) * length; r++)
-            base += row_starts[(r + 1) * row_step - 1] - row_starts[r * row_step];
+        for (int64_t g = piece * many; g < groups && g < (piece + 1) * many; g++)
+            base += row_starts[(g + 1) * step - 1] - row_starts[g * step];
     }
 #pragma omp parallel for schedule(static) num_threads(team(base, threads))
     for (int64_t piece = 0; piece < pieces; piece++) {
-        int64_t *place = starts + piece * (columns + 1), first = piece * length, at = place[columns];
-        int64_t last = first + length < rows ? first + length : rows;
+        int64_t *place = starts + piece * (columns + 1), first = piece * many, at = place[columns];
+        int64_t last = first + many < groups ? first + many : groups;
         memset(place, 0, columns * sizeof *place);
-        for (int64_t r = first; r < last; r++)
-            for (int64_t e = row_starts[r * row_step]; e < row_starts[(r + 1) * row_step - 1]; e++)
+        for (int64_t g = first; g < last; g++)
+            for (int64_t e = row_starts[g * step]; e < row_starts[(g + 1) * step - 1]; e++)
                 place[in_rows[e].index]++;
         for (int64_t i = 0; i < columns; i++) { /* lengths become ends of the lists, filled from behind */
             at += place[i];
             place[i] = at;
         }
         place[columns] = at;
-        for (int64_t r = last; r-- > first;)
-            for (int64_t e = row_starts[(r + 1) * row_step - 1]; e-- > row_starts[r * row_step];)
-                in_columns[--place[in_rows[e].index]] = (NAME(Active)){in_rows[e].value, (int32_t)r};
+        for (int64_t list = last * chunks; list-- > first * chunks;) {
+            const int64_t *start = row_starts + list * (GROUP + 1), row = list / chunks * GROUP;
+            for (int64_t r = GROUP; r-- > 0;)
+                for (int64_t e = start[r + 1]; e-- > start[r];)
+                    in_columns[--place[in_rows[e].index]] = (NAME(Active)){in_rows[e].value, (int32_t)(row + r)};
+        }
     }
 }
 
@@ -168,22 +203,30 @@ INLINE void NAME(transpose_4)(REAL *out, int64_t out_stride, const REAL *in, int
 #endif
 }
 
-/* out[i][j] = in[j][i] for i < rows, j < columns, a line of the cache of each column of `in` at a time. */
+/* out[i][j] = in[j][i] for top <= i < low and left <= j < right. */
+INLINE void NAME(transpose_tile)(REAL *out, int64_t out_stride, const REAL *in, int64_t in_stride, int64_t top,
+                                 int64_t low, int64_t left, int64_t right)
+{
+    int64_t whole = left + (right - left) / 4 * 4, even = top + (low - top) / 4 * 4;
+    for (int64_t i = top; i < even; i += 4)
+        for (int64_t j = left; j < whole; j += 4)
+            NAME(transpose_4)(out + i * out_stride + j, out_stride, in + j * in_stride + i, in_stride);
+    for (int64_t i = top; i < low; i++)
+        for (int64_t j = i < even ? whole : left; j < right; j++)
+            out[i * out_stride + j] = in[j * in_stride + i];
+}
+
+/* out[i][j] = in[j][i] for i < rows, j < columns, some lines of the cache at a time, which follow each other in the
+ * matrix whose rows lie further apart. */
 static void NAME(transpose)(REAL *out, int64_t out_stride, const REAL *in, int64_t in_stride, int64_t rows,
                             int64_t columns)
 {
-    for (int64_t line = 0; line < rows; line += TILE) {
-        int64_t end = rows - line < TILE ? rows : line + TILE, whole = line + (end - line) / 4 * 4, j = 0;
-        for (; j + 4 <= columns; j += 4) {
-            for (int64_t i = line; i < whole; i += 4)
-                NAME(transpose_4)(out + i * out_stride + j, out_stride, in + j * in_stride + i, in_stride);
-            for (int64_t i = whole; i < end; i++)
-                for (int64_t c = j; c < j + 4; c++)
-                    out[i * out_stride + c] = in[c * in_stride + i];
-        }
-        for (; j < columns; j++)
-            for (int64_t i = line; i < end; i++)
-                out[i * out_stride + j] = in[j * in_stride + i];
+    int64_t down = (rows + TILE - 1) / TILE, across = (columns + TILE - 1) / TILE;
+    for (int64_t tile = 0; tile < down * across; tile++) {
+        int64_t top = (in_stride > out_stride ? tile % down : tile / across) * TILE;
+        int64_t left = (in_stride > out_stride ? tile / down : tile % across) * TILE;
+        int64_t low = rows - top < TILE ? rows : top + TILE, right = columns - left < TILE ? columns : left + TILE;
+        NAME(transpose_tile)(out, out_stride, in, in_stride, top, low, left, right);
     }
 }
 
@@ -197,8 +240,12 @@ static void NAME(fill)(REAL *table, const Product *k, int64_t source, int64_t so
         NAME(transpose)(table, width, factor + column * k->sources + source, k->sources, sources, n);
         return;
     }
-    for (int64_t s = 0; s < sources; s++)
-        memcpy(table + s * width, factor + (source + s) * k->columns + column, n * sizeof(REAL));
+    for (int64_t s = 0; s < sources; s++) {
+        const REAL *row = factor + (source + s) * k->columns + column;
+        for (int64_t j = 0; s + AHEAD < sources && j < n; j += 64 / sizeof(REAL)) /* rows lie far apart */
+            __builtin_prefetch(row + AHEAD * k->columns + j);
+        memcpy(table + s * width, row, n * sizeof(REAL));
+    }
 }
 
 /* Adds to a sum, which `begins` at zero, the rows of a table that a list names; row 0 is `source`. `vectors` is a
@@ -222,47 +269,41 @@ INLINE void NAME(gather)(REAL *sum, const REAL *table, int64_t source, const NAM
         at[v] = held[v];
 }
 
-/* Adds the rows of a table that begins with `source` to the sums of targets first <= t < last, which lie `step` apart,
- * part by part. */
+/* Adds the rows of a table that begins with `source` to the sums of some targets, which lie `step` apart, part by part.
+ * The targets are neighbours in one group. */
 INLINE void NAME(gather_all)(const Product *k, REAL *sums, int64_t step, const REAL *table, int64_t source,
                              int64_t first, int64_t last, int vectors)
 {
     const NAME(Active) *active = k->active;
     int64_t to = source + k->length < k->sources ? source + k->length : k->sources;
-    int64_t chunks = (to + k->chunk - 1) / k->chunk;
-    for (int64_t c = source / k->chunk; c < chunks; c += k->span) {
-        const int64_t *from = k->starts + c * k->chunk_step;
-        const int64_t *end = k->starts + ((c + k->span < chunks ? c + k->span : chunks) - 1) * k->chunk_step + 1;
-        for (int64_t t = first; t < last; t++)
-            NAME(gather)(sums + (t - first) * step, table, source, active + from[t * k->target_step],
-                         active + end[t * k->target_step], vectors, c == 0);
+    const int64_t *group = k->starts + first / k->grouped * k->group_step + first % k->grouped;
+    for (int64_t c = source / k->chunk; c * k->chunk < to; c++) {
+        const int64_t *start = group + c * k->chunk_step;
+        for (int64_t t = 0; t < last - first; t++)
+            NAME(gather)(sums + t * step, table, source, active + start[t], active + start[t + 1], vectors,
+                         c == 0);
     }
 }
 
-/* The sums of targets first <= t < last for a block of n columns: where they belong, or in room for whole vectors. */
+/* The sums of targets first <= t < last for a block of n columns. */
 INLINE void NAME(block)(const Product *k, int64_t first, int64_t last, int64_t column, int n, int vectors)
 {
     int width = vectors * LANES, thread = omp_get_thread_num();
-    REAL *table = (REAL *)k->tables + thread * k->length * VECTORS * LANES, here[TOGETHER * VECTORS * LANES];
-    REAL *sums = (REAL *)k->sums + thread * k->targets * VECTORS * LANES;
+    REAL *table = (REAL *)k->tables + thread * k->length * VECTORS * LANES;
+    REAL *sums = (REAL *)k->sums + thread * k->room * VECTORS * LANES;
+    const int stays = k->transposed_out || k->length < k->sources; /* whether sums of all targets are held at once */
     for (int64_t source = 0; source < k->sources; source += k->length) {
         int64_t sources = k->sources - source < k->length ? k->sources - source : k->length;
         NAME(fill)(table, k, source, sources, column, n, width);
-        for (int64_t t = first; t < last; t += TOGETHER) {
-            int64_t end = last - t < TOGETHER ? last : t + TOGETHER;
-            REAL *out = (REAL *)k->out + t * k->columns + column;
-            if (k->transposed_out) {
-                NAME(gather_all)(k, sums + (t - first) * width, width, table, source, t, end, vectors);
-                continue;
-            }
-            if (n == width) {
+        for (int64_t t = first; t < last; t += GROUP) {
+            int64_t end = last - t < GROUP ? last : t + GROUP;
+            REAL *here = sums + (stays ? (t - first) * width : 0), *out = (REAL *)k->out + t * k->columns + column;
+            if (n == width && !k->transposed_out && k->chunk >= k->sources) { /* a sum is made at once */
                 NAME(gather_all)(k, out, k->columns, table, source, t, end, vectors);
                 continue;
             }
-            for (int64_t i = 0; source > 0 && i < end - t; i++)
-                memcpy(here + i * width, out + i * k->columns, n * sizeof(REAL));
             NAME(gather_all)(k, here, width, table, source, t, end, vectors);
-            for (int64_t i = 0; i < end - t; i++)
+            for (int64_t i = 0; !k->transposed_out && source + sources == k->sources && i < end - t; i++)
                 memcpy(out + i * k->columns, here + i * width, n * sizeof(REAL));
         }
     }
@@ -278,7 +319,8 @@ void NAME(product)(const Product *k)
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t task = 0; task < blocks * parts; task++) {
         int64_t column = task / parts * width, part = task % parts;
-        int64_t first = k->targets * part / parts, last = k->targets * (part + 1) / parts;
+        int64_t groups = (k->targets + GROUP - 1) / GROUP, first = groups * part / parts * GROUP;
+        int64_t end = groups * (part + 1) / parts * GROUP, last = end < k->targets ? end : k->targets;
         int n = k->columns - column < width ? (int)(k->columns - column) : width;
         if (n <= LANES)
             NAME(block)(k, first, last, column, n, 1);

@@ -21,27 +21,32 @@ FLAGS = (*compile_c.FLAGS, "-ffp-contract=fast")
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 ENTRY_BYTES = {torch.float32: 8, torch.float64: 16}
 """The size of one entry of a list, the structure `Active` of events_template.c."""
+GROUP = 64
+"""The number of rows whose lists lie together, chunk by chunk, as in events.c."""
 CHUNK = 64
-"""The number of sources of a chunk; lists are cut at the ends of chunks."""
-REPAYING = 16
-"""The length of a list for which loading its sum is worth the time; if lists are shorter, several chunks are summed at
-once."""
+"""The smallest number of columns of a chunk of listed values; larger chunks have a multiple of it."""
+REPAYING = 8
+"""The length of a list for which loading its sum is worth the time; if lists are shorter, chunks are larger."""
+FEW = 20
+"""The length of a list that is not cut into chunks, so that its sum is made at once."""
 LENGTH = 16 * CHUNK
 """The number of rows of a table of 128 float32 columns, which takes 512 KB and fits into a second-level cache. Source
-of these three numbers: measured with benchmarks/events.py --costs on a Zen 4 core; half or twice these numbers make
-little difference."""
+of these numbers: measured on a Zen 4 core; half or twice these numbers make little difference."""
+SAMPLED = 16
+"""One row of so many is counted before any is listed, as in events.c."""
 
 
 class Lists(NamedTuple):
     """The values of a matrix that are not 0, listed row by row.
 
     Args:
-        starts: the beginning of the list of each row and chunk of `CHUNK` columns, (R, chunks + 1); the last one is the
-            end.
+        starts: where the list of each row begins, by groups of rows and chunks of columns, (groups, chunks, GROUP + 1);
+            the last one of a group and chunk is its end.
         active: the lists, as bytes.
         shape: the shape of the matrix, (R, I).
         entries: the number of values in the lists.
         dtype: the dtype of the matrix.
+        chunk: the number of columns of a chunk.
     """
 
     starts: Tensor
@@ -49,6 +54,7 @@ class Lists(NamedTuple):
     shape: tuple[int, int]
     entries: int
     dtype: torch.dtype
+    chunk: int
 
 
 class _Product(ctypes.Structure):
@@ -56,8 +62,8 @@ class _Product(ctypes.Structure):
 
     _fields_ = [
         *((name, c_void_p) for name in ("factor", "out", "tables", "sums", "starts", "active")),
-        *((name, c_int64) for name in ("target_step", "chunk_step")),
-        *((name, c_int64) for name in ("sources", "targets", "columns", "chunk", "span", "length", "entries")),
+        *((name, c_int64) for name in ("grouped", "group_step", "chunk_step", "sources", "targets", "columns")),
+        *((name, c_int64) for name in ("chunk", "length", "room", "entries")),
         *((name, c_int32) for name in ("transposed", "transposed_out", "threads")),
     ]
 
@@ -71,7 +77,8 @@ def library() -> ctypes.CDLL | None:
     compiled = None if scans.library() is None else compile_c.load(scans.find_compiler(), SOURCES, FLAGS, INSTEAD)
     if compiled is not None:
         for name in DTYPES.values():
-            compiled[f"list_{name}"].restype = compiled[f"width_{name}"].restype = c_int64
+            for function in ("list", "sample", "width"):
+                compiled[f"{function}_{name}"].restype = c_int64
     return compiled
 
 
@@ -95,15 +102,36 @@ def listed(values: Tensor, limit: int) -> Lists | None:
     """
     values = values.contiguous()
     rows, columns = values.shape
+    looked_at = -(-rows // SAMPLED)
+    sizes = c_int64(rows), c_int64(columns)
+    estimate = _function("sample", values.dtype)(*_addresses(values), *sizes) * rows / looked_at
+    if looked_at >= SAMPLED and estimate > 1.5 * limit:
+        return None
     threads = torch.get_num_threads()
-    starts = torch.empty((rows, _chunks(columns) + 1), dtype=torch.int64)
-    room = threads * (limit + columns + 8)  # memory pages that no list uses are never allocated
-    active = torch.empty(room * ENTRY_BYTES[values.dtype], dtype=torch.uint8)
+    chunk = _chunk(estimate, rows, columns, CHUNK)
+    starts = torch.empty((-(-rows // GROUP), -(-columns // chunk), GROUP + 1), dtype=torch.int64)
+    rooms = limit + columns + 8, GROUP * columns + 8  # memory pages that no list uses are never allocated
+    active, by_row = (torch.empty(threads * n * ENTRY_BYTES[values.dtype], dtype=torch.uint8) for n in rooms)
     count = _function("list", values.dtype)(
-        *_addresses(values), *(c_int64(n) for n in (rows, columns, CHUNK, limit)), *_addresses(starts, active),
+        *_addresses(values),
+        *sizes,
+        c_int64(chunk),
+        c_int64(limit),
+        *_addresses(starts, active, by_row),
         c_int32(threads),
+    )
+    return None if count < 0 else Lists(starts, active, (rows, columns), count, values.dtype, chunk)
+
+
+def totals(lists: Lists) -> Tensor:
+    """The sum of each column of a listed matrix, (I,), rounded once."""
+    groups, chunks, _ = lists.starts.shape
+    out = torch.empty(lists.shape[1], dtype=torch.float64)
+    _function("totals", lists.dtype)(
+        *_addresses(lists.starts, lists.active), *(c_int64(n) for n in (groups, chunks, lists.shape[1])),
+        *_addresses(out),
     )  # fmt: skip
-    return None if count < 0 else Lists(starts, active, (rows, columns), count, values.dtype)
+    return out.to(lists.dtype)
 
 
 def current(lists: Lists, w: Tensor) -> Tensor:
@@ -117,9 +145,8 @@ def current(lists: Lists, w: Tensor) -> Tensor:
         (R, O).
     """
     rows, columns = lists.shape
-    task = _Task(
-        lists.starts, lists.active, (lists.starts.shape[1], 1), columns, CHUNK, _span(lists.entries, rows, columns)
-    )
+    group, chunk, _ = lists.starts.stride()
+    task = _Task(lists.starts, lists.active, (GROUP, group, chunk), columns, lists.chunk)
     return _product(lists, task, w.contiguous(), fresh(rows, len(w), like=w), False)
 
 
@@ -134,14 +161,14 @@ def correlation(post: Tensor, lists: Lists) -> Tensor:
         (O, I).
     """
     rows, columns = lists.shape
-    chunk = CHUNK * _span(lists.entries, columns, rows)
+    chunk = _chunk(lists.entries, columns, rows, GROUP)
     starts = torch.empty((-(-rows // chunk), columns + 1), dtype=torch.int64)
     active = torch.empty(max(lists.entries, 1) * ENTRY_BYTES[lists.dtype], dtype=torch.uint8)
     _function("turn", lists.dtype)(
         *_addresses(lists.starts, lists.active), *(c_int64(n) for n in (rows, columns, lists.starts.shape[1], chunk)),
         *_addresses(starts, active), c_int32(torch.get_num_threads()),
     )  # fmt: skip
-    task = _Task(starts, active, (1, columns + 1), rows, chunk, 1)
+    task = _Task(starts, active, (columns + 1, 0, columns + 1), rows, chunk)
     return _product(lists, task, post.contiguous(), post.new_empty(post.shape[1], columns), True)
 
 
@@ -150,24 +177,25 @@ class _Task(NamedTuple):
 
     Args:
         starts, active: the lists.
-        steps: the distances between the starts of neighbouring targets, and of neighbouring chunks.
+        steps: the number of targets whose starts are neighbours, and the distances between such groups, and between
+            chunks.
         sources: the number of sources.
         chunk: the number of sources in a chunk.
-        span: the number of chunks that are summed at once.
     """
 
     starts: Tensor
     active: Tensor
-    steps: tuple[int, int]
+    steps: tuple[int, int, int]
     sources: int
     chunk: int
-    span: int
 
 
-def _span(entries: int, targets: int, sources: int) -> int:
-    """The number of chunks whose lists are long enough on average."""
-    in_chunk = entries * CHUNK
-    return max(1, min(LENGTH // CHUNK, -(-REPAYING * targets * sources // max(in_chunk, 1))))
+def _chunk(entries: float, targets: int, sources: int, unit: int) -> int:
+    """The number of sources of a chunk whose lists are long enough on average; a multiple of `unit`."""
+    if entries <= FEW * targets:
+        return unit * max(1, min(LENGTH // unit, -(-sources // unit)))
+    chunks = round(REPAYING * targets * sources / max(entries * unit, 1))
+    return unit * max(1, min(LENGTH // unit, -(-sources // unit), chunks))
 
 
 def _product(lists: Lists, task: _Task, factor: Tensor, out: Tensor, turned: bool) -> Tensor:
@@ -185,21 +213,16 @@ def _product(lists: Lists, task: _Task, factor: Tensor, out: Tensor, turned: boo
     """
     threads, width = torch.get_num_threads(), _function("width", lists.dtype)()
     columns, targets = out.shape if turned else out.shape[::-1]
-    piece = task.chunk * task.span
-    length = piece * max(1, min(LENGTH, task.sources + piece - 1) // piece)
-    tables = factor.new_empty(threads * length * width)
-    sums = factor.new_empty(threads * targets * width) if turned else None
+    length = task.chunk * max(1, min(LENGTH, task.sources + task.chunk - 1) // task.chunk)
+    room = -(-targets // GROUP) * GROUP if turned or length < task.sources else GROUP
+    tables, sums = factor.new_empty(threads * length * width), factor.new_empty(threads * room * width)
     arguments = _Product(
         *(None if t is None else t.data_ptr() for t in (factor, out, tables, sums, task.starts, task.active)),
-        *(*task.steps, task.sources, targets, columns, task.chunk, task.span, length, lists.entries),
+        *(*task.steps, task.sources, targets, columns, task.chunk, length, room, lists.entries),
         *(not turned, turned, threads),
     )
     _function("product", lists.dtype)(ctypes.byref(arguments))
     return out
-
-
-def _chunks(size: int) -> int:
-    return -(-size // CHUNK)
 
 
 def _function(name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:

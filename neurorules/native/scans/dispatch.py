@@ -120,6 +120,13 @@ def membranes(inputs: ScanInputs) -> torch.Tensor:
     return run(wanted).membranes
 
 
+def spikes(inputs: ScanInputs) -> torch.Tensor:
+    """The spikes of a run, (T, B, N), computed again."""
+    fired = run(inputs._replace(keep_v=False, spike_total=False, total=None, psi=None, moments=False)).spikes
+    assert fired is not None
+    return fired
+
+
 def reruns(inputs: ScanInputs) -> bool:
     """Whether a compiled reverse scan computes the membranes of a run again, some neurons at a time, in the cache."""
     current = inputs.current

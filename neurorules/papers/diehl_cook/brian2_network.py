@@ -59,8 +59,7 @@ class Brian2Network(Network):
         (e, i), (to_inhibitory, _) = receptors
         self._cells = self._group(
             size, EXCITATORY, THETA.format(tau=constants.tau_theta_ms) + synaptic_equations(e, i),
-            f"v > theta + {EXCITATORY.threshold_mV!r}*mV and "
-            f"timestep(t - lastspike, dt) > {constants.steps(EXCITATORY.silent_ms)}",
+            f"v > theta + {EXCITATORY.threshold_mV!r}*mV",
             f"; theta += adapts*{constants.theta_plus_mV!r}*mV",
         )  # fmt: skip
         relays = self._group(

@@ -128,6 +128,24 @@ class Drive:
             raise LookupError("neither weights nor an injected current drive the layer")
         return self.injected
 
+    def inflow(self, layer: Layer, parameters: Parameters, late: dict[str, Series]) -> Series:
+        """The whole current of the neurons in each step, with that of the layer's own spikes.
+
+        Args:
+            layer: the layer.
+            parameters: the weights that the layer has run with.
+            late: by recurrent input, the spikes of the step before, (T, B, *shape).
+
+        Returns:
+            The current, (T, B, *shape) or constant (B, *shape).
+        """
+        total, gain = self.values(), None if self.current is None else self.current.gain
+        for entry in layer.inputs:
+            if entry.name in late:
+                own = late[entry.name].map_rows(partial(entry.connection.current, parameters[layer.weight_name(entry)]))
+                total = joined(own if gain is None else own.like(own.values * gain), total)
+        return total
+
 
 def feed_forward_current(
     layer: Layer, parameters: Parameters, entries: list[Input], pre: dict[str, Series], pre_mean: dict[str, Tensor]

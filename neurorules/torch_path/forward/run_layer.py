@@ -29,6 +29,7 @@ from neurorules.torch_path.forward.drive import Current, Drive, feed_forward_cur
 from neurorules.torch_path.forward.fused_loop import run_fused
 from neurorules.torch_path.forward.offset import offset_current, with_offset
 from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps, spikes_before, sum_of
+from neurorules.torch_path.forward.summed import Variable, run_summed, sums_first, sums_known
 
 
 @dataclass
@@ -49,6 +50,8 @@ class Activity:
         inner, gates: the result of the neurons' inner integration, and the gates of their steps; None for neurons that
             have none.
         dropout_mask: dropout's mask of the neurons' own output, (B, *shape); None without dropout.
+        inflow: computes the whole current of the neurons, with bias and recurrent current, (T, B, *shape) or constant
+            (B, *shape); None where no current is known, as on a chip that shows membranes alone.
     """
 
     steps: int
@@ -64,6 +67,7 @@ class Activity:
     inner: Any = None
     gates: Gates | None = None
     dropout_mask: Tensor | None = None
+    inflow: Callable[[], Series] | None = None
 
     @property
     def gain(self) -> Tensor | None:
@@ -105,7 +109,7 @@ def run_layer(
     *, pre_mean: dict[str, Tensor] | None = None, carry: Carry | None = None, injected: Series | None = None,
     offset: Offset | None = None, raw: Current | None = None, masks: Masks | None = None, training: bool = False,
     summary: Summary | None = None, chip: Chip | None = None, place: Place | None = None, repeats: int = 1,
-    needs_v: Callable[[], bool] | None = None,
+    needs: Callable[[Variable], bool] | None = None,
 ) -> tuple[Activity, Carry]:  # fmt: skip
     """Run one layer over a window of steps.
 
@@ -126,7 +130,7 @@ def run_layer(
         chip: the hardware that the layer runs on; None without a hardware model.
         place: the place of the window, for a chip whose read-out of membranes is not exact.
         repeats: how often the rows of the sources are repeated (`PhaseDrive.repeats`).
-        needs_v: says whether membranes are worth storing rather than computed when they are first read; stored if None.
+        needs: says whether a variable is worth storing rather than computed when it is first read; stored if None.
 
     Returns:
         The activity of the layer, and its state after the window.
@@ -137,8 +141,12 @@ def run_layer(
     carry, masks, pre_mean = carry or Carry(), masks or {}, pre_mean or {}
     entries = [entry for entry in layer.inputs if entry.name in sources]
     pre = {entry.name: _arriving(layer, entry, sources[entry.name], masks, steps, carry) for entry in entries}
-    if raw is None and entries:
-        raw = feed_forward_current(layer, parameters, entries, pre, pre_mean)
+    plain = steps > 1 and repeats == 1 and all(part is None for part in (injected, offset, raw))
+    if needs and plain and sums_first(layer) and sums_known(pre) and not needs("output"):
+        summed, output = run_summed(layer, parameters, entries, pre, steps)
+        known = Activity(steps, sources, pre, {}, summed, None, output, output, None, inflow=lambda: output)
+        return known, Carry(traces=carry.traces)
+    raw = feed_forward_current(layer, parameters, entries, pre, pre_mean) if raw is None and entries else raw
     aside = None
     if offset is not None:
         aside = offset_current(layer, parameters, offset, masks)
@@ -148,18 +156,18 @@ def run_layer(
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
         run = _run_loops(layer, parameters, loops, drive, steps, carry, training)
-        late = dict.fromkeys((e.name for e in loops), Series(spikes_before(run, carry.spikes), False))
-        pre, sources = pre | late, sources | late
     else:
-        run = _run_through_time(layer, drive, steps, carry, summary, training, needs_v)
+        run = _run_through_time(layer, drive, steps, carry, summary, training, needs)
+    late = {entry.name: Series(spikes_before(run, carry.spikes), False) for entry in loops}
     run = _observed(chip, place, run)
     read = run.summary if summary is None or run.summary is not None else sum_of(summary, layer, run, drive, steps)
     moments = current.moments(steps, run.scan) if training and current and current.gain is not None else None
     activity = Activity(
-        steps, sources, pre, pre_mean, current, moments, series_of(run.v),
-        Series(run.spikes, False, run.spike_total), read, aside, run.inner, run.gates,
+        steps, sources | late, pre | late, pre_mean, current, moments, series_of(run.v),
+        series_of(run.spikes, run.spike_total), read, aside, run.inner, run.gates,
+        inflow=None if chip is not None and chip.observes else partial(drive.inflow, layer, parameters, late),
     )  # fmt: skip
-    return activity, Carry(run.after, run.spikes[-1], carry.traces)
+    return activity, Carry(run.after, run.fired[-1] if loops else None, carry.traces)
 
 
 def _arriving(layer: Layer, entry: Input, spikes: Series, masks: Masks, steps: int, carry: Carry) -> Series:
@@ -229,7 +237,7 @@ def _run_loops(
 
 def _run_through_time(
     layer: Layer, drive: Drive, steps: int, carry: Carry, summary: Summary | None, training: bool,
-    needs_v: Callable[[], bool] | None,
+    needs: Callable[[Variable], bool] | None,
 ) -> WindowActivity:  # fmt: skip
     """Run all steps in one scan, which also applies normalisation and bias, and sums over time what the signal reads.
 
@@ -242,7 +250,7 @@ def _run_through_time(
         carry: the state of the neurons before the window.
         summary: the variable that the signal reads; None for none.
         training: whether the moments of the current are needed.
-        needs_v: says whether the membranes are read as they are; None to store them in any case.
+        needs: says whether membranes or spikes are read as they are; None to store them in any case.
 
     Returns:
         Membranes, spikes and sums over time of the window.
@@ -265,16 +273,15 @@ def _run_through_time(
         moments=moments,
     )  # fmt: skip
     many = layer.neuron.spiking and steps * rows * prod(layer.shape) >= MANY and scans.reruns(inputs)
-    later = many and needs_v is not None and not needs_v()
-    inputs = inputs.own() if later else inputs
-    scan = scans.run(inputs._replace(keep_v=not later))
-    stored = _shaped(scan.v, layer)
-    v = Later((steps, rows, *layer.shape), partial(scans.membranes, inputs), inputs) if stored is None else stored
+    later, unsent = (many and needs is not None and not needs(variable) for variable in ("v", "spikes"))
+    inputs = inputs.own() if later or unsent else inputs
+    scan = scans.run(inputs._replace(keep_v=not later, spike_dtype=None if unsent else inputs.spike_dtype))
+    shape, stored = (steps, rows, *layer.shape), _shaped(scan.v, layer)
+    v = Later(shape, partial(scans.membranes, inputs), inputs) if stored is None else stored
     spike_total, after = _shaped(scan.spike_total, layer), MembraneState(scan.u.reshape(rows, *layer.shape))
-    if scan.spikes is not None:
-        spikes = scan.spikes.reshape(steps, rows, *layer.shape)
-    else:
-        spikes = v.values() if isinstance(v, Later) else v
+    spikes: Tensor | Later = v
+    if layer.neuron.spiking:
+        spikes = Later(shape, partial(scans.spikes, inputs)) if scan.spikes is None else scan.spikes.reshape(shape)
     summed = spike_total if summary == "spikes" else _shaped(scan.total, layer)
     return WindowActivity(v, spikes, after, spike_total, summed, scan)
 

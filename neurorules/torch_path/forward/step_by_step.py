@@ -21,7 +21,7 @@ class WindowActivity(NamedTuple):
 
     Args:
         v: membrane before the reset, (T, B, *shape), or that as it is computed when it is first read.
-        spikes: output of the neurons, (T, B, *shape).
+        spikes: output of the neurons, (T, B, *shape), or that as it is computed when it is first read.
         after: state of the neurons after the window.
         spike_total: sum of the spikes over time, (B, *shape), if a scan computed it.
         summary: sum over time of the variable that the signal reads, (B, *shape), if a scan computed it.
@@ -32,7 +32,7 @@ class WindowActivity(NamedTuple):
     """
 
     v: Tensor | Later
-    spikes: Tensor
+    spikes: Tensor | Later
     after: tuple[Any, ...]
     spike_total: Tensor | None = None
     summary: Tensor | None = None
@@ -45,6 +45,11 @@ class WindowActivity(NamedTuple):
     def membranes(self) -> Tensor:
         """The membranes of all steps, (T, B, *shape), computed if they have not been."""
         return self.v.values() if isinstance(self.v, Later) else self.v
+
+    @property
+    def fired(self) -> Tensor:
+        """The output of all steps, (T, B, *shape), computed if it has not been."""
+        return self.spikes.values() if isinstance(self.spikes, Later) else self.spikes
 
 
 def run_steps(neuron: Neuron, drive: Series, steps: int, state: tuple[Any, ...] | None) -> WindowActivity:
@@ -128,8 +133,8 @@ def spikes_before(run: WindowActivity, previous: Tensor | None) -> Tensor:
     """
     if run.late is not None:
         return run.late
-    previous = torch.zeros_like(run.spikes[0]) if previous is None else previous
-    return torch.cat([previous[None], run.spikes[:-1]])
+    previous = torch.zeros_like(run.fired[0]) if previous is None else previous
+    return torch.cat([previous[None], run.fired[:-1]])
 
 
 def _stacked(gates: list[Gates]) -> Gates | None:
@@ -157,7 +162,7 @@ def sum_of(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, st
         case "current":
             return drive.values().total(steps)
         case "spikes":
-            return summed_over_time(run.spikes)
+            return summed_over_time(run.fired)
         case "v":
             return summed_over_time(run.membranes)
         case "positive_v":

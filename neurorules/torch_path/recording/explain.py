@@ -254,7 +254,7 @@ def _variables(view: LocalView, model: Model, synapse: Synapse, texts: list[Text
         if name in reads:
             value = pre_value(view, synapse.entry, Name(name)).over_time(steps)
             yield name, _at(value.expand(steps, view.activity.v.values.shape[1], *synapse.entry.pre_shape), synapse.pre)
-    for name in ("S_post", "v_post", "x_post", "m_post", "kept_post", "p_post", "y_post"):
+    for name in ("S_post", "v_post", "i_post", "x_post", "m_post", "kept_post", "p_post", "y_post"):
         if name in reads:
             value = post_value(view, Name(name), lambda a: a)
             yield name, _at(Series.of(value, shape).over_time(steps), synapse.post)

@@ -228,7 +228,7 @@ def membranes_of(rule: Rule, neuron: Neuron, post: Tensor, membranes_mV: Tensor 
         dynamics = neuron.dynamics()
         return post * (1.0 if dynamics is None else dynamics.v_threshold)
     run = run_steps(neuron, Series(post * scale.pulse, False), len(post), None)
-    if not torch.equal(run.spikes, post):
+    if not torch.equal(run.fired, post):
         raise UserError(
             f"neurons '{rule.defaults.neuron}' cannot spike as often as asked: a spike of theirs takes more than one "
             f"step. Ask for fewer --rates, or lags further apart"

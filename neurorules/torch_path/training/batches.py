@@ -17,8 +17,10 @@ from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets import open_dataset, steps_of
 from neurorules.disk.cache_folder import cache_folder
 from neurorules.encoders import open_encoder
+from neurorules.language.augmentation import Augmentation
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
+from neurorules.torch_path.training.augmented import augmented
 
 LARGEST_VALIDATION = 5000
 """The largest number of samples that are held out by default, which is a tenth of the samples."""
@@ -43,17 +45,22 @@ class Part:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, positions: np.ndarray, generator: torch.Generator) -> tuple[Series, Tensor]:
+    def batch(
+        self, positions: np.ndarray, generator: torch.Generator, augmentation: Augmentation | None = None
+    ) -> tuple[Series, Tensor]:
         """Encode some of the samples.
 
         Args:
             positions: the positions of the samples, (B,) whole numbers.
-            generator: the generator of the encoder's draws.
+            generator: the generator of the encoder's draws, and of those of the augmentation.
+            augmentation: how the samples change before they are encoded; None if they do not.
 
         Returns:
             The drive, (T, B, *input) or constant (B, *input), and class indices (B,), on the CPU.
         """
         raw = torch.from_numpy(np.ascontiguousarray(self.samples[positions]))
+        if augmentation is not None:
+            raw = augmented(raw, augmentation, generator)
         return self.encoder.encode(raw, self.steps, generator), torch.from_numpy(self.labels[positions])
 
     def currents(self, positions: np.ndarray) -> np.ndarray:

@@ -87,7 +87,9 @@ def check_drive(
         numbers = numbers.to(dtype)  # read where it lies
     values = to_device(numbers, device, dtype)
     readable = numbers if numbers.device.type == "cpu" else values
-    if readable.is_floating_point():  # NaN propagates through both, and no tensor of the input's size is created
+    quick = doubts is None and readable.device.type == "cpu"  # a sum reads faster than the least and the largest value
+    if readable.is_floating_point() and not (quick and readable.sum().isfinite()):
+        # NaN propagates through both, and no tensor of the input's size is created
         Doubt(torch.stack(readable.aminmax()).double(), -LARGEST, LARGEST, _not_finite).ask(doubts)
     steps = steps if series.constant else shape[0]
     check_steps(network, steps)

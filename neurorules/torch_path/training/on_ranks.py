@@ -49,8 +49,9 @@ def check_ranks(model: Model, learned: Learned, hardware: bool, pipelined: bool)
         reason = "shuffled targets come from other samples of the batch. Use --targets own"
     elif signal is not None and "batch_pool" in signal.needs:
         reason = f"the signal of rule '{model.rule.name}' reads the other samples of the batch. Use other options of it"
-    elif signal is not None and ("noise_phase" in signal.needs or moving):
-        what = "noise of its own for each sample" if "noise_phase" in signal.needs else f"'{moving[0]}'"
+    elif signal is not None and ("noise_phase" in signal.needs or signal.draws or moving):
+        drawn = "noise_phase" in signal.needs or signal.draws
+        what = "noise of its own for each sample" if drawn else f"'{moving[0]}'"
         reason = f"the signal of rule '{model.rule.name}' moves by {what}, which is not a mean over samples"
     if reason is not None:
         raise UserError(f"several ranks cannot learn this as one process would: {reason}, or start without torchrun")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from neurorules.contracts.series import Series
 from neurorules.contracts.target import FIGURES, FIGURES_OF
+from neurorules.language.augmentation import Augmentation
 from neurorules.language.config import SettledConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.runs import checkpoint
@@ -24,6 +25,7 @@ from neurorules.runs.interrupt import StopFlag, stopped
 from neurorules.runs.logs import Log
 from neurorules.runs.memory import PeakMemory
 from neurorules.runs.progress import Bar, progress
+from neurorules.torch_path.training.augmented import augmentation_for
 from neurorules.torch_path.training.batches import Data, TrainingData, epoch_order
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.evaluate import Evaluation, evaluate
@@ -107,11 +109,13 @@ class Run:
     under_way: deque[int] = field(default_factory=deque)
     goes_on: GoesOn = to_the_end
     encoding: torch.Generator = field(init=False)
+    augmentation: Augmentation | None = field(init=False)
     saved: float = field(default_factory=time.monotonic)
     validated: Evaluation | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.encoding = torch.Generator().manual_seed(self.config.seed + 3_000_017)
+        self.augmentation = augmentation_for(self.config.augment, self.data.source)
 
     @property
     def batches(self) -> int:
@@ -137,8 +141,7 @@ class Run:
 
     def learn(self, stop: StopFlag) -> None:
         """Learn all epochs from the present position, until a stop is requested, or `goes_on` returns False."""
-        total = self.config.epochs * self.batches
-        with progress("training", total, self.quiet) as bar:
+        with progress("training", self.config.epochs * self.batches, self.quiet) as bar:
             bar.advance(self.at.epoch * self.batches + self.at.batch)
             if self.at.epoch == self.at.batch == 0:
                 self._show(0)
@@ -154,7 +157,7 @@ class Run:
         while self.at.batch < self.batches:
             started = time.perf_counter()
             chosen = order[self.place(self.at.batch)]
-            drive, labels = self.data.train.batch(chosen, self.encoding)
+            drive, labels = self.data.train.batch(chosen, self.encoding, self.augmentation)
             fraction = rate(self.at.epoch + self.at.batch / self.batches, self.config.epochs)
             self.under_way.append(len(labels))
             self._learn(drive, labels, fraction)
@@ -196,8 +199,7 @@ class Run:
 
     def _interrupt(self) -> None:
         self.save()
-        folder = None if self.folder is None else self.folder.path
-        raise stopped(self.at.epoch + 1, folder, "The checkpoint is saved.")
+        raise stopped(self.at.epoch + 1, None if self.folder is None else self.folder.path, "The checkpoint is saved.")
 
     def _show(self, epoch: int) -> None:
         if not self.watchers:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from neurorules.connections._products import listed_totals
 from neurorules.contracts.normalisation import (
     CurrentStatistics,
     UpdateStatistics,
@@ -17,7 +18,7 @@ from neurorules.contracts.normalisation import (
 )
 from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
-from neurorules.contracts.series import per_step
+from neurorules.contracts.series import Series, per_step
 from neurorules.contracts.signal import SignalState
 from neurorules.contracts.target import OF_CLASSES, OF_VALUES, PER_STEP, target_rows
 from neurorules.language.rules import Rule
@@ -112,7 +113,7 @@ def add_sums(record: PhaseRecord, layer: Layer, activity: Activity, scores: Scor
     if layer.centres_inputs:
         for entry in layer.inputs:
             if entry.name in activity.pre and not entry.connection.recurrent:
-                add_mean = over_rows(activity.pre[entry.name].total(activity.steps))
+                add_mean = _mean_sent(activity.pre[entry.name], activity.steps)
                 key = f"{layer.name}.{entry.name}"
                 record.pre[key] = record.pre[key] + add_mean if key in record.pre else add_mean
     if layer.role == "readout":
@@ -123,6 +124,13 @@ def add_sums(record: PhaseRecord, layer: Layer, activity: Activity, scores: Scor
             record.each_output.append(series.over_time(activity.steps))
     elif activity.summary is not None:
         add_to(record.summary, layer.name, activity.summary)
+
+
+def _mean_sent(pre: Series, steps: int) -> Tensor:
+    """The mean over rows of the activity that reaches a connection, times steps: (*pre) or (C, 1, 1)."""
+    flat = not pre.constant and pre.summed is None and len(pre.shape) == 1
+    totals = listed_totals(pre.rows()) if flat else None
+    return over_rows(pre.total(steps)) if totals is None else totals / pre.lead[1]
 
 
 def output_of(model: Model, record: PhaseRecord, labels: Tensor) -> Output:

@@ -23,7 +23,7 @@ from neurorules.torch_path.forward.tangent import Reference, psi_total, run_tang
 from neurorules.torch_path.trial import allowance
 from neurorules.torch_path.trial.phase_record import PhaseRecord, add_sums, add_to
 from neurorules.torch_path.trial.probe import Probe
-from neurorules.torch_path.trial.stored import reads_membranes
+from neurorules.torch_path.trial.stored import reads
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Trial:
             masks=masks, training=training,
             summary=signal.summary if signal is not None and layer.role == "hidden" else None,
             chip=self.model.chip, place=Place(phase.name, layer.name, start), repeats=1 if index else drive.repeats,
-            needs_v=None if self.probe else partial(reads_membranes, self.model, phase.name, layer, training),
+            needs=None if self.probe else partial(reads, self.model, phase.name, layer, training),
         )  # fmt: skip
         if masks:
             activity.dropout_mask = dropout_mask_of(self.model.network.layers, index, masks)

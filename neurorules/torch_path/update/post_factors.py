@@ -23,6 +23,7 @@ from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.drive import flat
 from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
+from neurorules.torch_path.update.neuron_current import current_of
 from neurorules.torch_path.update.neuron_traces import Neurons
 
 
@@ -154,14 +155,14 @@ class PostFactors:
         psi = None if form is None else scanned_psi(form, view.layer.psi)
         if form is None or psi is None or view.m is None or dynamics is None:
             return None
-        v = None if rerun is not None else view.activity.v.flat()
-        if v is not None and not scans.serves(v):
+        back, m = group.eligible and view.whole, view.m
+        reads_v = psi.shape is not scans.PsiShape.FLAT or (back and dynamics.reset == "zero")
+        v = view.activity.v.flat() if reads_v and rerun is None else None
+        if rerun is None and not scans.serves(m.values if v is None else v):
             return None
-        back = group.eligible and view.whole
         outer, inner = form.outer, form.inner
         if back:  # the statistics are those of the whole text, including its constant
             outer, inner, psi = 1.0, form.outer, psi._replace(scale=form.outer * psi.scale)
-        m = view.m
         if form.dropout and view.activity.dropout_mask is not None:
             m = m.like(m.values * view.activity.dropout_mask)
         scan = scans.reverse(
@@ -277,7 +278,7 @@ def names_of_post(view: LocalView, expression: Expression) -> dict[str, Tensor |
     Returns:
         Each value is (T, B, *shape), constant (B, *shape), or a number.
     """
-    return _post_names(view) | postsynaptic(view).names_of(expression, "_post")
+    return _post_names(view) | current_of(view.activity, expression) | postsynaptic(view).names_of(expression, "_post")
 
 
 def postsynaptic(view: LocalView) -> Neurons:

@@ -1,0 +1,145 @@
+"""Two threads beside one: a training step alone, and with another process that takes one of two cores.
+
+    python benchmarks/threads.py [--turns 3] [--store]
+
+Each measurement is a process of its own, since OpenMP reads its settings once; settings take turns, and the fastest
+turn counts. All have the same two cores. Between two parallel regions of a step, a thread without work looks for the
+next one so many times (`GOMP_SPINCOUNT`) before it sleeps. --store writes the table of docs/results/speed.md
+(docs/results/data/speed-threads.json; then `make figures`). It takes some minutes, and means something on two quiet
+cores alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from neurorules import Learner, Series
+from neurorules.bench.steps import Work, our_step, poisson
+from neurorules.compare.gather import machine
+from neurorules.runs.allocator import keep_freed_memory
+
+STORED = Path(__file__).parents[1] / "docs" / "results" / "data" / "speed-threads.json"
+SPINS = (1_000, 10_000, 30_000, 100_000)
+SETTINGS: dict[str, tuple[int, dict[str, str]]] = {
+    "one thread": (1, {}),
+    "two threads, as OpenMP waits": (2, {}),
+    "two threads, asleep at once": (2, {"OMP_WAIT_POLICY": "passive"}),
+    **{f"two threads, {spins:,} looks": (2, {"GOMP_SPINCOUNT": str(spins)}) for spins in SPINS},
+}
+"""Number of threads, and variables of OpenMP, by name."""
+CASES = {"sigprop, T = 25": 20, "local_readout, T = 1": 120}
+"""Training steps of a turn, by name: Poisson input of which a tenth fires, and images as a constant current."""
+WARM, BATCH = 5, 128
+
+
+def measure(threads: int) -> dict[str, float]:
+    """Median milliseconds of a step of each case, in this process."""
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    spikes, labels = poisson(25, BATCH)
+    images = (torch.rand(BATCH, 784) - 0.8).clamp(min=0)  # a fifth of the pixels of MNIST are not zero
+    dense = Learner("800", "local_readout", input_shape=(784,), classes=10, steps=1, device="cpu")
+    steps = [our_step("sigprop:form=surrogate", Work(spikes, labels)), lambda: dense.step(Series(images, True), labels)]
+    found = {}
+    for (case, count), step in zip(CASES.items(), steps, strict=True):
+        ms = []
+        for _ in range(WARM + count):
+            started = time.perf_counter()
+            step()
+            ms.append(1000 * (time.perf_counter() - started))
+        found[case] = statistics.median(ms[WARM:])
+    return found
+
+
+@contextmanager
+def neighbour(there: bool) -> Iterator[None]:
+    """Inside the block another process is busy all the time, if it is to be there."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if there else None
+    try:
+        yield
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait()
+
+
+def measured(threads: int, variables: Mapping[str, str]) -> dict[str, float]:
+    """What a process of its own measures."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    command = [sys.executable, __file__, "--measure", str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**kept, **variables})
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+def table(found: Mapping[tuple[str, bool], list[dict[str, float]]]) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows: for each case the fastest turn alone and beside a neighbour, and ratios to one thread alone."""
+    columns, rows = [""], [[name] for name in SETTINGS]
+    for case in CASES:
+        columns += [f"{case}: ms alone", "one thread to it", "ms with a neighbour", "to alone"]
+        alone, beside = (
+            {name: min(turn[case] for turn in found[name, there]) for name in SETTINGS} for there in (False, True)
+        )
+        for row in rows:
+            here, with_ = alone[row[0]], beside[row[0]]
+            one = alone["one thread"]
+            row += [f"{here:.1f}", f"{one / here:.2f}", f"{with_:.1f}", f"{with_ / here:.2f}"]
+    return columns, rows
+
+
+def stored(columns: list[str], rows: list[list[str]], turns: int, load: float) -> str:
+    """The file of the table, a row a line."""
+    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=STORED.parent)
+    content = {
+        "command": f"python benchmarks/threads.py --turns {turns} --store",
+        "commit": git.stdout.strip(), "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"two cores of {machine([])['processor']}, no GPU",
+        "note": f"the fastest of {turns} turns; the load average before was {load:.1f}",
+        "columns": columns,
+    }  # fmt: skip
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+    body = ",\n".join(json.dumps(row) for row in rows)
+    return "{\n" + ",\n".join(lines) + f',\n"rows": [\n{body}\n]\n}}\n'
+
+
+def main() -> None:
+    """Measure all settings in turns, and print or store the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--store", action="store_true")
+    parser.add_argument("--measure", type=int, metavar="THREADS", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.measure:
+        print(json.dumps(measure(asked.measure)))
+        return
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))  # of all that is started from here
+    found: dict[tuple[str, bool], list[dict[str, float]]] = {}
+    load = os.getloadavg()[0]
+    for _ in range(asked.turns):
+        for there in (False, True):
+            with neighbour(there):
+                for name, setting in SETTINGS.items():
+                    found.setdefault((name, there), []).append(measured(*setting))
+    columns, rows = table(found)
+    for row in [columns, *rows]:
+        print("| " + " | ".join(row) + " |")
+    if asked.store:
+        STORED.write_text(stored(columns, rows, asked.turns, load), encoding="utf-8")
+        print(f"stored: {STORED}")
+
+
+if __name__ == "__main__":
+    main()
