@@ -183,8 +183,8 @@ def listed_totals(pre: Float[Tensor, "R I"]) -> Float[Tensor, "I"] | None:
         The sums, (I,); None if there is no list of it.
     """
     identity = _identity(pre)
-    for (known, _), (_, lists) in (_listed.get() or {}).items():
-        if known == identity and lists is not None:
+    for (other, _), (_, lists) in (_listed.get() or {}).items():
+        if other == identity and lists is not None:
             return events.totals(lists)
     return None
 

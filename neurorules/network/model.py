@@ -84,7 +84,7 @@ class Model:
     chip: Chip | None = None
 
     @cached_property
-    def settled(self) -> dict[tuple[object, ...], bool]:
+    def answers(self) -> dict[tuple[object, ...], bool]:
         """Answers about the model that are worked out once, by question; empty at first."""
         return {}
 

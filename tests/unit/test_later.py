@@ -11,7 +11,7 @@ from torch import Tensor
 import neurorules
 from neurorules.contracts.series import Later, LaterSeries, Series, pending_source, series_of
 from neurorules.native.scans import build
-from neurorules.torch_path.forward import run_layer
+from neurorules.torch_path.forward import run_layer, summed
 from neurorules.torch_path.forward.run_layer import Activity
 
 
@@ -88,7 +88,7 @@ def test_a_read_out_without_memory_multiplies_sums_over_time(
 
     state, scores, output = learned()
     assert is_pending(output.v) == sums
-    monkeypatch.setattr(run_layer, "sums_first", lambda layer: False)
+    monkeypatch.setattr(summed, "sums_first", lambda layer: False)
     every, plain, steps = learned()
     assert not is_pending(steps.v) and plain.abs().max() > 1e-3
     torch.testing.assert_close(scores, plain, rtol=1e-12, atol=1e-12)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -29,7 +29,9 @@ from neurorules.torch_path.forward.drive import Current, Drive, feed_forward_cur
 from neurorules.torch_path.forward.fused_loop import run_fused
 from neurorules.torch_path.forward.offset import offset_current, with_offset
 from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps, spikes_before, sum_of
-from neurorules.torch_path.forward.summed import Variable, run_summed, sums_first, sums_known
+
+Variable = Literal["v", "spikes", "output"]
+"""Activity at every step that may not be worth storing: membranes, spikes, or the output of a read-out."""
 
 
 @dataclass
@@ -141,12 +143,8 @@ def run_layer(
     carry, masks, pre_mean = carry or Carry(), masks or {}, pre_mean or {}
     entries = [entry for entry in layer.inputs if entry.name in sources]
     pre = {entry.name: _arriving(layer, entry, sources[entry.name], masks, steps, carry) for entry in entries}
-    plain = steps > 1 and repeats == 1 and all(part is None for part in (injected, offset, raw))
-    if needs and plain and sums_first(layer) and sums_known(pre) and not needs("output"):
-        summed, output = run_summed(layer, parameters, entries, pre, steps)
-        known = Activity(steps, sources, pre, {}, summed, None, output, output, None, inflow=lambda: output)
-        return known, Carry(traces=carry.traces)
-    raw = feed_forward_current(layer, parameters, entries, pre, pre_mean) if raw is None and entries else raw
+    if raw is None and entries:
+        raw = feed_forward_current(layer, parameters, entries, pre, pre_mean)
     aside = None
     if offset is not None:
         aside = offset_current(layer, parameters, offset, masks)

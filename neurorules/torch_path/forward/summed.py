@@ -5,8 +5,8 @@ Its output at every step, one product over time and batch, is computed when it i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 from torch import Tensor
 
@@ -14,9 +14,7 @@ from neurorules.contracts.series import Later, Series, series_of
 from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Parameters
 from neurorules.torch_path.forward.drive import Current, feed_forward_current
-
-Variable = Literal["v", "spikes", "output"]
-"""Activity at every step that may not be worth storing: membranes, spikes, or the output of a read-out."""
+from neurorules.torch_path.forward.run_layer import Activity, Variable
 
 
 def sums_first(layer: Layer) -> bool:
@@ -32,38 +30,40 @@ def _is_linear(entry: Input) -> bool:
     return connection.linear and not connection.recurrent and connection.efficacy is None and not entry.transforms
 
 
-def sums_known(pre: dict[str, Series]) -> bool:
-    """Whether the sums over time of all inputs are known, and some input varies in time."""
-    varying = [series for series in pre.values() if not series.constant]
-    return bool(varying) and all(series.summed is not None for series in varying)
-
-
 def run_summed(
-    layer: Layer, parameters: Parameters, entries: list[Input], pre: dict[str, Series], steps: int
-) -> tuple[Current, Series]:
-    """Run a read-out for which `sums_first` is true.
+    layer: Layer, parameters: Parameters, sources: dict[str, Series], steps: int, needs: Callable[[Variable], bool]
+) -> Activity | None:
+    """Run a read-out through time without its output at every step, if nothing reads that.
 
     Args:
-        layer: the read-out.
+        layer: the layer.
         parameters: the network's.
-        entries: its inputs that are driven.
-        pre: the activity that reaches the connection of each input, (T, B, *pre) or constant (B, *pre), by input.
+        sources: spikes of the source of each input, (T, B, *source) or constant (B, *source), by input.
         steps: T.
+        needs: says whether a variable is worth storing rather than computed when it is first read.
 
     Returns:
-        Its current, and its output, (T, B, *shape) both, of which only the sum of the output has been computed.
+        The activity of the read-out, of which only the sum of the output has been computed; None for a layer with
+        memory, for inputs whose sums over time are not known, and where the output at every step is needed.
     """
+    varying = [series for series in sources.values() if not series.constant]
+    if steps == 1 or not varying or any(series.summed is None for series in varying):
+        return None
+    if not sums_first(layer) or needs("output"):
+        return None
+    entries = [entry for entry in layer.inputs if entry.name in sources]
+    names = {entry.name: layer.weight_names[entry.name] for entry in entries}
     bias = parameters[layer.bias_name]
     total: Tensor = steps * bias
     for entry in entries:
-        w = parameters[layer.weight_names[entry.name]]
-        total = entry.connection.current(w, pre[entry.name].total(steps)) + total
-    names = [layer.bias_name, *(layer.weight_names[entry.name] for entry in entries)]
-    own = {name: parameters[name].clone() for name in names}  # those of the net change in place
+        total = entry.connection.current(parameters[names[entry.name]], sources[entry.name].total(steps)) + total
+    own = {name: parameters[name].clone() for name in names.values()}  # those of the net change in place
     shape = steps, len(total), *layer.shape
-
-    current = series_of(Later(shape, partial(_currents, layer, own, entries, pre, steps)))
-    return Current(current), series_of(Later(shape, partial(_outputs, current, own[layer.bias_name])), total)
+    current = series_of(Later(shape, partial(_currents, layer, own, entries, sources, steps)))
+    output = series_of(Later(shape, partial(_outputs, current, bias.clone())), total)
+    return Activity(
+        steps, sources, dict(sources), {}, Current(current), None, output, output, None, inflow=lambda: output
+    )
 
 
 def _currents(layer: Layer, own: Parameters, entries: list[Input], pre: dict[str, Series], steps: int) -> Tensor:

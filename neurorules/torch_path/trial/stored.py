@@ -9,7 +9,8 @@ from neurorules.network.layer import Layer
 from neurorules.network.model import Model
 from neurorules.network.post_forms import scanned_psi
 from neurorules.network.products import Group
-from neurorules.torch_path.forward.summed import Variable, sums_first
+from neurorules.torch_path.forward.run_layer import Variable
+from neurorules.torch_path.forward.summed import sums_first
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES
 
 
@@ -31,10 +32,10 @@ def reads(model: Model, phase: str, layer: Layer, training: bool, variable: Vari
     if model.chip is not None or layer.neuron.learns:
         return True
     key = phase, layer.name, training, variable
-    if key not in model.settled:
-        answers = {"v": _reads_membranes, "spikes": _reads_spikes, "output": _reads_output}
-        model.settled[key] = answers[variable](model, phase, layer, training)
-    return model.settled[key]
+    if key not in model.answers:
+        rule = {"v": _reads_membranes, "spikes": _reads_spikes, "output": _reads_output}[variable]
+        model.answers[key] = rule(model, phase, layer, training)
+    return model.answers[key]
 
 
 def _reads_membranes(model: Model, phase: str, layer: Layer, training: bool) -> bool:

@@ -19,6 +19,7 @@ from neurorules.network.network import Parameters
 from neurorules.network.transmission import transmitted
 from neurorules.torch_path.forward.drive import Current
 from neurorules.torch_path.forward.run_layer import Activity, Carry, run_layer
+from neurorules.torch_path.forward.summed import run_summed
 from neurorules.torch_path.forward.tangent import Reference, psi_total, run_tangent
 from neurorules.torch_path.trial import allowance
 from neurorules.torch_path.trial.phase_record import PhaseRecord, add_sums, add_to
@@ -164,6 +165,11 @@ class Trial:
         parameters = self.forward
         if self.model.rule.transmits is not None:
             parameters = transmitted(self.model.rule, (layer,), parameters)
+        needs = None if self.probe else partial(reads, self.model, phase.name, layer, training)
+        if index and injected is None and needs is not None:
+            summed = run_summed(layer, parameters, sources, stop - start, needs)
+            if summed is not None:
+                return summed, Carry(traces=carry.traces)
         activity, after = run_layer(
             layer, parameters, self.learned.current.get(name), sources, stop - start,
             pre_mean=self._pre_means(layer, name, sources), carry=carry,
@@ -171,7 +177,7 @@ class Trial:
             masks=masks, training=training,
             summary=signal.summary if signal is not None and layer.role == "hidden" else None,
             chip=self.model.chip, place=Place(phase.name, layer.name, start), repeats=1 if index else drive.repeats,
-            needs=None if self.probe else partial(reads, self.model, phase.name, layer, training),
+            needs=needs,
         )  # fmt: skip
         if masks:
             activity.dropout_mask = dropout_mask_of(self.model.network.layers, index, masks)
