@@ -1,9 +1,10 @@
 """One rank on one core beside two ranks on two cores: seconds of learning, and the bytes that a step sends.
 
-    python benchmarks/ranks.py [RULE] [NET] [BATCH_SIZE]
+    python benchmarks/ranks.py [RULE] [NET] [BATCH_SIZE] [--store]
 
 Batches are drawn, so that nothing is read or encoded. The time of a step is the median of many; the two settings take
-turns, and the ratio is that of their fastest turns. It means something on two quiet cores alone.
+turns, and the ratio is that of their fastest turns. It means something on two quiet cores alone. --store writes
+docs/results/data/speed-ranks.json.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import statistics
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 
+STORED = Path(__file__).parents[1] / "docs" / "results" / "data" / "speed-ranks.json"
 TURNS, STEPS, WARM = 3, 30, 5
 
 
@@ -54,12 +58,31 @@ def started(ranks: int, settings: list[str]) -> dict[str, float]:
 
 def main() -> None:
     """Measure both settings in turn, and print each and their ratio."""
-    settings = [*sys.argv[1:], *("sigprop", "1000", "256")[len(sys.argv) - 1 :]]
+    given = [word for word in sys.argv[1:] if word != "--store"]
+    settings = [*given, *("sigprop", "1000", "256")[len(given) :]]
     turns = [(started(1, settings), started(2, settings)) for _ in range(TURNS)]
     one, two = (min(turn[i]["step_ms"] for turn in turns) for i in (0, 1))
     sent = turns[0][1]["sent_bytes_per_step"]
     print(f"{' '.join(settings)}: one rank {one:.2f} ms a step, two ranks {two:.2f} ms, {one / two:.2f} times as fast")
     print(f"{sent / 1e6:.2f} MB handed to sums in a step, by each rank; {len(os.sched_getaffinity(0))} cores")
+    if "--store" in sys.argv:
+        row = [" ".join(settings), f"{one:.1f}", f"{two:.1f}", f"{one / two:.2f}", f"{sent / 1e6:.2f}"]
+        store(row)
+
+
+def store(row: list[str]) -> None:
+    """Write the table of one row."""
+    from neurorules.compare.gather import machine
+
+    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=STORED.parent)
+    content = {
+        "command": "python " + " ".join(["benchmarks/ranks.py", *sys.argv[1:]]), "commit": git.stdout.strip(),
+        "date": datetime.now(UTC).date().isoformat(), "machine": f"{machine([])['processor']}, no GPU",
+        "note": f"the fastest of {TURNS} turns; the load average at the end was {os.getloadavg()[0]:.1f}",
+        "columns": ["rule, net, batch", "one rank, ms", "two ranks, ms", "times as fast", "MB sent in a step"],
+        "rows": [row],
+    }  # fmt: skip
+    STORED.write_text(json.dumps(content, indent=0) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
