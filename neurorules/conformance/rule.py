@@ -20,6 +20,7 @@ from neurorules.conformance.small_nets import (
     steps_of,
     trial,
     warmed,
+    warmed_alike,
 )
 from neurorules.conformance.suite import Entry, NotApplicable, Suite, demand, demand_instance
 from neurorules.conformance.training import BATCH_SIZE, EPOCHS, digits_accuracies
@@ -135,7 +136,7 @@ def _compared(expression: Expression) -> bool:
 def the_order_of_a_batch_does_not_matter(entry: Entry) -> None:
     """Samples in another order give the same changes, and the scores in that order."""
     for net in nets_of(entry.text):
-        model, learned = warmed(entry.text, net)
+        model, learned = warmed_alike(entry.text, net)
         drive, labels = samples(steps_of(entry.text))
         order = torch.tensor([3, 0, 5, 1, 4, 2])
         straight = trial(model, learned, drive, labels)
@@ -164,7 +165,7 @@ def no_row_of_a_batch_sees_another_on_its_way_forward(entry: Entry) -> None:
 
 def changes_add_up_over_the_samples_of_a_batch(entry: Entry) -> None:
     """A batch's change is the mean of its samples' own, where every row is a sample."""
-    model, learned = warmed(entry.text)
+    model, learned = warmed_alike(entry.text)
     drive, labels = samples(steps_of(entry.text))
     if has_rows_of_its_own(model, learned, drive, labels):
         raise NotApplicable("a phase of it runs rows that are not samples, such as one for each class")

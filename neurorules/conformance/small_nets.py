@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neurorules.conformance.comparison import seeded
+from neurorules.conformance.suite import NotApplicable
 from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
@@ -189,3 +190,22 @@ def facts_of(audit: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(f"'{rule}' could not be audited: {why}")
     facts: dict[str, Any] = audit["facts"][0]
     return facts
+
+
+def warmed_alike(text: str, net: str = NETS[0]) -> tuple[Model, Learned]:
+    """A model after a few trials, as `warmed` makes it, whose rows of a batch all compute alike.
+
+    Args:
+        text: rule with options.
+        net: text of the hidden layers.
+
+    Returns:
+        Model and state.
+
+    Raises:
+        NotApplicable: the signal of the rule draws numbers for each row of a batch.
+    """
+    model, learned = warmed(text, net)
+    if model.signal is not None and model.signal.draws:
+        raise NotApplicable("its signal draws numbers for each row of a batch")
+    return model, learned

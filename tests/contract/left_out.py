@@ -10,6 +10,7 @@ FROZEN = "its hidden layers never learn"
 UNTAUGHT = "reads no third factor"
 UNSUPERVISED = "is told no labels, so it may do worse than frozen layers"
 SCALAR = "is told one number a sample, by which it need not do better than frozen layers"
+DRAWN = "draws bursts for each row of a batch; the mean of the draws is tested in oracle/test_bdsp.py"
 SELDOM = "jumps so seldom in an audited trial that not all it depends on shows; tested in oracle/test_sdsp.py"
 TEMPLATES = "class prototypes are rows of their own, which see a sum over the samples"
 WITH_CODES = f"{TEMPLATES}; tested with codes in their place"
@@ -170,10 +171,12 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     },
     ("rule", "it_learns_in_continuous_time"): {
         CARRIED: "bptt fa sign_symmetry weight_mirroring spiking_bsp",
-        "is refused by name in continuous time": "espp forward_forward traces_propagation urbanczik_senn",
+        "is refused by name in continuous time": "bdsp espp forward_forward traces_propagation urbanczik_senn",
         "has a form that keeps nothing between its passes, pepita:form=contrastive": "pepita",
     },
+    ("rule", "the_order_of_a_batch_does_not_matter"): {DRAWN: "bdsp"},
     ("rule", "changes_add_up_over_the_samples_of_a_batch"): {
+        DRAWN: "bdsp",
         WITH_CODES: "sigprop sigprop:form=voltage",
         TEMPLATES: "traces_propagation",
         "its second pass meets weights that all samples have changed": "pepita:form=time_local",
