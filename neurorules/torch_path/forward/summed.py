@@ -22,8 +22,8 @@ _allowed = [True]
 def only_steps() -> None:
     """Run every read-out step by step in this process from now on.
 
-    Which way a read-out takes depends on whether anything observes its steps, and the two ways round otherwise. An audit
-    compares bits, and would report this as a dependence.
+    The way that a read-out takes depends on whether anything observes its steps, and the two ways round otherwise. An
+    audit compares bits, and would report this as a dependence.
     """
     _allowed[0] = False
 
