@@ -34,6 +34,7 @@ from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
 from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
+from neurorules.torch_path.forward.summed import only_steps
 from neurorules.torch_path.training.report import needs_of as needs_of_learner
 
 REGISTRIES: dict[str, Registry] = {
@@ -68,6 +69,7 @@ def answer() -> None:
     """In the new process: read the question, measure, and print the answer as the last line."""
     torch.set_num_threads(1)
     only_dense()
+    only_steps()
     peak_bytes(lambda: torch.zeros(1) + 1)  # imports modules of torch before copies are made
     question = read_question(REGISTRIES)
     give([_measure_apart(Settings(**values)) for values in question["asked"]])
