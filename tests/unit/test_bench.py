@@ -269,7 +269,7 @@ def test_a_library_that_is_missing_is_named_and_nothing_is_set_beside_it(
         ),
         (["--net", "0"], "--net: the size of a layer is 0. Give a whole number of at least 1"),
         (["--sweep", "with"], "unknown sweep 'with'. Did you mean 'width'?"),
-        (["--goals", "96"], "unknown goal '96'. Did you mean '98'?"),
+        (["--goals", "98.6"], "unknown goal '98.6'. Did you mean '98.5'?"),
         (["--goals", ","], f"--goals names no accuracy. Give some of {','.join(RECIPES)}"),
         (
             ["--schedule", "by_stop"],
