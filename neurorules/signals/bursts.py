@@ -21,8 +21,8 @@ from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
 from neurorules.contracts.view import View, require
 from neurorules.language.ranges import BelowOne, Positive, Range, ranged
+from neurorules.signals._draws import key_of, uniform
 from neurorules.signals._feedback import layer_feedback, layer_feedback_name
-from neurorules.signals._mirroring import generator_of
 
 FIRST, SMALLEST = 1e-6, 1e-30
 """The mean square of a dendrite's potential before the first trial, and the smallest size or average to divide by."""
@@ -100,14 +100,12 @@ class Bursts(Signal):
         return ThirdFactor({"input": Series(burst_share(bursts.value, events.value) - burst, False)}, {}, moved)
 
     def _drawn(self, probability: Float[Tensor, "W B *shape"], state: SignalState, view: View) -> Tensor:
-        """Draw a burst or none at each step, neuron and sample. The steps of a trial have seeds of their own, so that
-        windows of any length draw the same numbers."""
-        drawn = torch.empty(probability.shape, dtype=torch.float64)
-        for place, row in enumerate(drawn, view.first):
-            row.uniform_(
-                generator=generator_of(state["seed"], int(state["trial"]), crc32(view.layer.name.encode()), place)
-            )
-        return (drawn.to(probability.device) < probability).to(probability)
+        """Draw a burst or none at each step, neuron and sample. A draw depends on the step and not on the window of
+        steps, so that windows of any length draw the same numbers."""
+        key = key_of(state["seed"], state["trial"], crc32(view.layer.name.encode()))
+        places = torch.arange(probability[0].numel(), device=probability.device).reshape(probability[0].shape)
+        rows = [uniform(key, places + step * places.numel()) < row for step, row in enumerate(probability, view.first)]
+        return torch.stack(rows).to(probability)
 
     def _averaged(self, state: SignalState, view: View, values: Float[Tensor, "3 W B *shape"]) -> SignalState:
         """The averages after the last step of a trial; after an earlier window, the sums so far."""

@@ -13,6 +13,7 @@ from neurorules.contracts.running_mean import RunningMean
 from neurorules.language.errors import UserError
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
+from neurorules.signals._draws import key_of, uniform
 from neurorules.signals.bursts import burst_share
 from neurorules.torch_path.recording.window import changes
 
@@ -202,3 +203,15 @@ def test_a_pair_of_regular_trains_changes_a_weight_by_an_exact_sum() -> None:
     assert found == pytest.approx(exact, rel=1e-12) and abs(exact) > 1
     with pytest.raises(UserError, match="reads `i_post`.* where neurons are told when to spike"):
         changes(detecting("i_post * S_pre"), torch.from_numpy(pre), torch.from_numpy(post))
+
+
+def test_draws_are_the_published_sequence_and_fill_the_unit_interval() -> None:
+    """SplitMix64 from a state of 0: its first three numbers of 64 bits, of which the highest 53 count."""
+    published = (0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F)
+    found = uniform(torch.tensor(0), torch.arange(3))
+    assert found.tolist() == [(number >> 11) / 2**53 for number in published]
+    keys = [key_of(torch.tensor(5), torch.tensor(trial), layer) for trial in (0, 1) for layer in (2**32 - 1, 1)]
+    draws = torch.stack([uniform(key, torch.arange(100_000)) for key in keys])
+    assert (draws.mean(1) - 0.5).abs().max() < 5 * (1 / 12 / 100_000) ** 0.5
+    assert (torch.corrcoef(draws) - torch.eye(4)).abs().max() < 5 / 100_000**0.5
+    assert draws.min() >= 0 and draws.max() < 1

@@ -131,7 +131,7 @@ def test_weights_that_a_circuit_does_not_have_are_refused() -> None:
         trainer.settle(config_from(SMALL)), trainer.load_data(trainer.settle(config_from(SMALL)), None), True
     )
     own = made.stream.parameters()
-    with pytest.raises(UserError, match=r"hidden9\.ff\.w.*this one has none"):
+    with pytest.raises(UserError, match=r"hidden9\.ff\.w.*and none here"):
         made.stream.load({**own, "hidden9.ff.w": np.zeros((2, 2))})
 
 
@@ -180,7 +180,7 @@ def test_a_checkpoint_of_a_place_that_the_run_does_not_have_is_refused(
     found = checkpoint.load(folder.path)
     assert found is not None
     checkpoint.save(folder.path, found.tensors, {**found.state, **changed}, folder.config())
-    with pytest.raises(UserError, match=r"place.*--force"):
+    with pytest.raises(UserError, match=r"position.*--force"):
         train(**SMALL, out=folder.path, resume=True)
 
 

@@ -137,7 +137,7 @@ def test_all_constraints_lifted_give_the_net_as_it_was(run: Path) -> None:
     weights = {name: w for name, w in exact.items() if name.endswith(".w")}
     layers = frozenset(layer.name for layer in bare.model.network.layers)
     deployed.store.hardware = Spared(deployed.store.hardware, weights, layers)
-    assert torch.equal(deployed.scores(drive), plain)
+    torch.testing.assert_close(deployed.scores(drive), plain)  # a device sums the read-out's output step by step
 
 
 def test_the_command_prints_one_object_or_a_report(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

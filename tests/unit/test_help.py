@@ -157,7 +157,7 @@ def offered(*words: str) -> list[str]:
     [
         (["co"], ["compare"]),
         (["train", "--ru"], ["--rule"]),
-        (["train", "--rule", "b"], ["bcm", "bptt", "bsp"]),
+        (["train", "--rule", "b"], ["bcm", "bdsp", "bptt", "bsp"]),
         (["compare", "--rules", "sigprop,d"], ["sigprop,dfa", "sigprop,drtp"]),
         (["train", "--device", "cu"], ["cuda"]),
         (["cite", "sigp"], ["sigprop"]),
