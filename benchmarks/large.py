@@ -15,15 +15,13 @@ import resource
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
-from pathlib import Path
+
+from stored_table import keep
 
 from neurorules.bench.peers import snntorch_step
 from neurorules.bench.steps import Work, our_step, poisson
-from neurorules.compare.gather import machine
 from neurorules.runs.memory import peak_memory_mb
 
-STORED = Path(__file__).parents[1] / "docs" / "results" / "data" / "speed-large.json"
 LOCAL, AT_ONCE = "local_readout:errors=step", 10
 SYSTEMS = (LOCAL, "bptt", "snnTorch BPTT")
 NO_ROOM = ("not enough memory", "can't allocate memory", "MemoryError", "free memory", "bad_alloc")
@@ -82,15 +80,11 @@ def main() -> None:
         rows.append(tried(system, sizes, asked.limit_gb))
         print(" | ".join(f"{name} {cell}" for name, cell in zip(COLUMNS, rows[-1], strict=True)).strip(), flush=True)
     if asked.store:
-        git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=STORED.parent)
-        content = {
-            "command": "python " + " ".join(["benchmarks/large.py", *sys.argv[1:]]), "commit": git.stdout.strip(),
-            "date": datetime.now(UTC).date().isoformat(), "machine": f"{machine([])['processor']}, no GPU",
-            "note": f"{asked.depth} layers of {asked.width} neurons, T = {asked.steps}, "
-            f"batch {asked.batch}; one run each",
-            "columns": COLUMNS, "rows": rows,
-        }  # fmt: skip
-        STORED.write_text(json.dumps(content, indent=0) + "\n", encoding="utf-8")
+        keep(
+            "speed-large",
+            f"{asked.depth} layers of {asked.width} neurons, T = {asked.steps}, batch {asked.batch}; one run each",
+            COLUMNS, rows,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -15,10 +15,9 @@ import statistics
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 
-STORED = Path(__file__).parents[1] / "docs" / "results" / "data" / "speed-ranks.json"
+from stored_table import keep
+
 TURNS, STEPS, WARM = 3, 30, 5
 
 
@@ -67,22 +66,9 @@ def main() -> None:
     print(f"{sent / 1e6:.2f} MB handed to sums in a step, by each rank; {len(os.sched_getaffinity(0))} cores")
     if "--store" in sys.argv:
         row = [" ".join(settings), f"{one:.1f}", f"{two:.1f}", f"{one / two:.2f}", f"{sent / 1e6:.2f}"]
-        store(row)
-
-
-def store(row: list[str]) -> None:
-    """Write the table of one row."""
-    from neurorules.compare.gather import machine
-
-    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=STORED.parent)
-    content = {
-        "command": "python " + " ".join(["benchmarks/ranks.py", *sys.argv[1:]]), "commit": git.stdout.strip(),
-        "date": datetime.now(UTC).date().isoformat(), "machine": f"{machine([])['processor']}, no GPU",
-        "note": f"the fastest of {TURNS} turns; the load average at the end was {os.getloadavg()[0]:.1f}",
-        "columns": ["rule, net, batch", "one rank, ms", "two ranks, ms", "times as fast", "MB sent in a step"],
-        "rows": [row],
-    }  # fmt: skip
-    STORED.write_text(json.dumps(content, indent=0) + "\n", encoding="utf-8")
+        note = f"the fastest of {TURNS} turns; the load average at the end was {os.getloadavg()[0]:.1f}"
+        columns = ["rule, net, batch", "one rank, ms", "two ranks, ms", "times as fast", "MB sent in a step"]
+        keep("speed-ranks", note, columns, [row])
 
 
 if __name__ == "__main__":

@@ -20,17 +20,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 
 import torch
+from stored_table import keep
 
 from neurorules import Learner, Series
 from neurorules.bench.steps import Work, our_step, poisson
-from neurorules.compare.gather import machine
 from neurorules.runs.allocator import keep_freed_memory
 
-STORED = Path(__file__).parents[1] / "docs" / "results" / "data" / "speed-threads.json"
 SPINS = (1_000, 10_000, 30_000, 100_000)
 SETTINGS: dict[str, tuple[int, dict[str, str]]] = {
     "one thread": (1, {}),
@@ -99,21 +96,6 @@ def table(found: Mapping[tuple[str, bool], list[dict[str, float]]]) -> tuple[lis
     return columns, rows
 
 
-def stored(columns: list[str], rows: list[list[str]], turns: int, load: float) -> str:
-    """The file of the table, a row a line."""
-    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=STORED.parent)
-    content = {
-        "command": f"python benchmarks/threads.py --turns {turns} --store",
-        "commit": git.stdout.strip(), "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"two cores of {machine([])['processor']}, no GPU",
-        "note": f"the fastest of {turns} turns; the load average before was {load:.1f}",
-        "columns": columns,
-    }  # fmt: skip
-    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
-    body = ",\n".join(json.dumps(row) for row in rows)
-    return "{\n" + ",\n".join(lines) + f',\n"rows": [\n{body}\n]\n}}\n'
-
-
 def main() -> None:
     """Measure all settings in turns, and print or store the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -137,8 +119,8 @@ def main() -> None:
     for row in [columns, *rows]:
         print("| " + " | ".join(row) + " |")
     if asked.store:
-        STORED.write_text(stored(columns, rows, asked.turns, load), encoding="utf-8")
-        print(f"stored: {STORED}")
+        note = f"two cores; the fastest of {asked.turns} turns; the load average before was {load:.1f}"
+        keep("speed-threads", note, columns, rows)
 
 
 if __name__ == "__main__":
