@@ -32,7 +32,8 @@ def main() -> None:
         grown = growth_of(system, (WIDTH,) * depth, steps, BATCH, schedule=schedule)
         rows.append((system, schedule, depth, steps, grown))
         if not asked.json:
-            print(f"{system}, {schedule}, {depth} hidden layers, T = {steps}: {grown or 0:.0f} MB", flush=True)
+            said = "no figure: it did not fit, or is not told" if grown is None else f"{grown:.0f} MB"
+            print(f"{system}, {schedule}, {depth} hidden layers, T = {steps}: {said}", flush=True)
     if asked.json:
         print(json.dumps(rows))
 

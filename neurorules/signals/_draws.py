@@ -45,7 +45,7 @@ def uniform(key: Int[Tensor, ""], places: Int[Tensor, "*shape"]) -> Float[Tensor
 
 
 def _wrapped(number: int) -> int:
-    """What 64 bits hold of a whole number, as a signed one."""
+    """The lowest 64 bits of a whole number, as a signed number."""
     return (number + 2**63) % 2**64 - 2**63
 
 
