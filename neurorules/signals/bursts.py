@@ -103,9 +103,9 @@ class Bursts(Signal):
         """Draw a burst or none at each step, neuron and sample. A draw depends on the step and not on the window of
         steps, so that windows of any length draw the same numbers."""
         key = key_of(state["seed"], state["trial"], crc32(view.layer.name.encode()))
-        places = torch.arange(probability[0].numel(), device=probability.device).reshape(probability[0].shape)
-        rows = [uniform(key, places + step * places.numel()) < row for step, row in enumerate(probability, view.first)]
-        return torch.stack(rows).to(probability)
+        first = view.first * probability[0].numel()
+        places = torch.arange(first, first + probability.numel(), device=probability.device).reshape(probability.shape)
+        return (uniform(key, places) < probability).to(probability)
 
     def _averaged(self, state: SignalState, view: View, values: Float[Tensor, "3 W B *shape"]) -> SignalState:
         """The averages after the last step of a trial; after an earlier window, the sums so far."""
