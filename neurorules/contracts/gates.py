@@ -1,4 +1,4 @@
-"""How small changes pass through the steps of neurons: gates, and the numbers by which gates of spike times are made."""
+"""How small changes pass through the steps of neurons: their gates, and the numbers that gates of spike times need."""
 
 from __future__ import annotations
 

@@ -17,6 +17,6 @@ def no_spike_times(why: str) -> UserError:
         why: the reason, as the beginning of a sentence.
     """
     return UserError(
-        f"{why}, and the rule learns by the times of spikes. Use --neuron cuba_lif with a reset that is not delayed, or "
-        f"another rule, such as bptt"
+        f"{why}, and the rule learns by the times of spikes. Use --neuron cuba_lif with a reset that is not delayed, "
+        f"or another rule, such as bptt"
     )

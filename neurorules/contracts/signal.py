@@ -1,8 +1,8 @@
 """The contract of learning signals. A signal computes the third factor m, which rule texts read as `m_post`.
 
 Scale: m is the derivative of the trial's loss, summed over its samples, with respect to the neuron's output at each
-step; or, for a signal with a `least_rise`, with respect to how many steps earlier its spike comes. The machine divides updates by the number of samples, so a row of class prototypes counts as much as a row of
-samples.
+step; or, for a signal with a `least_rise`, with respect to how many steps earlier its spike comes. The machine divides
+updates by the number of samples, so a row of class prototypes counts as much as a row of samples.
 
 A signal declares what it depends on (`needs`) and what it reads (`summary`, `every`, `phases`). It receives these
 quantities and no others, as a `View` of one layer at a time. `neurorules/signals/dfa.py` is a short example.

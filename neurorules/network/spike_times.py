@@ -29,8 +29,8 @@ def check_times(network: Network, rule: Rule, signal: Signal | None, scores: Sco
             continue
         if layer.normalisation.reads_batch:
             raise UserError(
-                f"layer '{layer.name}' is normalised by its batch, whose mean counts spikes and knows no times of theirs, "
-                f"by which rule '{rule.name}' learns. Use --norm none or streaming"
+                f"layer '{layer.name}' is normalised by its batch, whose mean counts spikes, and rule '{rule.name}' "
+                f"learns by their times. Use --norm none or streaming"
             )
         moving = [p for p in rule.plasticity if (p.role, p.parameter, p.statistics) == ("hidden", "w", "moving")]
         if moving:
@@ -41,8 +41,8 @@ def check_times(network: Network, rule: Rule, signal: Signal | None, scores: Sco
             )
     if scores != "membrane":
         raise UserError(
-            f"scores={scores} counts the spikes of the read-out, and a count does not change with their times, by which "
-            f"rule '{rule.name}' learns. Use scores=membrane"
+            f"scores={scores} counts the spikes of the read-out, and a count does not change with their times, by "
+            f"which rule '{rule.name}' learns. Use scores=membrane"
         )
     dynamics = network.readout.neuron.dynamics()
     if dynamics is not None and isinstance(dynamics.beta, float) and dynamics.beta == 0:

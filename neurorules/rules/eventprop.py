@@ -53,12 +53,13 @@ SOURCE = Source(
     2021,
     "Event-based backpropagation can compute exact gradients for spiking neural networks",
     (
-        "time has steps, and a spike comes at the end of the step in which its membrane crosses the threshold: the "
-        "update converges to the exact gradient as steps get shorter, with an error of the order of a step",
+        "time has steps, and a spike comes at the end of the step in which its membrane crosses the threshold: "
+        "gradients are exact up to an error of the order of a step",
         "a rise at a spike below least_rise is replaced by it; the paper divides by any rise",
-        "the score is the mean over time of a read-out that adds up its input; in the paper it is the largest membrane "
-        "of the read-out, or the time of its first spike",
+        "the score is the mean over time of a read-out that adds up its input; in the paper it is the largest "
+        "membrane of the read-out, or the time of its first spike",
         "biases learn, as constant currents; the paper's neurons have none",
+        "Adam with the learning rates of the other rules here",
         "normalisation by running averages is allowed and its averages are held fixed; by default there is none",
     ),
     link="https://doi.org/10.1038/s41598-021-91786-z",

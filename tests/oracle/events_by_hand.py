@@ -160,7 +160,8 @@ class EventNet:
 def mean_membrane(tau: float, duration: float) -> Response:
     """The mean over [0, T] of a leaky membrane that jumps by the weight, V' = -V / tau."""
     return Response(
-        lambda t: tau / duration * (1 - np.exp(-(duration - t) / tau)), lambda t: -np.exp(-(duration - t) / tau) / duration
+        lambda t: tau / duration * (1 - np.exp(-(duration - t) / tau)),
+        lambda t: -np.exp(-(duration - t) / tau) / duration,
     )
 
 
@@ -172,9 +173,7 @@ def mean_of_currents(tau_m: float, tau_s: float, duration: float) -> Response:
         m, s = np.exp(-(duration - t) / tau_m), np.exp(-(duration - t) / tau_s)
         return float(size * (tau_m * (1 - m) - tau_s * (1 - s)))
 
-    return Response(
-        value, lambda t: float(size * (np.exp(-(duration - t) / tau_s) - np.exp(-(duration - t) / tau_m)))
-    )
+    return Response(value, lambda t: float(size * (np.exp(-(duration - t) / tau_s) - np.exp(-(duration - t) / tau_m))))
 
 
 def last_membrane(tau: float, duration: float) -> Response:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from events_by_hand import Arriving, EventNet, Response, last_membrane, mean_membrane, mean_of_currents
+from events_by_hand import Arriving, EventNet, last_membrane, mean_membrane, mean_of_currents
 
 from neurorules import Learner, Series
 from neurorules.language.errors import UserError
@@ -80,7 +80,7 @@ def kernel(dt: float) -> float:
     return TAU_S / (TAU_M - TAU_S) * (m - s)
 
 
-def on_steps(case: Case, dt: float, response: str, reset: str, rule: str = "eventprop") -> tuple[Any, TrialResult]:
+def on_steps(case: Case, dt: float, response: str, reset: str, rule: str = "eventprop") -> TrialResult:
     """One trial of the same net on steps of dt."""
     alpha, beta, steps = math.exp(-dt / TAU_S), math.exp(-dt / TAU_M), round(DURATION / dt)
     cell = f"cuba_lif:alpha={alpha!r}:beta={beta!r}"
@@ -99,8 +99,7 @@ def on_steps(case: Case, dt: float, response: str, reset: str, rule: str = "even
         for time, source in spikes:
             drive[round(time / dt), sample, source] += 1
     with torch.no_grad():
-        result = learn_trial(model, learned, Series(drive, False), steps, torch.tensor(case.labels), torch.Generator())
-    return model, result
+        return learn_trial(model, learned, Series(drive, False), steps, torch.tensor(case.labels), torch.Generator())
 
 
 def scale(name: str, dt: float, response: str) -> float:
@@ -126,10 +125,12 @@ def part_of(weights: tuple[np.ndarray, np.ndarray, np.ndarray], name: str) -> np
     return inputs[:NEURONS] if first == 0 else among[first : first + NEURONS, first - NEURONS : first]
 
 
-def error(layers: str, seed: int, dt: float, response: str = "mean", reset: str = "subtract", rule: str = "eventprop") -> float:
+def error(
+    layers: str, seed: int, dt: float, response: str = "mean", reset: str = "subtract", rule: str = "eventprop"
+) -> float:
     """The distance of the gradient on steps from the exact one, over the length of that, of all weights of the net."""
     case = drawn(layers, seed, response)
-    model, result = on_steps(case, dt, response, reset, rule)
+    result = on_steps(case, dt, response, reset, rule)
     events = [case.net.run(a) for a in case.arriving]
     for number, activity in enumerate(result.activity[:-1]):
         counts = activity.S.values.sum(0).numpy()
@@ -232,7 +233,7 @@ def test_the_derivative_of_a_spike_by_its_membrane_is_one_over_the_rise_and_no_m
 
 
 def test_by_running_averages_the_gradient_is_that_of_the_net_they_are_folded_into() -> None:
-    """A normalised current (x - mean) / sigma + b is that of weights over sigma, of another bias and of centred input."""
+    """A normalised current (x - mean) / sigma + b is that of other weights and biases."""
     learner, (drive, labels) = short("4-4", norm="streaming"), spiking_input()
     for seed in range(1, 20):
         learner.step(Series(spiking_input(seed)[0], False), spiking_input(seed)[1])

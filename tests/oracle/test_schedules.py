@@ -21,7 +21,7 @@ from neurorules.torch_path.trial.learn import learn_trial
 STEPS, SAMPLES, CLASSES = 7, 5, 3
 TOLERANCE = 1e-10
 WINDOWS = (STEPS, 1, 3)
-AT_ONCE = ("bptt", "fa", "sign_symmetry", "spiking_bsp", "traces_propagation", "weight_mirroring")
+AT_ONCE = ("bptt", "eventprop", "fa", "sign_symmetry", "spiking_bsp", "traces_propagation", "weight_mirroring")
 """Rules whose third factor is made from all steps of a trial at once."""
 A_SYNAPSE = (
     "eprop", "eprop:adaptation=0.3:c_reg=0.5", "etlp:adaptation=0.3", "ostl", "ostl:resets=zero", "osttp", "otpe",

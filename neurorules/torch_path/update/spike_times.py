@@ -1,14 +1,14 @@
 """Derivatives by the times of spikes: the gates of a layer that follow them, and factors of spikes that move in time.
 
 The membrane of a neuron with a synaptic current rises smoothly through its threshold. A small change dv of the membrane
-lets the spike come dv / v' earlier, where v' is the rise at the threshold. Behind the spike, the membrane has been reset
-that much earlier and has risen by the rate behind the reset, so that dv becomes dv v'(behind) / v'. Both follow from
+lets the spike come dv / v' earlier, where v' is the rise at the threshold. After the spike the membrane has had that
+much more time to rise from its reset, so that dv has become dv v'(after) / v'. The two rises follow from
 
-    tau_m v' = I - theta just before the spike,    tau_m v' = I just behind it:  v'(behind) = v' + theta / tau_m
+    tau_m v' = I - theta just before the spike,    tau_m v'(after) = I just after it:    v'(after) = v' + theta / tau_m
 
-Steps see a spike at the end of the step in which the membrane crosses the threshold, and v' is the rise of the membrane
-within that step. Both differ from the exact values by the order of dt, and so do the derivatives. Source: Wunderlich &
-Pehle 2021, https://doi.org/10.1038/s41598-021-91786-z, with the jumps of the adjoint written for the membrane.
+On steps, a spike comes at the end of the step in which the membrane crosses the threshold, and v' is what the membrane
+rises within that step. Both differ from the exact values by the order of dt, and so do the derivatives. Source:
+Wunderlich & Pehle 2021, https://doi.org/10.1038/s41598-021-91786-z, its jumps written for membranes.
 """
 
 from __future__ import annotations
