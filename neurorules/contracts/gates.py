@@ -1,4 +1,4 @@
-"""How small changes pass through the steps of neurons: their gates, and the numbers that gates of spike times need."""
+"""Gates, by which small changes pass through the steps of neurons, and the numbers that gates of spike times need."""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ def eventprop(
 
     In the texts, psi(v_post) is not a surrogate but how much earlier the spike of a step comes for a higher membrane,
     and dv_dw follows the membrane through its resets. With shorter steps the update converges to the exact gradient of
-    the same net in continuous time, as long as no spike comes or goes.
+    the same net in continuous time, as long as no spike comes or goes. The default neuron has the paper's 20 and 5 ms
+    at steps of 1 ms.
 
     Args:
         loss: cross_entropy of the softmax of the scores, or squared, the squared difference between scores and targets
@@ -42,7 +43,7 @@ def eventprop(
         signal=SignalSpec("eventprop", {"least_rise": least_rise}),
         loss=loss,
         defaults=Defaults(
-            neuron="cuba_lif:alpha=0.8:beta=0.9", readout_neuron="leaky_readout:beta=1", steps=30, norm="none"
+            neuron="cuba_lif:alpha=0.82:beta=0.95", readout_neuron="leaky_readout:beta=1", steps=30, norm="none"
         ),
         source=SOURCE,
     )
