@@ -8,13 +8,12 @@ step. Its gradient comes nearer to the exact one as dt gets shorter, with an err
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from events_by_hand import Arriving, EventNet, last_membrane, mean_membrane, mean_of_currents
+from events_by_hand import Arriving, EventNet, Weights, last_membrane, mean_membrane, mean_of_currents
 
 from neurorules import Learner, Series
 from neurorules.language.errors import UserError
@@ -47,8 +46,8 @@ class Case(NamedTuple):
     labels: list[int]
 
 
-def drawn(layers: str, seed: int, response: str = "mean") -> Case:
-    """A net of random weights. Inputs spike at multiples of the coarsest step, which lie on every finer grid."""
+def drawn(layers: str, seed: int, response: str = "mean", grid: float = COARSEST) -> Case:
+    """A net of random weights. Inputs spike at multiples of `grid`, and so on the steps of all that divide it."""
     random, count = np.random.default_rng(seed), layers.count("4")
     size = NEURONS * count
     inputs, among, readout = np.zeros((size, INPUTS)), np.zeros((size, size)), np.zeros((CLASSES, size))
@@ -60,18 +59,10 @@ def drawn(layers: str, seed: int, response: str = "mean") -> Case:
         if NETS[layers]:
             among[own, own] = random.normal(0.0, 0.4, (NEURONS, NEURONS))
     readout[:, -NEURONS:] = random.normal(0.0, 1.0, (CLASSES, NEURONS))
-    places = [random.choice(int(0.7 * DURATION / COARSEST), (INPUTS, 3), replace=False) for _ in range(SAMPLES)]
-    arriving = [[(COARSEST * int(t), k) for k in range(INPUTS) for t in place[k]] for place in places]
+    places = [random.choice(int(0.7 * DURATION / grid), (INPUTS, 3), replace=False) for _ in range(SAMPLES)]
+    arriving = [[(grid * int(t), k) for k in range(INPUTS) for t in place[k]] for place in places]
     net = EventNet(inputs, among, readout, TAU_M, TAU_S, 1.0, DURATION, RESPONSES[response])
     return Case(net, layers, arriving, [int(x) for x in random.integers(0, CLASSES, SAMPLES)])
-
-
-@cache
-def exact(layers: str, seed: int, response: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The exact gradients by `inputs`, `among` and `readout`, averaged over samples."""
-    case = drawn(layers, seed, response)
-    each = [case.net.gradients(a, label) for a, label in zip(case.arriving, case.labels, strict=True)]
-    return tuple(np.mean(parts, axis=0) for parts in zip(*each, strict=True))  # type: ignore[return-value]
 
 
 def kernel(dt: float) -> float:
@@ -111,7 +102,7 @@ def part(net: EventNet, name: str) -> np.ndarray:
     return part_of((net.inputs, net.among, net.readout), name)
 
 
-def part_of(weights: tuple[np.ndarray, np.ndarray, np.ndarray], name: str) -> np.ndarray:
+def part_of(weights: Weights, name: str) -> np.ndarray:
     """The block of a parameter; zeros for a bias, which the simulator has not."""
     layer, *_, kind = name.split(".")
     inputs, among, readout = weights
@@ -125,26 +116,35 @@ def part_of(weights: tuple[np.ndarray, np.ndarray, np.ndarray], name: str) -> np
     return inputs[:NEURONS] if first == 0 else among[first : first + NEURONS, first - NEURONS : first]
 
 
+def gradients(case: Case, dt: float, response: str, reset: str, rule: str) -> tuple[np.ndarray, np.ndarray, bool]:
+    """The exact gradient by all weights of the net, averaged over samples, and that on steps of dt.
+
+    The last result says whether each neuron spikes as often on steps as in continuous time, in each sample.
+    """
+    each = [case.net.gradients(a, label) for a, label in zip(case.arriving, case.labels, strict=True)]
+    exact: Weights = tuple(np.mean(parts, axis=0) for parts in zip(*each, strict=True))  # type: ignore[assignment]
+    result = on_steps(case, dt, response, reset, rule)
+    names = [name for name in result.gradients if not name.endswith(".b")]
+    wanted = np.concatenate([part_of(exact, n).ravel() for n in names])
+    found = np.concatenate([(result.gradients[n].numpy() * scale(n, dt, response)).ravel() for n in names])
+    counts = torch.cat([a.S.values.sum(0) for a in result.activity[:-1]], 1).numpy()
+    events = [case.net.run(a) for a in case.arriving]
+    times = [np.bincount([s.neuron for s in run if s.neuron >= 0], minlength=counts.shape[1]) for run in events]
+    return wanted, found, bool((counts == times).all())
+
+
 def error(
     layers: str, seed: int, dt: float, response: str = "mean", reset: str = "subtract", rule: str = "eventprop"
 ) -> float:
-    """The distance of the gradient on steps from the exact one, over the length of that, of all weights of the net."""
-    case = drawn(layers, seed, response)
-    result = on_steps(case, dt, response, reset, rule)
-    events = [case.net.run(a) for a in case.arriving]
-    for number, activity in enumerate(result.activity[:-1]):
-        counts = activity.S.values.sum(0).numpy()
-        for sample, spikes in enumerate(events):
-            own = np.bincount([s.neuron for s in spikes if s.neuron >= 0], minlength=NEURONS * 2)
-            assert (counts[sample] == own[number * NEURONS : (number + 1) * NEURONS]).all(), "a spike came or went"
-    names = [name for name in result.gradients if not name.endswith(".b")]
-    wanted = np.concatenate([part_of(exact(layers, seed, response), n).ravel() for n in names])
-    mine = np.concatenate([(result.gradients[n].numpy() * scale(n, dt, response)).ravel() for n in names])
-    return float(np.linalg.norm(mine - wanted) / np.linalg.norm(wanted))
+    """The distance of the gradient on steps from the exact one, over the length of that."""
+    wanted, found, same_spikes = gradients(drawn(layers, seed, response), dt, response, reset, rule)
+    assert same_spikes, "a spike came or went"
+    return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
 
 
-@pytest.mark.parametrize("layers", NETS)
-@pytest.mark.parametrize("response", RESPONSES)
+@pytest.mark.parametrize(
+    ("layers", "response"), [("4-4", "mean"), ("r4-r4", "mean"), ("r4", "last"), ("r4", "currents")]
+)
 def test_the_published_adjoint_is_the_derivative_of_the_exact_simulators_loss(layers: str, response: str) -> None:
     case = drawn(layers, 0, response)
     adjoint = case.net.gradients(case.arriving[0], case.labels[0])
@@ -299,3 +299,17 @@ def test_a_shorter_window_is_refused(schedule: str) -> None:
     learner, (drive, labels) = short(schedule=schedule), spiking_input()
     with pytest.raises(UserError, match="by_layer"):
         learner.step(Series(drive, False), labels)
+
+
+def test_options_of_the_rule_reach_what_they_are_for() -> None:
+    """A high rise bounds all derivatives of spikes, which then shrink in proportion; biases stay if told to."""
+    drive, labels = spiking_input()
+    shape: dict[str, Any] = {"input_shape": (INPUTS,), "classes": CLASSES, "precision": "float64", "steps": 12}
+    gradients = {}
+    for rule in ("eventprop:least_rise=1000000", "eventprop:least_rise=2000000", "eventprop:bias=false"):
+        learner = Learner("4", rule, neuron=CELL, device="cpu", seed=2, **shape)
+        learner.learned.parameters["hidden1.ff.w"].abs_().add_(0.1)
+        gradients[rule] = trial(learner, drive, labels).gradients
+    high, higher, unbiased = (by.get("hidden1.ff.w") for by in gradients.values())
+    torch.testing.assert_close(high / higher, torch.full_like(high, 2.0), rtol=1e-4, atol=0)
+    assert not any(name.endswith(".b") for name in gradients["eventprop:bias=false"]) and unbiased.any()
