@@ -23,7 +23,7 @@ from neurorules.network.network import build_network
 from neurorules.neurons import NEURONS as NEURONS_OF
 from neurorules.rules import RULES
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
-from neurorules.torch_path.update.spike_times import timed_gates
+from neurorules.torch_path.update.spike_times import earlier, timed_gates
 
 TAU_M, TAU_S, TAU_OUT, DURATION = 10.0, 4.0, 8.0, 20.0
 INPUTS, NEURONS, CLASSES, SAMPLES = 3, 4, 3, 2
@@ -217,19 +217,23 @@ def test_a_neuron_that_never_spikes_gets_no_gradient_and_passes_none_down() -> N
     torch.testing.assert_close(again.gradients["hidden1.ff.w"], result.gradients["hidden1.ff.w"], rtol=0, atol=0)
 
 
-def test_the_derivative_of_a_spike_by_its_membrane_is_one_over_the_rise_and_no_more_than_least_rise_allows() -> None:
-    neuron = NEURONS_OF.make("cuba_lif:alpha=0.5:beta=0.8:v_threshold=2")
-    v = torch.tensor([0.5, 2.3, 1.0, 2.001, 0.2], dtype=torch.float64).reshape(5, 1, 1)
-    v[3] = 2.0 + 1e-9
-    v[2] = 2.0 - 1e-9
+@pytest.mark.parametrize(("reset", "left"), [("subtract", 0.3), ("zero", 0.0)])
+def test_the_derivative_of_a_spike_by_its_membrane_is_one_over_the_rise(reset: str, left: float) -> None:
+    neuron = NEURONS_OF.make(f"cuba_lif:alpha=0.5:beta=0.8:v_threshold=2:reset={reset}")
+    v = torch.tensor([0.5, 2.3, 2.1, 2 - 1e-9, 2 + 1e-9, 0.2], dtype=torch.float64).reshape(6, 1, 1)
     spikes = (v > 2).double()
     keep, admit, fires, slope = (None if g is None else g.flatten() for g in timed_gates(neuron, v, spikes, 0.1))
-    least = 0.1 * 2 * math.log(2)  # thresholds per synaptic time constant, in a step
-    leak = 2 * -math.log(0.8)
-    torch.testing.assert_close(slope, torch.tensor([0, 1 / 1.8, 0, 1 / least, 0], dtype=torch.float64))
-    wanted = [0.8, 0.8, 0.8 * (1 + leak / 1.8), 0.8, 0.8 * (1 + leak / least)]
-    torch.testing.assert_close(keep, torch.tensor(wanted, dtype=torch.float64))
+    rises = [2.3 - 0.5, 2.1 - left, 0.1 * 2 * math.log(2)]  # the last one is the lowest: a tenth of the threshold
+    torch.testing.assert_close(slope, torch.tensor([0, 1 / rises[0], 1 / rises[1], 0, 1 / rises[2], 0]).double())
+    first, second, third = (0.8 * (1 - 2 * math.log(0.8) / rise) for rise in rises)
+    torch.testing.assert_close(keep, torch.tensor([0.8, 0.8, first, second, 0.8, third], dtype=torch.float64))
     assert fires is None and (admit == 1).all()
+
+
+def test_the_factor_of_a_spike_that_comes_earlier_is_what_it_leaves_to_the_next_step() -> None:
+    factors = torch.tensor([3.0, 1.0, 4.0]).reshape(3, 1, 1)
+    assert earlier(Series(factors, False), 3).values.flatten().tolist() == [2.0, -3.0, 0.0]
+    assert not earlier(Series(factors[0], True), 3).values.any()
 
 
 def test_by_running_averages_the_gradient_is_that_of_the_net_they_are_folded_into() -> None:
