@@ -19,7 +19,7 @@ from stored_table import keep
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "oracle"))
 import test_eventprop as oracle
 
-COLUMNS = ("rule", "step, ms", "median angle, degrees", "median error", "nets with the same spikes")
+COLUMNS = ("rule, step", "angle, degrees", "error", "nets with the same spikes")
 SIZES = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
 RULES = ("eventprop", "eventprop:least_rise=0.5", "eventprop:least_rise=2", "bptt")
 NOTE = "error: distance from the exact gradient over its length; angle between both; tau_m 10 ms, tau_s 4 ms"
@@ -38,7 +38,7 @@ def row_of(rule: str, dt: float, nets: int) -> list[str]:
         angles.append(np.degrees(np.arccos(cosine)))
         errors.append(np.linalg.norm(found - wanted) / lengths[1])
         alike += same_spikes
-    return [rule, f"{dt:g}", f"{np.median(angles):.1f}", f"{np.median(errors):.2g}", f"{alike} of {len(angles)}"]
+    return [f"{rule}, {dt:g} ms", f"{np.median(angles):.1f}", f"{np.median(errors):.2g}", f"{alike} of {len(angles)}"]
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
     asked = parser.parse_args()
     rows = [row_of(rule, dt, asked.nets) for rule in RULES for dt in SIZES]
     for row in (COLUMNS, *rows):
-        print("  ".join(f"{cell:<26}" for cell in row).rstrip())
+        print("  ".join(f"{cell:<34}" for cell in row).rstrip())
     if asked.keep:
         keep(asked.keep, NOTE, COLUMNS, rows)
 
