@@ -83,6 +83,10 @@ def train(
     print(f"{name} on {config.data}: {_said(result)}")
     cost = f"{result['train_seconds']:.1f} s of learning, {result['spikes_per_sample']:.0f} spikes a sample"
     print(f"{cost}, run in {folder}")
+    if "pipeline" in result:
+        from neurorules.torch_path.training.use_of_ranks import line_of_use
+
+        print(line_of_use(result["pipeline"]))
 
 
 def _said(result: dict[str, Any]) -> str:
