@@ -1,8 +1,9 @@
 """`python docs/figures/store.py COMPARISON NAME` keeps a comparison's results as docs/results/data/NAME.json.
 
 COMPARISON is the folder that `neurorules compare` made, or that of `neurorules benchmark`, all of whose numbers are
-kept and whose NAME is benchmark-SUITE. Of a comparison, kept are its command, its date and machine, the commit of this
-checkout, and for each run what the pages show. `--commit` names another commit, where the runs were made by one.
+kept and whose NAME is benchmark-SUITE, or that of `neurorules bench`, whose picture is kept as well. Of a comparison,
+kept are its command, its date and machine, the commit of this checkout, and for each run what the pages show.
+`--commit` names another commit, where the runs were made by one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from bench_tables import keep_picture, tables_of
 from stored import FOLDER, Run
 
 FIELDS = ("seed", "test_accuracy", "validation_accuracy", "train_seconds", "spikes_per_sample", "needs")
@@ -42,6 +44,13 @@ def main() -> None:
     if (asked.comparison / "benchmark.json").is_file():
         found = json.loads((asked.comparison / "benchmark.json").read_text(encoding="utf-8"))
         write(asked.name, {**found, "command": repeated(found["command"]), "commit": asked.commit or checked_out()})
+        return
+    if (asked.comparison / "bench.json").is_file():
+        found = json.loads((asked.comparison / "bench.json").read_text(encoding="utf-8"))
+        command = re.sub(r" --out=\S+", "", found["command"])
+        for name, content in tables_of(asked.name, found, command, asked.commit or checked_out()).items():
+            write(name, content)
+        keep_picture(asked.comparison, asked.name)
         return
     labels = dict(text.split("=>", 1) for text in asked.label)
     found = json.loads((asked.comparison / "compare.json").read_text(encoding="utf-8"))
