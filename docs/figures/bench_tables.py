@@ -14,17 +14,16 @@ from neurorules.bench.picture import ACROSS
 IMAGES = Path(__file__).resolve().parent.parent / "images"
 
 
-def tables_of(name: str, found: Mapping[str, Any], command: str, commit: str) -> dict[str, dict[str, Any]]:
+def tables_of(found: Mapping[str, Any], command: str, commit: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The tables that pages show of one measurement.
 
     Args:
-        name: name of the stored table of ratios; that of the hottest places has `-hottest` behind it.
         found: what `bench.json` holds.
         command: the command, without what says where it ran.
         commit: the commit that was measured.
 
     Returns:
-        Content of stored files, by name.
+        Content of the stored files of ratios and of hottest places.
     """
     busy, versions = found["busy"], ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     head = {
@@ -44,10 +43,10 @@ def tables_of(name: str, found: Mapping[str, Any], command: str, commit: str) ->
         for rule, system in point["systems"].items()
         if (places := system.get("hottest"))
     ]
-    return {
-        name: {**head, "columns": ["", *systems], "rows": ratios},
-        f"{name}-hottest": {**head, "columns": ["", "rule", "first", "second", "third"], "rows": hottest},
-    }
+    return (
+        {**head, "columns": ["", *systems], "rows": ratios},
+        {**head, "columns": ["", "rule", "first", "second", "third"], "rows": hottest},
+    )
 
 
 def where(point: Mapping[str, Any], sweep: str | None) -> str:
