@@ -121,6 +121,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if "--measure" in sys.argv:
-        measure(*sys.argv[2:5], int(sys.argv[5]))
+        measure(sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]))
     else:
         main()

@@ -73,11 +73,14 @@ def train(
             log=log,
             **looks,
         )
-    if not first:
-        return
-    if json:
+    if first and json:
         print_json(result)
-        return
+    elif first:
+        _show(result, config, folder)
+
+
+def _show(result: dict[str, Any], config: TrainConfig, folder: Path) -> None:
+    """Print the figures of a result, its cost, and its folder."""
     parts = {"signal": config.signal, "dw": config.dw}
     name = config.rule + "".join(f"@{setting}={text}" for setting, text in parts.items() if text is not None)
     print(f"{name} on {config.data}: {_said(result)}")

@@ -92,6 +92,6 @@ def _take_over(learner: Any, tensors: Mapping[str, Tensor]) -> None:
 
 def _joined(figures: tuple[dict[str, float], ...]) -> dict[str, float]:
     """The figures of one batch from those that each rank knows: loss and scores first, then spikes of all layers."""
-    every = {name: value for known in figures for name, value in known.items()}
+    every = {name: value for of_rank in figures for name, value in of_rank.items()}
     spikes = {name: value for name, value in every.items() if name.startswith("spikes.")}
     return {**{name: value for name, value in every.items() if name not in spikes}, **spikes}

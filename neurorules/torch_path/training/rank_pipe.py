@@ -156,7 +156,12 @@ class RankPipe:
             raise
 
     def divide(self, learned: Learned, parcel: Parcel) -> None:
-        """Divide the layers by the times that they take on the first rank for a first batch."""
+        """Divide the layers by the times that they take on the first rank for a first batch.
+
+        Args:
+            learned: current parameters and state.
+            parcel: the batch, which no layer has seen.
+        """
         own = measured_costs(self.model, learned, parcel) if self.ranks.first else []
         if own:
             own[0] += self.reading_seconds
@@ -165,7 +170,12 @@ class RankPipe:
         self._below, self._above = links_of(self.ranks)
 
     def receive(self, learned: Learned, parcel: Parcel) -> None:
-        """Wait for the activity of the layers below, and for the first rank's word."""
+        """Wait for the activity of the layers below, and for the first rank's word.
+
+        Args:
+            learned: current parameters and state.
+            parcel: the batch, which is given that activity.
+        """
         if self._below is None:
             self.word = STOP if self.ranks.stop.requested else SAVE if self.save_due else GO_ON
             return
@@ -175,6 +185,10 @@ class RankPipe:
 
     def work(self, learned: Learned, parcel: Parcel) -> list[Stage]:
         """Run the layers of this rank on a batch, and evaluate their texts. No argument is changed.
+
+        Args:
+            learned: current parameters and state.
+            parcel: the batch, with the activity of the layers below.
 
         Returns:
             The result of each layer, the first one first.

@@ -34,7 +34,7 @@ that the receiver lets a tensor begin where it does for the sender."""
 
 
 class Cargo(NamedTuple):
-    """What goes from the layers of one rank to those above: indices of layers, none above that rank's last one.
+    """The activity that goes from the layers of one rank to those above, as indices of layers up to its last one.
 
     Args:
         spikes: layers whose output is read above.
@@ -78,7 +78,7 @@ class Item(NamedTuple):
 
 
 def cargo_above(model: Model, last: int) -> Cargo:
-    """What layers above a layer may read of it and of those below.
+    """The activity of a layer and of those below that layers above it may read.
 
     Args:
         model: network, rule and signal.
@@ -172,8 +172,8 @@ def _contents(model: Model, cargo: Cargo, phase: str, record: PhaseRecord) -> It
     for what, index, one in series:
         values = one.values
         form = BITS if what == "S" and layers[index].neuron.spiking else _word(values)
-        known = one.summed is not None
-        yield Item(phase, index, what, form, tuple(values.shape), _place(values), one.constant, known), values
+        summed = one.summed is not None
+        yield Item(phase, index, what, form, tuple(values.shape), _place(values), one.constant, summed), values
     for index in cargo.summaries:
         summary = record.summary.get(layers[index].name)
         if summary is not None and not _counts(model, cargo, index):

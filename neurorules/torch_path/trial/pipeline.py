@@ -120,7 +120,14 @@ def check_pipelined(model: Model, hardware: bool = False) -> None:
 
 
 def trial_of(model: Model, learned: Learned, parcel: Parcel) -> Trial:
-    """The trial of a batch, by the state with which a layer learns from it; arguments are those of `run_stage`."""
+    """The trial of a batch, by the state with which a layer learns from it.
+
+    Args:
+        model, learned, parcel: as in `run_stage`.
+
+    Returns:
+        The trial, in which no layer runs yet.
+    """
     state = replace(learned, signal={**learned.signal, **parcel.signal})
     targets = model.hidden_targets(parcel.labels)
     bound = model.bound(learned.parameters)
