@@ -177,10 +177,11 @@ class Run:
         self._count([] if metrics is None else [metrics])
 
     def _flush(self) -> None:
-        """Learn the last batches in a pipeline."""
-        started = time.perf_counter()
-        self._count(self._guarded(self.learner.flush))
-        self.at.seconds += time.perf_counter() - started
+        """Learn the last batches in a pipeline, if there are any."""
+        if self.under_way:
+            started = time.perf_counter()
+            self._count(self._guarded(self.learner.flush))
+            self.at.seconds += time.perf_counter() - started
 
     def _count(self, metrics: list[dict[str, float]]) -> None:
         for figures in metrics:
