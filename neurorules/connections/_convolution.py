@@ -13,10 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional, grad
 
+from neurorules.connections._map_products import convolved, correlated_maps
 from neurorules.connections._rounded import rounded
 from neurorules.contracts.connection import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Whole
+from neurorules.native.events.reach import Convolved
 
 Pair = tuple[int, int]
 """One number along the height and one along the width of a map."""
@@ -121,7 +123,11 @@ class Convolution(Connection):
         self, w: Float[Tensor, "O C Kh Kw"], post: Float[Tensor, "R O H_post W_post"],
         pre: Float[Tensor, "R C_pre H W"],
     ) -> Float[Tensor, "O C Kh Kw"]:  # fmt: skip
-        post_used, pre_used = rounded(self._spread(w, post, pre), pre)
+        whole = self._spread(w, post, pre)
+        by_events = correlated_maps(whole, pre, self._sizes(pre))
+        if by_events is not None:
+            return by_events
+        post_used, pre_used = rounded(whole, pre)
         update = grad.conv2d_weight(
             pre_used, list(w.shape), post_used, self.strides, self.borders, self.dilations, self.groups
         )
@@ -146,9 +152,21 @@ class Convolution(Connection):
         self, w: Float[Tensor, "O C Kh Kw"], pre: Float[Tensor, "R C_pre H W"]
     ) -> Float[Tensor, "R O H_conv W_conv"]:
         """The current before the pool."""
+        by_events = convolved(pre, w, self._sizes(pre))
+        if by_events is not None:
+            return by_events
         w_used, pre_used = rounded(w, pre)
         current = functional.conv2d(pre_used, w_used, None, self.strides, self.borders, self.dilations, self.groups)
         return current.to(pre.dtype)
+
+    def _sizes(self, pre: Float[Tensor, "R C_pre H W"]) -> Convolved:
+        """The sizes of the convolution of these rows."""
+        channels, high, wide = pre.shape[1:]
+        _, *behind = self._whole_shape((channels, high, wide))
+        return Convolved(
+            channels, (high, wide), self.channels, (behind[0], behind[1]), self.groups, self.sides, self.strides,
+            self.borders, self.dilations,
+        )  # fmt: skip
 
     def _spread(
         self, w: Float[Tensor, "O C Kh Kw"], post: Float[Tensor, "R O H_post W_post"],
