@@ -18,6 +18,7 @@ from neurorules.connections._rounded import rounded
 from neurorules.contracts.connection import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Whole
+from neurorules.native import pools
 from neurorules.native.events.reach import Convolved
 
 Pair = tuple[int, int]
@@ -175,6 +176,8 @@ class Convolution(Connection):
         """Values of pooled positions on the positions of the convolution that they are made of."""
         if self.pools == (1, 1):
             return post
+        if self.kind == "max" and pools.serves(pre, post, self.pools):
+            return pools.back(self._whole(w, pre), post)
         spread = post.new_zeros(post.shape[0], *self._whole_shape(tuple(pre.shape[1:])))
         if self.kind == "average":
             rows, columns = post.shape[2] * self.pools[0], post.shape[3] * self.pools[1]

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from neurorules.connections._products import counts_decide, is_recorded
+from neurorules.connections._products import counts_decide
 from neurorules.native.events import maps
 from neurorules.native.events.reach import Convolved
+from neurorules.native.recorded import is_recorded
 
 
 class Costs(NamedTuple):

@@ -15,6 +15,7 @@ from torch.nn import functional
 from neurorules.contracts.transform import Shape, Transform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import LARGEST, Range, ranged
+from neurorules.native import pools
 
 
 @ranged("pooling")
@@ -72,6 +73,8 @@ class Pool(Transform):
             spread = functional.interpolate(gradient, scale_factor=scale, mode="nearest")
             missing = [rows.shape[d] - spread.shape[d] for d in (3, 2)]
             return functional.pad(spread, (0, missing[0], 0, missing[1])) / prod(self.sides)
+        if pools.serves(rows, gradient, self.sides):
+            return pools.back(rows, gradient)
         _, winners = functional.max_pool2d(rows, self.sides, return_indices=True)
         return functional.max_unpool2d(gradient, winners, list(self.sides), output_size=rows.shape[-2:])
 
