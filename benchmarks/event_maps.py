@@ -27,7 +27,7 @@ from torch.nn import functional, grad
 from neurorules import Learner
 from neurorules.bench.turns import Turns
 from neurorules.commands.output import print_table
-from neurorules.connections._map_products import CHANGE, CURRENT, Costs, by_events, work_of
+from neurorules.connections._map_products import CHANGE, CURRENT, Costs, most_events, work_of
 from neurorules.connections.conv2d import Conv2d
 from neurorules.contracts.series import Series
 from neurorules.datasets import DATASETS
@@ -151,9 +151,10 @@ def print_costs(repetitions: int) -> None:
         print("; ".join(f"{field} {cost:.2f}" for field, cost in best._asdict().items()))
         table = []
         for (n, z, ms), shape, work in zip(measured, SHAPES, parts, strict=True):
-            allowed = [a for a in range(101) if by_events(n, z, costs, a / 100 * work.look)]
             ratios = [f"{ms[f'dense {name}'] / ms[f'{name} {a}']:.2f}" for a in ACTIVITIES]
-            table.append([" x ".join(map(str, shape)), f"{max(allowed, default=0)} %", *ratios])
+            table.append(
+                [" x ".join(map(str, shape)), f"{100 * max(most_events(n, z, costs), 0) / work.look:.0f} %", *ratios]
+            )
         print_table([name, "most", *(f"{a:.0%}" for a in ACTIVITIES)], table)
 
 

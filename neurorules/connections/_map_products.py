@@ -6,6 +6,7 @@ times, so the same input is always multiplied in the same way, with any number o
 
 from __future__ import annotations
 
+import functools
 from math import prod
 from typing import NamedTuple
 
@@ -103,15 +104,25 @@ def work_of(rows: int, sizes: Convolved, entries: float) -> Costs:
     return Costs(entries * reached, entries * bands, visited * reached, values, outputs, weights, 1)
 
 
-def by_events(rows: int, sizes: Convolved, costs: Costs, entries: float) -> bool:
-    """Whether an event-driven product costs less than a dense one.
+@functools.lru_cache(maxsize=1024)
+def most_events(rows: int, sizes: Convolved, costs: Costs) -> int:
+    """The largest number of nonzero values for which an event-driven product costs less than a dense one.
 
     Args:
-        rows, sizes, entries: as in `work_of`.
+        rows: number of rows R.
+        sizes: the sizes of the convolution.
         costs: those of the product.
+
+    Returns:
+        The number; -1 if the dense product is always cheaper.
     """
     dense = rows * prod(sizes.out_sides) * sizes.outputs * sizes.channels // sizes.groups * prod(sizes.kernel)
-    return sum(a * b for a, b in zip(costs, work_of(rows, sizes, entries), strict=True)) < dense
+    low, high = -1, rows * sizes.channels * prod(sizes.sides)
+    while low < high:
+        entries = (low + high + 1) // 2
+        pays = sum(a * b for a, b in zip(costs, work_of(rows, sizes, entries), strict=True)) < dense
+        low, high = (entries, high) if pays else (low, entries - 1)
+    return low
 
 
 def _entries(pre: Tensor, other: Tensor, sizes: Convolved, costs: Costs) -> float | None:
@@ -126,9 +137,10 @@ def _entries(pre: Tensor, other: Tensor, sizes: Convolved, costs: Costs) -> floa
     Returns:
         About the number; None if the product should be or has to be dense.
     """
-    if not by_events(len(pre), sizes, costs, 0) or not counts_decide():
+    most = most_events(len(pre), sizes, costs)
+    if most < 0 or not counts_decide() or pre.dtype != other.dtype or is_recorded(pre, other):
         return None
-    if pre.dtype != other.dtype or is_recorded(pre, other) or not maps.serves(pre):
+    if not maps.serves(pre):
         return None
     entries = maps.active(pre)
-    return entries if by_events(len(pre), sizes, costs, entries) else None
+    return entries if entries <= most else None

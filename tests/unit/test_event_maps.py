@@ -17,7 +17,6 @@ from torch.nn import functional, grad
 from neurorules.audit import fresh
 from neurorules.audit.apart import apart
 from neurorules.connections import _map_products, _products
-from neurorules.connections._map_products import by_events as by_events_pays
 from neurorules.connections.conv2d import Conv2d
 from neurorules.connections.conv2d_grouped import Conv2dGrouped
 from neurorules.connections.conv2d_pooled import Conv2dPooled
@@ -225,15 +224,13 @@ def test_the_count_of_spikes_chooses_the_product(
 def test_more_spikes_are_allowed_the_more_outputs_there_are_and_none_where_a_product_is_small() -> None:
     def share(sizes: Convolved, costs: _map_products.Costs, rows: int = ROWS) -> float:
         values = rows * sizes.channels * sizes.sides[0] * sizes.sides[1]
-        each = [percent for percent in range(101) if by_events_pays(rows, sizes, costs, percent / 100 * values)]
-        assert each == list(range(len(each)))  # all smaller ones are allowed
-        return len(each) / 100
+        return _map_products.most_events(rows, sizes, costs) / values
 
     for costs in (_map_products.CURRENT, _map_products.CHANGE):
         shares = [share(PLAIN._replace(outputs=outputs), costs) for outputs in (16, 32, 64)]
         assert 0.1 < shares[0] <= shares[1] <= shares[2] < 0.8
-        assert share(PLAIN, costs, rows=1) == 0
-        assert share(PLAIN._replace(outputs=16, groups=16), costs) == 0
+        assert share(PLAIN, costs, rows=1) < 0
+        assert share(PLAIN._replace(outputs=16, groups=16), costs) < 0
 
 
 @pytest.mark.parametrize(
