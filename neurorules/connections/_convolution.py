@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional, grad
 
 from neurorules.connections._map_products import convolved, correlated_maps
+from neurorules.connections._products import is_recorded
 from neurorules.connections._rounded import rounded
 from neurorules.contracts.connection import Connection, Shape, uniform
 from neurorules.language.errors import UserError
@@ -176,7 +177,7 @@ class Convolution(Connection):
         """Values of pooled positions on the positions of the convolution that they are made of."""
         if self.pools == (1, 1):
             return post
-        if self.kind == "max" and pools.serves(pre, post, self.pools):
+        if self.kind == "max" and pools.serves(pre, post, self.pools) and not is_recorded(w, post):
             return pools.back(self._whole(w, pre), post)
         spread = post.new_zeros(post.shape[0], *self._whole_shape(tuple(pre.shape[1:])))
         if self.kind == "average":

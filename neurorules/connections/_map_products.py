@@ -13,10 +13,9 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from neurorules.connections._products import counts_decide
+from neurorules.connections._products import counts_decide, is_recorded
 from neurorules.native.events import maps
 from neurorules.native.events.reach import Convolved
-from neurorules.native.recorded import is_recorded
 
 
 class Costs(NamedTuple):
@@ -85,7 +84,7 @@ def correlated_maps(
 
 
 def work_of(rows: int, sizes: Convolved, entries: float) -> Costs:
-    """What an event-driven product consists of: the numbers that its costs are multiplied with.
+    """Count what an event-driven product consists of: the numbers that its costs are multiplied with.
 
     Args:
         rows: number of rows R.

@@ -24,7 +24,6 @@ from neurorules.contracts.connection import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count
 from neurorules.native import events
-from neurorules.native.recorded import is_recorded
 
 ADDITION, EVENT, LOOK, MOVE, CALL = 2.9, 80, 40, 25, 4_000_000
 """Costs of an event-driven product, in multiply-adds of a dense one: adding one weight, listing a value, inspecting a
@@ -213,6 +212,11 @@ def times_transposed(a: Float[Tensor, "R K"], b: Float[Tensor, "O K"]) -> Float[
     if a.dtype == torch.float32 and a.device.type == "cpu" and not is_recorded(a, b) and _onednn_is_faster():
         return _onednn_product(a, b)
     return a @ b.T
+
+
+def is_recorded(a: Tensor, b: Tensor) -> bool:
+    """Whether autograd records operations on one of the factors; then torch has to multiply them."""
+    return torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
 
 
 def _onednn_product(a: Float[Tensor, "R K"], b: Float[Tensor, "O K"]) -> Float[Tensor, "R O"]:

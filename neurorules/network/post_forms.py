@@ -19,9 +19,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from neurorules.connections._products import is_recorded
 from neurorules.contracts.neuron import Dynamics, Neuron
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number
-from neurorules.native.recorded import is_recorded
 from neurorules.native.scans import Psi, PsiShape, Reset, loops, reverse_scan
 from neurorules.neurons._adaptive import AdaptiveIntegrator
 from neurorules.neurons._integrator import Integrator

@@ -24,7 +24,7 @@ MAY_NAME_GRADIENTS = {
     "neurorules/torch_path/snntorch/relays.py": "freezes the fixed weights of a sum of two layers",
     "neurorules/torch_path/snntorch/to_sequential.py": "hands those that a user has frozen back frozen",
     "neurorules/torch_path/snntorch/populations.py": "snnTorch layers for the user, who may train them by gradients",
-    "neurorules/native/recorded.py": "asks whether such a user records; what is computed is then left to torch",
+    "neurorules/connections/_products.py": "asks whether such a user records, and then leaves the product to torch",
 }
 
 

@@ -65,7 +65,9 @@ def test_other_windows_types_and_what_autograd_records_are_left_to_torch() -> No
     assert pools.serves(maps, gradient, (2, 2))
     assert not pools.serves(maps, gradient, (3, 3)) and not pools.serves(maps, gradient, (1, 2))
     assert not pools.serves(maps, gradient.double(), (2, 2)) and not pools.serves(maps.half(), gradient.half(), (2, 2))
-    assert not pools.serves(maps.clone().requires_grad_(), gradient, (2, 2))
+    watched = gradient.clone().requires_grad_()
+    Pool(2, "max").adjoint(maps, None, watched).sum().backward()
+    assert watched.grad is not None and torch.equal(watched.grad, torch.ones_like(gradient))
 
 
 def both_ways(rows: Tensor, gradient: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:

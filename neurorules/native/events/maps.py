@@ -108,9 +108,9 @@ def current(maps: Tensor, kernels: Tensor, sizes: Convolved, entries: float) -> 
     out = fresh(len(maps), sizes.outputs, *sizes.out_sides, like=maps)
     plan = plan_of(sizes, maps.dtype)
     spans = -(-(sizes.channels // sizes.groups) // plan.span)
-    cells = plan.held * spans * (plan.pixels + 4) * CELL_BYTES
-    ends = plan.held * spans * (plan.classes + 1) * 4
-    room = cells + (plan.held * plan.grid_numbers + plan.pixels) * maps.itemsize + ends
+    cells = plan.rows * spans * (plan.pixels + 4) * CELL_BYTES
+    ends = plan.rows * spans * (plan.classes + 1) * 4
+    room = cells + (plan.rows * plan.grid_numbers + plan.pixels) * maps.itemsize + ends
     _run("current", plan, (maps.contiguous(), kernels.contiguous(), out), room, 1, 1, entries)
     return out
 
@@ -129,21 +129,21 @@ def change(post: Tensor, maps: Tensor, sizes: Convolved, entries: float) -> Tens
     """
     plan, each = plan_of(sizes, maps.dtype), sizes.channels // sizes.groups
     out = maps.new_empty(sizes.outputs, each, *sizes.kernel)
-    shares = max(1, min(SHARES, -(-len(maps) // plan.held), SHARE_NUMBERS // plan.table_numbers))
+    shares = max(1, min(SHARES, -(-len(maps) // plan.rows), SHARE_NUMBERS // plan.table_numbers))
     words = -(-plan.pixels // 64)
-    room = plan.held * (plan.grid_numbers * maps.itemsize + each * words * 8)
+    room = plan.rows * (plan.grid_numbers * maps.itemsize + each * words * 8)
     strips = min(plan.bands, -(-SHARES // shares))
     _run("change", plan, (maps.contiguous(), out, post.contiguous()), room, shares, strips, entries)
     return out
 
 
 class Plan(NamedTuple):
-    """What follows from the sizes and the type of numbers alone.
+    """The part of a product that follows from the sizes and the type of numbers alone.
 
     Args:
         reach: the arrays.
         fixed: the numbers of the structure from `channels` to `held`.
-        pixels, classes, span, held: some of them.
+        pixels, classes, span, rows: some of them; the last is the number of rows that are worked on at once.
         grid_numbers: numbers of the grid of one row.
         bands: bands of all groups.
         table_numbers: numbers of the tables of all bands.
@@ -154,7 +154,7 @@ class Plan(NamedTuple):
     pixels: int
     classes: int
     span: int
-    held: int
+    rows: int
     grid_numbers: int
     bands: int
     table_numbers: int
@@ -162,7 +162,15 @@ class Plan(NamedTuple):
 
 @functools.lru_cache(maxsize=256)
 def plan_of(sizes: Convolved, dtype: torch.dtype) -> Plan:
-    """Find what follows from the sizes of a convolution and the type of its numbers."""
+    """Find the part of a product that follows from the sizes of a convolution and the type of its numbers.
+
+    Args:
+        sizes: the sizes of the convolution.
+        dtype: float32 or float64.
+
+    Returns:
+        The arrays and numbers.
+    """
     width = lanes(dtype)
     each, of_group = sizes.channels // sizes.groups, sizes.outputs // sizes.groups
     parts = min(PARTS, -(-of_group // width))
@@ -170,21 +178,21 @@ def plan_of(sizes: Convolved, dtype: torch.dtype) -> Plan:
     pixels, grid, slots = prod(sizes.sides), prod(reach.grid), reach.slots.shape[1]
     bands = sizes.groups * -(-of_group // (parts * width))
     span = -(-each // -(-each // SPAN))  # parts of about one length
-    held = max(1, min(MOST_HELD, HELD_BYTES // (grid * parts * width * dtype.itemsize)))
+    rows = max(1, min(MOST_HELD, HELD_BYTES // (grid * parts * width * dtype.itemsize)))
     classes = len(reach.class_cells) - 1
     fixed = (
         *(sizes.channels, pixels, sizes.outputs, sizes.groups, prod(sizes.kernel), *sizes.out_sides),
-        *(grid, reach.grid[1], reach.corner, parts, classes, slots, span, held),
+        *(grid, reach.grid[1], reach.corner, parts, classes, slots, span, rows),
     )
     table = bands * each * slots * width
-    return Plan(reach, fixed, pixels, classes, span, held, grid * parts * width, bands, table)
+    return Plan(reach, fixed, pixels, classes, span, rows, grid * parts * width, bands, table)
 
 
 def _run(
     name: str, plan: Plan, tensors: tuple[Tensor, Tensor, Tensor], room_bytes: int, shares: int, strips: int,
     entries: float,
 ) -> None:  # fmt: skip
-    """Run a kernel.
+    """Run one of the two kernels.
 
     Args:
         name: "current" or "change".

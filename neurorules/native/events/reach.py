@@ -151,7 +151,8 @@ def reach_of(sizes: Convolved, parts: int, sums: int) -> Reach:
     down, across = (_axis(*(pair[axis] for pair in _pairs(sizes))) for axis in (0, 1))
     remainders = [(y, x) for y in range(sizes.strides[0]) for x in range(sizes.strides[1])]
     used = [(y, x) for y, x in remainders if down.classes[y] and across.classes[x]]
-    places, members = [], {pair: [] for pair in remainders}
+    places: list[int] = []
+    members: dict[Pair, list[int]] = {pair: [] for pair in remainders}
     for y, row in enumerate(down.places):
         for x, column in enumerate(across.places):
             members[down.remainders[y], across.remainders[x]].append(len(places))

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from neurorules.native import compile as compile_c
 from neurorules.native.pages import fresh
-from neurorules.native.recorded import is_recorded
 from neurorules.native.scans import build as scans
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("pools.c", "pools_template.c"))
@@ -47,9 +46,13 @@ def serves(maps: Tensor, gradient: Tensor, sides: tuple[int, int]) -> bool:
         maps: the maps before the pool.
         gradient: the gradient by the maxima.
         sides: height and width of the windows.
+
+    Returns:
+        False for other windows than two by two, and if there is no kernel for the type or device, or if it cannot be
+        compiled.
     """
     fits = sides == (2, 2) and maps.device.type == "cpu" and maps.dtype in DTYPES and maps.dtype == gradient.dtype
-    return fits and not is_recorded(maps, gradient) and library() is not None
+    return fits and library() is not None
 
 
 def back(maps: Tensor, gradient: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurorules.connections._products import is_recorded
 from neurorules.connections.recurrent import Recurrent
 from neurorules.contracts.neuron import Gates, MembraneState, Neuron
 from neurorules.native import scans
-from neurorules.native.recorded import is_recorded
 from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Parameters
 from neurorules.neurons._adaptive import AdaptiveIntegrator, AdaptiveState
