@@ -1,10 +1,11 @@
 """Products and training steps whose cost follows the spikes, beside dense ones and snnTorch, against activity.
 
-    python benchmarks/events.py [--repetitions 15] [--threads 1] [--json]
+    python benchmarks/events.py [--repetitions 15] [--threads 1] [--store] [--json]
     python benchmarks/events.py --costs      # the numbers by which `connections/_products.py` chooses
 
 Milliseconds mean little on a shared machine: what is compared takes turns, and medians are printed of the ratios of
-two times of one turn. A dense step is the same training with the event-driven products switched off.
+two times of one turn. A dense step is the same training with the event-driven products switched off. --store writes
+the table of docs/results/speed.md (docs/results/data/speed-events.json; then `make figures`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from stored_table import keep
 from torch import Tensor
 
 from neurorules.bench.peers import snntorch_step
@@ -97,12 +99,21 @@ def listed(s: Tensor) -> events.Lists:
     return lists
 
 
+def store(table: dict[str, dict[str, float]], repetitions: int, threads: int) -> None:
+    """Keep the table, a row an activity of the input."""
+    titles = [name.replace(" / ours", " to events").replace(" / ", " to ") for name in next(iter(table.values()))]
+    rows = [[at.replace("%", " %"), *(f"{value:.2f}" for value in row.values())] for at, row in table.items()]
+    note = f"{threads} thread(s); medians over {repetitions} turns of the ratio of two times of one turn"
+    keep("speed-events", note, ["activity of the input", *titles], rows)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--costs", action="store_true", help="products at the borders of the choice, and nothing else")
+    parser.add_argument("--store", action="store_true", help="write docs/results/data/speed-events.json")
     parser.add_argument("--json", action="store_true", help="one JSON object and nothing else")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
@@ -111,6 +122,8 @@ def main() -> None:
         table = {" x ".join(map(str, shape)): at_the_limit(shape, asked.repetitions) for shape in SHAPES}
     else:
         table = {f"{activity:.0%}": at_activity(activity, asked.repetitions) for activity in ACTIVITIES}
+        if asked.store:
+            store(table, asked.repetitions, asked.threads)
     if asked.json:
         print(json.dumps({"table": table, "threads": asked.threads}))
     else:

@@ -54,8 +54,8 @@ def tried(system: str, sizes: tuple[int, int, int, int], limit_gb: float) -> lis
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (most, most)),
     )  # fmt: skip
     if done.returncode == 0:
-        peak, *others = json.loads(done.stdout)
-        return [system, "yes", f"{peak:.1f}", *(f"{number:.2f}" for number in others)]
+        peak, *seconds, before, after = json.loads(done.stdout)
+        return [system, "yes", f"{peak:.1f}", *(f"{s:.1f}" for s in seconds), f"{before:.3f}", f"{after:.3f}"]
     if not any(words in done.stderr for words in NO_ROOM):
         raise RuntimeError(done.stderr)
     return [system, f"no, more than {limit_gb:g} GB", "-", "-", "-", "-", "-"]

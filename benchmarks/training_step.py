@@ -1,9 +1,10 @@
 """Time and memory of one training step, beside bare matrix products and snnTorch.
 
-    python benchmarks/training_step.py [--repetitions 9] [--threads N] [--no-memory] [--json]
+    python benchmarks/training_step.py [--repetitions 9] [--threads N] [--no-memory] [--store] [--json]
 
 Times are those of `neurorules bench`, whose systems take turns. Memory is the growth of the resident set over a step,
-its input apart, each measurement in a process of its own.
+its input apart, each measurement in a process of its own. --store writes the times of docs/results/speed.md
+(docs/results/data/speed-step.json; then `make figures`), which say something on a quiet machine alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 
 import torch
+from stored_table import keep
 
 from neurorules.bench.growth import growth_of
 from neurorules.bench.measure import BESIDE, measure, plan
@@ -40,6 +42,17 @@ def show(table: dict[str, dict[str, float]]) -> None:
     print()
 
 
+def store(speed: dict[str, dict[str, float]], repetitions: int, state: str) -> None:
+    """Keep the times, a row a system; `state` says how busy the machine was."""
+    rows = [
+        [name, f"{row['ms']:.0f}", f"{row['to bare products']:.2f}", f"{row['to snnTorch']:.2f}"]
+        for name, row in speed.items()
+        if name in RULES.split(",") or name in ("snnTorch", "bare products")
+    ]
+    note = f"medians over {repetitions} turns of the ratio of two times of one turn; ms are those of the clock. {state}"
+    keep("speed-step", note, ["", "ms", "to bare products", "to snnTorch"], rows)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -47,6 +60,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--json", action="store_true", help="one JSON object and nothing else")
+    parser.add_argument("--store", action="store_true", help="write docs/results/data/speed-step.json")
     asked = parser.parse_args()
     found = measure(plan(RULES, "1000", STEPS, BATCH, "0.1", None, "cpu", asked.threads, asked.repetitions))
     (point,) = found["points"]
@@ -58,6 +72,8 @@ def main() -> None:
     if asked.json:
         print(json.dumps({"speed": speed, "memory_growth_mb": memory, "measured": found}))
         return
+    if asked.store:
+        store(speed, asked.repetitions, busy(found))
     show(speed)
     print(about(found), busy(found), sep="\n")
     if memory:

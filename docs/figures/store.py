@@ -1,8 +1,9 @@
 """`python docs/figures/store.py COMPARISON NAME` keeps a comparison's results as docs/results/data/NAME.json.
 
 COMPARISON is the folder that `neurorules compare` made, or that of `neurorules benchmark`, all of whose numbers are
-kept and whose NAME is benchmark-SUITE. Of a comparison, kept are its command, its date and machine, the commit of this
-checkout, and for each run what the pages show. `--commit` names another commit, where the runs were made by one.
+kept and whose NAME is benchmark-SUITE, or that of `neurorules bench`, whose picture is kept as well. Of a comparison,
+kept are its command, its date and machine, the commit of this checkout, and for each run what the pages show.
+`--commit` names another commit, where the runs were made by one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from bench_tables import keep_picture, tables_of
 from stored import FOLDER, Run
 
 FIELDS = ("seed", "test_accuracy", "validation_accuracy", "train_seconds", "spikes_per_sample", "needs")
@@ -38,10 +40,22 @@ def main() -> None:
     parser.add_argument(
         "--label", action="append", default=[], metavar="ROW=>LABEL", help="another name of a row on the pages"
     )
+    parser.add_argument("--join", action="store_true", help="add the rules of a benchmark to those stored already")
+    parser.add_argument("--hottest", action="store_true", help="keep the hottest places of a measurement as well")
     asked = parser.parse_args()
     if (asked.comparison / "benchmark.json").is_file():
         found = json.loads((asked.comparison / "benchmark.json").read_text(encoding="utf-8"))
-        write(asked.name, {**found, "command": repeated(found["command"]), "commit": asked.commit or checked_out()})
+        found |= {"command": repeated(found["command"]), "commit": asked.commit or checked_out()}
+        write(asked.name, joined(asked.name, found) if asked.join else found)
+        return
+    if (asked.comparison / "bench.json").is_file():
+        found = json.loads((asked.comparison / "bench.json").read_text(encoding="utf-8"))
+        command = re.sub(r" --out=\S+", "", found["command"])
+        ratios, hottest = tables_of(found, command, asked.commit or checked_out())
+        write(asked.name, ratios)
+        if asked.hottest:
+            write(f"{asked.name}-hottest", hottest)
+        keep_picture(asked.comparison, asked.name)
         return
     labels = dict(text.split("=>", 1) for text in asked.label)
     found = json.loads((asked.comparison / "compare.json").read_text(encoding="utf-8"))
@@ -56,9 +70,38 @@ def main() -> None:
     write(asked.name, content)
 
 
+def joined(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """A stored benchmark with further rules, which were trained on the same tasks later.
+
+    Raises:
+        SystemExit: the tasks differ.
+    """
+    stored = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    if stored["tasks"] != found["tasks"]:
+        raise SystemExit(f"the tasks of {name} have other settings than those of these runs: train its rules again")
+    new = {cell["rule"] for cell in found["cells"] if cell["kind"] == "rule"}
+    kept = [cell for cell in stored["cells"] if cell["rule"] not in new or cell["kind"] == "frozen"]
+    there = {(cell["task"], cell["rule"], cell["kind"]) for cell in kept}
+    cells = kept + [cell for cell in found["cells"] if (cell["task"], cell["rule"], cell["kind"]) not in there]
+    rules = [rule for rule in stored["rules"] if rule["rule"] not in new]
+    rules += [rule for rule in found["rules"] if rule["rule"] in new]
+    order = [task["name"] for task in stored["tasks"]]
+
+    def place(cell: Any) -> tuple[int, bool, str]:
+        is_rule = cell["kind"] == "rule"
+        return order.index(cell["task"]), not is_rule, cell["rule"] if is_rule else ""
+
+    later = f"{', '.join(sorted(new))}: {found['command']}, {found['date']}, commit {found['commit']}"
+    return {
+        **stored, "cells": sorted(cells, key=place),
+        "rules": sorted(rules, key=lambda rule: rule["rule"]),
+        "notes": [note for note in stored["notes"] if not note.startswith("Later: ")] + [f"Later: {later}."],
+    }  # fmt: skip
+
+
 def repeated(command: str) -> str:
     """A command without the options that say where and how to run it, and not what."""
-    return re.sub(r" --(out|data-dir|jobs|threads|resume|force)( [^-]\S*)?", "", command)
+    return re.sub(r" --(out|data-dir|jobs|threads|resume|force)(=\S+| [^-]\S*)?", "", command)
 
 
 def write(name: str, content: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from importlib import import_module
 import torch
 from torch import Tensor, nn
 
-from neurorules.bench.steps import BETA, LR, Step, Work
+from neurorules.bench.steps import BETA, LR, PLAIN_LR, Step, Work
 
 NEVER = 1e9
 """A threshold that no membrane can reach."""
@@ -134,7 +134,7 @@ def _trained(work: Work, linears: list[nn.Linear], forward: Forward) -> Step:
     parameters = [p for linear in linears for p in linear.parameters()]
     optimiser: torch.optim.Optimizer = torch.optim.Adam(parameters, lr=LR, fused=True)
     if work.plain:
-        optimiser = torch.optim.SGD(parameters, lr=LR)
+        optimiser = torch.optim.SGD(parameters, lr=PLAIN_LR)
 
     def step() -> float:
         loss = nn.functional.cross_entropy(forward(work.spikes).mean(0), work.labels)

@@ -15,6 +15,8 @@ SIZE = (7.6, 3.4)
 """Width and height, inches."""
 LINES = ("-", "--", ":", "-.")
 """The line styles of activities, if another quantity is swept."""
+MARKERS = "os^D"
+"""The markers of systems: the next one each time that all colours have been given away."""
 ACROSS = {
     "steps": ("time steps T", lambda point: point["steps"]),
     "batch": ("batch size, samples", lambda point: point["batch_size"]),
@@ -44,6 +46,7 @@ def draw(content: Mapping[str, Any], out: Path) -> None:
     label, place = ACROSS[swept]
     systems = list(points[0]["systems"])
     colours = dict(zip(systems, itertools.cycle(COLOURS[1:]), strict=False)) | {PRODUCTS: GREY, MEMORY: FAINT}
+    markers = {name: MARKERS[i // len(COLOURS[1:]) % len(MARKERS)] for i, name in enumerate(systems)}
     beside = PEER if PEER in systems else PRODUCTS
     activities = [None] if swept == "activity" else list(dict.fromkeys(p["activity"] for p in points))
     memory = any("memory_mb" in system for system in points[0]["systems"].values())
@@ -55,13 +58,14 @@ def draw(content: Mapping[str, Any], out: Path) -> None:
     left, right, *more = figure.subplots(1, panels)
     for name, (line, activity) in itertools.product(systems, enumerate(activities)):
         row = sorted((p for p in points if activity in (None, p["activity"])), key=place)
-        look = {"color": colours[name], "linestyle": LINES[line % len(LINES)], "label": _name(name, activity)}
+        look = {"color": colours[name], "marker": markers[name], "linestyle": LINES[line % len(LINES)]}
+        look["label"] = _name(name, activity)
         _line(left, [(place(p), p["systems"][name]["ms"]) for p in row], look)
         if name != MEMORY:  # far below all others
             _line(right, [(place(p), p["systems"][name]["to"][beside]) for p in row], look)
         grown = [(place(p), mb) for p in row if (mb := p["systems"][name].get("memory_mb")) is not None]
         if grown:
-            more[0].plot(*zip(*grown, strict=True), marker="o", markersize=3, **look)
+            more[0].plot(*zip(*grown, strict=True), markersize=3, **look)
     places = sorted({place(p) for p in points})
     titles = ["time of a step, ms", f"time of a step, times that of {beside}", *["memory of a step, MB"] * memory]
     for axis, words in zip((left, right, *more), titles, strict=False):
@@ -80,7 +84,7 @@ def draw(content: Mapping[str, Any], out: Path) -> None:
 def _line(axis: Any, points: list[tuple[float, Mapping[str, float]]], look: Mapping[str, Any]) -> None:
     """Medians as a line, and the middle half of the turns as a band."""
     xs = [x for x, _ in points]
-    axis.plot(xs, [y["median"] for _, y in points], marker="o", markersize=3, **look)
+    axis.plot(xs, [y["median"] for _, y in points], markersize=3, **look)
     low, high = ([y[name] for _, y in points] for name in ("low", "high"))
     axis.fill_between(xs, low, high, color=look["color"], alpha=0.15, linewidth=0)
 

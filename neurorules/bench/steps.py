@@ -14,7 +14,9 @@ from neurorules.network.network import build_network
 from neurorules.torch_path.training.learner import Learner
 
 INPUTS, CLASSES = 784, 10
-BETA, LR = 0.9, 1e-3
+BETA = 0.9
+LR, PLAIN_LR = 1e-3, 0.3
+"""Learning rates of Adam, and of plain gradient descent."""
 FIRES = 0.1
 """The assumed share of hidden neurons that fire in a step, for bare products, which have no neurons."""
 
@@ -125,5 +127,8 @@ def our_step(rule: str, work: Work, schedule: str = "by_layer") -> Step:
         norm="none" if peer else "streaming", readout_neuron=f"leaky_readout:beta={BETA if peer else 0.0}",
     )  # fmt: skip
     device: Any = work.spikes.device.type
-    learner = Learner(net, rule, optimizer="sgd" if work.plain else "adam", lr=LR, device=device, schedule=schedule)
+    change: dict[str, Any] = {"optimizer": "adam", "lr": LR}
+    if work.plain:
+        change = {"optimizer": "sgd", "lr": PLAIN_LR, "readout_lr": PLAIN_LR}
+    learner = Learner(net, rule, device=device, schedule=schedule, **change)
     return lambda: learner.step(work.spikes, work.labels)

@@ -61,9 +61,13 @@ class Share:
         return self.own / (self.samples * self.ranks.count * self.weight)
 
     def drive(self, drive: Series) -> Series:
-        """This rank's rows of the drive of the network, (T, b, *input) or constant (b, *input)."""
+        """This rank's rows of the drive of the network, (T, b, *input) or constant (b, *input).
+
+        Rows of a drive over time lie apart from each other. They are copied here, once, since each product that reads
+        them would otherwise copy them.
+        """
         rows = slice(self.start, self.stop)
-        return drive.like(drive.values[rows] if drive.constant else drive.values[:, rows])
+        return drive.like(drive.values[rows] if drive.constant else drive.values[:, rows].contiguous())
 
     def masks(self, masks: Masks) -> Masks:
         """This rank's rows of masks that were drawn for the whole batch."""
