@@ -25,6 +25,7 @@ class Costs(NamedTuple):
         addition: adding one weight, or post factor.
         event: reading a value that is not 0, once for each band of outputs.
         visit: loading and storing a sum that an active position reaches.
+        position: a position in front, once for each 32 maps.
         look: inspecting a value.
         move: an output that is written, or read, map by map, beyond what it costs the dense product.
         weight: a weight of the kernels, which is copied into or out of a table.
@@ -34,14 +35,15 @@ class Costs(NamedTuple):
     addition: float
     event: float
     visit: float
+    position: float
     look: float
     move: float
     weight: float
     call: float
 
 
-CURRENT = Costs(1.2, 75, 3.5, 45, 0, 220, 2_000_000)
-CHANGE = Costs(1.3, 100, 1, 36, -20, 290, 4_000_000)
+CURRENT = Costs(1.0, 100, 3.3, 30, 35, 0, 200, 1_500_000)
+CHANGE = Costs(1.3, 80, 0.5, 0, 60, -18, 400, 2_000_000)
 """Source: measured, and rounded up in favour of the dense product (python benchmarks/event_maps.py --costs; float32,
 one thread of a Zen 5 core)."""
 VECTOR, BAND = 16, 32
@@ -98,9 +100,11 @@ def work_of(rows: int, sizes: Convolved, entries: float) -> Costs:
     bands, values, spans = -(-of_group // BAND), rows * sizes.channels * pixels, -(-each // maps.SPAN)
     reached = prod(sizes.kernel) / prod(sizes.strides) * -(-of_group // VECTOR) * VECTOR
     silent = (1 - min(entries / max(values, 1), 1)) ** (each / spans)
-    visited = rows * pixels * sizes.groups * spans * (1 - silent)
+    positions = rows * pixels * sizes.groups * spans
     weights, outputs = sizes.outputs * each * prod(sizes.kernel), rows * sizes.outputs * prod(sizes.out_sides)
-    return Costs(entries * reached, entries * bands, visited * reached, values, outputs, weights, 1)
+    return Costs(
+        entries * reached, entries * bands, positions * (1 - silent) * reached, positions, values, outputs, weights, 1
+    )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -39,7 +39,7 @@ def always(events: bool) -> Iterator[list[str]]:
     """Inside the block every convolution is made by events, however small it is, or none; yields which were."""
     names: list[str] = []
     with pytest.MonkeyPatch.context() as patched:
-        free = _map_products.Costs(*[0.0] * 7)
+        free = _map_products.Costs(*[0.0] * 8)
         for name in ("CURRENT", "CHANGE"):
             patched.setattr(_map_products, name, free)
         if not events:

@@ -15,6 +15,7 @@
 
 #define MOST_RUNS 5
 #define MOST_SPAN 32 /* maps whose weights stand together; also in maps.py */
+#define UNSORTED 3 /* the number of maps up to which cells are not sorted */
 #define EVERY 13 /* one row of so many is counted, a number that no size of a batch is likely to share a factor with */
 
 typedef struct {
@@ -45,7 +46,7 @@ typedef struct {
     int32_t threads;
 } Maps;
 
-/* Maps that are active at a position in front. */
+/* The maps that are active at a position in front, `pixel`. */
 typedef struct {
     int32_t place, pixel;
     uint64_t active;

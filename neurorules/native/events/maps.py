@@ -108,8 +108,8 @@ def current(maps: Tensor, kernels: Tensor, sizes: Convolved, entries: float) -> 
     out = fresh(len(maps), sizes.outputs, *sizes.out_sides, like=maps)
     plan = plan_of(sizes, maps.dtype)
     spans = -(-(sizes.channels // sizes.groups) // plan.span)
-    cells = plan.rows * spans * (plan.pixels + 4) * CELL_BYTES
-    ends = plan.rows * spans * (plan.classes + 1) * 4
+    cells = plan.rows * spans * (plan.pixels + 3) * CELL_BYTES
+    ends = (plan.rows * spans * (plan.classes + 1) + plan.pixels + 1) * 4
     room = cells + (plan.rows * plan.grid_numbers + plan.pixels) * maps.itemsize + ends
     _run("current", plan, (maps.contiguous(), kernels.contiguous(), out), room, 1, 1, entries)
     return out

@@ -174,58 +174,53 @@ static void NAME(look)(const Maps *k, const REAL *maps, int n, BITS *active)
     }
 }
 
-/* The cells of one row and n maps, class by class, and those of a class by the number of active maps, the most first,
- * so that the processor foresees where a loop over them ends. `ends` says where those of each class begin, and where the
- * last one ends. */
-static void NAME(list)(const Maps *k, const REAL *maps, int n, BITS *active, Cell *cells, int32_t *ends)
+/* Appends the cells of one class to those that end at `next`, and returns the new end. With several maps, those where
+ * most of them are active come first, so that the processor foresees where a loop over them ends. `room` holds a number
+ * for each position. */
+INLINE int32_t NAME(list_class)(const Maps *k, int n, int64_t class, const BITS *active, Cell *cells, int32_t next,
+                                int32_t *room)
 {
-    int32_t next = 0;
-    NAME(look)(k, maps, n, active);
-    for (int64_t class = 0; class < k->classes; class++) {
-        int64_t from = k->class_cells[class], to = k->class_cells[class + 1];
-        int32_t places[MOST_SPAN + 1][4] = {0}; /* four of each, so that none waits for the one before */
-        ends[class] = next;
-        for (int64_t i = from; n == 1 && i < to; i++) { /* the next active one writes over one that is not */
-            cells[next] = (Cell){k->places_of_cells[i], k->pixels_of_cells[i], 1};
-            next += active[k->pixels_of_cells[i]] != 0;
-        }
-        if (n == 1)
-            continue;
-        for (int64_t i = from; i < to; i++)
-            places[__builtin_popcountll(active[k->pixels_of_cells[i]])][i % 4]++;
-        for (int many = n; many >= 0; many--) /* those without active maps stand last, and are written over */
-            for (int quarter = 0, all = next; quarter < 4; quarter++) {
-                int32_t length = places[many][quarter];
-                places[many][quarter] = all;
-                all += length;
-                next = many > 0 ? all : next;
-            }
-        for (int64_t i = from; i < to; i++) {
-            BITS here = active[k->pixels_of_cells[i]];
-            cells[places[__builtin_popcountll(here)][i % 4]++] =
-                (Cell){k->places_of_cells[i], k->pixels_of_cells[i], here};
-        }
+    int32_t places[MOST_SPAN + 1][4] = {0}, count = 0; /* four of each, so that none waits for the one before */
+    for (int64_t i = k->class_cells[class]; i < k->class_cells[class + 1]; i++) { /* writes over one that is not active */
+        room[count] = (int32_t)i;
+        count += active[k->pixels_of_cells[i]] != 0;
     }
-    ends[k->classes] = next;
+    for (int32_t i = 0; n > UNSORTED && i < count; i++)
+        places[__builtin_popcountll(active[k->pixels_of_cells[room[i]]])][i % 4]++;
+    for (int many = n, all = next; many > 0; many--)
+        for (int quarter = 0; quarter < 4; quarter++) {
+            int32_t length = places[many][quarter];
+            places[many][quarter] = all;
+            all += length;
+        }
+    for (int32_t i = 0; i < count; i++) {
+        int32_t pixel = k->pixels_of_cells[room[i]];
+        int32_t place = n > UNSORTED ? places[__builtin_popcountll(active[pixel])][i % 4]++ : next + i;
+        cells[place] = (Cell){k->places_of_cells[room[i]], pixel, active[pixel]};
+    }
+    return next + count;
 }
 
 /* The current of n rows from `first` on. */
 static void NAME(run_rows)(const Maps *k, int64_t first, int64_t n, char *room)
 {
     int64_t cg = k->channels / k->groups, spans = (cg + k->span - 1) / k->span, width = k->parts * LANES;
-    int64_t bands = (k->outputs / k->groups + width - 1) / width, size = k->grid * width, one = (k->pixels + 4) / 4 * 4; /* whole lines of the cache, and one more than there are */
+    int64_t bands = (k->outputs / k->groups + width - 1) / width, size = k->grid * width, one = (k->pixels + 3) / 4 * 4; /* whole lines of the cache */
     Cell *cells = (Cell *)room;
     REAL *sums = (REAL *)(cells + k->held * spans * one);
     BITS *active = (BITS *)(sums + k->held * size);
-    int32_t *ends = (int32_t *)(active + k->pixels);
+    int32_t *ends = (int32_t *)(active + k->pixels), *chosen = ends + k->held * spans * (k->classes + 1);
     for (int64_t unit = 0; unit < k->groups * bands; unit++) {
         int64_t start, many = NAME(band)(k, unit, bands, &start), area = k->high * k->wide;
         const REAL *maps = (const REAL *)k->maps + (first * k->channels + unit / bands * cg) * k->pixels;
         const REAL *table = (const REAL *)k->tables + unit * cg * k->slots * LANES;
         for (int64_t part = 0; unit % bands == 0 && part < n * spans; part++) {
             int64_t channel = part % spans * k->span, mine = cg - channel < k->span ? cg - channel : k->span;
-            const REAL *of_row = maps + (part / spans * k->channels + channel) * k->pixels;
-            NAME(list)(k, of_row, (int)mine, active, cells + part * one, ends + part * (k->classes + 1));
+            int32_t *end = ends + part * (k->classes + 1);
+            NAME(look)(k, maps + (part / spans * k->channels + channel) * k->pixels, (int)mine, active);
+            end[0] = 0;
+            for (int64_t class = 0; class < k->classes; class++)
+                end[class + 1] = NAME(list_class)(k, (int)mine, class, active, cells + part * one, end[class], chosen);
         }
         memset(sums, 0, n * size * sizeof(REAL));
         for (int64_t channel = 0; channel < cg; channel += k->span) {

@@ -144,23 +144,39 @@ INLINE NAME(Vector) NAME(join)(const REAL *in, int64_t stride)
 }
 #endif
 
+#if HAVE_FOURS
+/* out[i][j] = in[j][i] for i < LANES, j < 4 fours. Each row of `out` is written at once: rows may lie so far apart that
+ * few of them stay in a cache together. */
+INLINE void NAME(fours_to_columns)(REAL *out, int64_t out_stride, const REAL *in, int64_t in_stride, int fours)
+{
+    NAME(Vector) a[4][4];
+    for (int four = 0; four < fours; four++) {
+        for (int n = 0; n < 4; n++)
+            a[four][n] = *(const NAME(Vector) *)(in + (4 * four + n) * in_stride);
+        NAME(transpose_fours)(a[four]);
+    }
+#pragma GCC unroll 16
+    for (int n = 0; n < LANES; n++)
+        for (int four = 0; four < fours; four++)
+            memcpy(out + n * out_stride + 4 * four, (const REAL *)(a[four] + n % 4) + n / 4 * 4, 4 * sizeof(REAL));
+}
+#endif
+
 /* out[i][j] = in[j][i] for i < rows, j < columns, where rows of `in` are whole vectors for the most part. */
 INLINE void NAME(to_columns)(REAL *out, int64_t out_stride, const REAL *in, int64_t in_stride, int64_t rows,
                              int64_t columns)
 {
     int64_t i = 0;
 #if HAVE_FOURS
-    for (; columns >= 4 && i + LANES <= rows; i += LANES)
-        for (int64_t j = 0; j < columns; j += 4) {
+    for (; columns >= 4 && i + LANES <= rows; i += LANES) {
+        int64_t j = 0;
+        for (; j + 16 <= columns; j += 16)
+            NAME(fours_to_columns)(out + i * out_stride + j, out_stride, in + j * in_stride + i, in_stride, 4);
+        for (; j < columns; j += 4) { /* the last four may overlap */
             int64_t column = j < columns - 4 ? j : columns - 4;
-            NAME(Vector) a[4];
-            for (int n = 0; n < 4; n++)
-                a[n] = *(const NAME(Vector) *)(in + (column + n) * in_stride + i);
-            NAME(transpose_fours)(a);
-#pragma GCC unroll 16
-            for (int n = 0; n < LANES; n++)
-                memcpy(out + (i + n) * out_stride + column, (const REAL *)(a + n % 4) + n / 4 * 4, 4 * sizeof(REAL));
+            NAME(fours_to_columns)(out + i * out_stride + column, out_stride, in + column * in_stride + i, in_stride, 1);
         }
+    }
 #endif
     if (i < rows)
         NAME(transpose_tile)(out, out_stride, in, in_stride, i, rows, 0, columns);
