@@ -38,8 +38,9 @@ from neurorules.runs.allocator import keep_freed_memory
 ACTIVITIES = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
 ROWS, MAPS, OUTPUTS, SIDE = 128, 16, 32, 14
 """The second convolution of the net of the steps, four steps of time of 32 samples."""
-NET, STEPS, BATCH = "c16k3-n-p2-c32k3-n-p2-128", 4, 32
-RULES = ("sigprop", "dfa", "bptt")
+SMALL, WIDE = "c16k3-n-p2-c32k3-n-p2-128", "c32k3-n-c64k3-n-p2-c64k3-n-p2-128"
+NETS = {SMALL: ("sigprop", "dfa", "bptt"), WIDE: ("sigprop", "dfa", "bptt")}
+STEPS, BATCH = 4, 32
 SHAPES = (
     (128, 16, 14, 32, 3, 1), (128, 1, 28, 16, 3, 1), (128, 2, 34, 16, 5, 1), (128, 32, 7, 64, 3, 1),
     (64, 64, 8, 64, 3, 1), (128, 16, 14, 32, 3, 2), (64, 32, 16, 32, 5, 1), (64, 128, 4, 128, 3, 1),
@@ -89,12 +90,12 @@ def at_activity(activity: float, repetitions: int) -> list[float]:
     return [turns.ratio(f"dense {name}", name) for name in products]
 
 
-def of_rule(rule: str, repetitions: int) -> list[float]:
+def of_rule(net: str, rule: str, repetitions: int) -> list[float]:
     """A training step on images of MNIST, (B, 1, 28, 28) as a constant current: dense to event-driven time."""
     data = DATASETS.make("mnist").load()
     pixels, labels = torch.as_tensor(data.train[:BATCH]).float() / 255, torch.as_tensor(data.train_labels[:BATCH])
     images = Series((pixels - pixels.mean()) / pixels.std(), True)
-    one, other = (Learner(NET, rule, input_shape=(1, 28, 28), classes=10, steps=STEPS) for _ in range(2))
+    one, other = (Learner(net, rule, input_shape=(1, 28, 28), classes=10, steps=STEPS) for _ in range(2))
     calls = {"step": lambda: one.step(images, labels), "dense": densely(lambda: other.step(images, labels))}
     turns = in_turns(calls, repetitions)
     return [turns.ms("dense"), turns.ms("step"), turns.ratio("dense", "step")]
@@ -174,8 +175,11 @@ def main() -> None:
         print_costs(asked.repetitions)
         return
     if asked.steps:
-        name, columns = "speed-convolution-steps", ["rule", "ms, dense", "ms, by events", "dense to events"]
-        table = [[rule, *(f"{n:.2f}" for n in of_rule(rule, asked.repetitions))] for rule in RULES]
+        name, columns = "speed-convolution-steps", ["net, rule", "ms, dense", "ms, by events", "dense to events"]
+        table = [
+            [f"`{net}`, {rule}", *(f"{n:.2f}" for n in of_rule(net, rule, asked.repetitions))]
+            for net, rules in NETS.items() for rule in rules
+        ]  # fmt: skip
     else:
         name, columns = (
             "speed-convolution",

@@ -99,6 +99,7 @@ WIDE = Convolved(2, (17, 5), 40, (10, 1), 1, (7, 1), (1, 4), (0, 0), (1, 1))
 )
 @example(PLAIN, 40, 0.25, torch.float32, 2, 0)
 @example(PLAIN._replace(channels=72), 3, 0.1, torch.float32, 1, 0)
+@example(PLAIN._replace(sides=(3, 40), out_sides=(3, 40)), 2, 0.3, torch.float32, 1, 0)
 @example(STRIDED, 5, 1.0, torch.float64, 3, 0)
 @example(WIDE._replace(out_sides=(11, 2)), 33, 0.0, torch.float32, 1, 0)
 def test_both_products_are_those_of_dense_convolutions_where_sums_are_exact(
