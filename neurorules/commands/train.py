@@ -73,16 +73,23 @@ def train(
             log=log,
             **looks,
         )
-    if not first:
-        return
-    if json:
+    if first and json:
         print_json(result)
-        return
+    elif first:
+        _show(result, config, folder)
+
+
+def _show(result: dict[str, Any], config: TrainConfig, folder: Path) -> None:
+    """Print the figures of a result, its cost, and its folder."""
     parts = {"signal": config.signal, "dw": config.dw}
     name = config.rule + "".join(f"@{setting}={text}" for setting, text in parts.items() if text is not None)
     print(f"{name} on {config.data}: {_said(result)}")
     cost = f"{result['train_seconds']:.1f} s of learning, {result['spikes_per_sample']:.0f} spikes a sample"
     print(f"{cost}, run in {folder}")
+    if "pipeline" in result:
+        from neurorules.torch_path.training.use_of_ranks import line_of_use
+
+        print(line_of_use(result["pipeline"]))
 
 
 def _said(result: dict[str, Any]) -> str:

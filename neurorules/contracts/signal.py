@@ -88,6 +88,9 @@ class Signal(Contract, kind="signal", older={"known": "timing"}):
     would draw the same ones."""
     teaches_neurons: bool = False
     """Whether the signal returns gradients of the neurons' own parameters, so that layers without a text can learn."""
+    reads_below: bool = True
+    """Whether the signal reads what the layer below did (`View.source` and `View.source_every`, which otherwise are
+    empty). If layers lie on several ranks, less is sent between them for a signal that does not."""
     reads_response: bool = False
     """Whether the signal reads the response of the read-out to linear phases (`View.response`)."""
     teaches_readout: bool = False

@@ -57,7 +57,8 @@ class View:
         layer, net, last, steps, readout: the layer and the network, whether the layer is the last hidden one, the
             number of steps T, and whether the layer is the read-out (of a signal that teaches it).
         summary: by phase, the average over time (B, *shape) of what the signal's `summary` names.
-        source, source_every: the same as `summary` and `every`, for the layer below; empty for the first layer.
+        source, source_every: the same as `summary` and `every`, for the layer below; empty for the first layer, and
+            for a signal that declares `reads_below = False`.
         every: by phase, what the signal's `every` names at each step, (T, B, *shape); only the steps of the window if
             the signal is momentary (`Signal.momentary`).
         aside: for the first layer, by phase, what an offset adds to its normalised current, (B, *shape).

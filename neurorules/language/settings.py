@@ -113,8 +113,8 @@ class RuleSettings:
     schedule: Annotated[
         str,
         Help(
-            "by_layer; pipelined: each layer learns from a batch before the next layer sees it; pipelined_threads: the "
-            "same with one thread per layer; by_step; or a number of steps at a time.",
+            "by_layer; pipelined: each layer learns from a batch before the next layer sees it, and torchrun divides "
+            "layers over ranks; pipelined_threads: one thread per layer; by_step; or a number of steps at a time.",
             21,
         ),
     ] = "by_layer"

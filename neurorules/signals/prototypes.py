@@ -106,6 +106,11 @@ class Prototypes(Signal):
         return ("input", "target") if self.targets == "pushed" else ("input",)
 
     @cached_property
+    def reads_below(self) -> bool:  # type: ignore[override]
+        """Whether the loss compares a layer with the target stream of the layer below."""
+        return self.loss in FROM_BELOW
+
+    @cached_property
     def summary(self) -> Summary:  # type: ignore[override]
         """The average over time that the form compares."""
         return SUMMARY_OF[self.form]

@@ -51,7 +51,7 @@ def side_by_side(count: int, work: Callable[[Ranks], Any]) -> list[Any]:
 
     def one(rank: int) -> None:
         group = distributed.ProcessGroupGloo(store, rank, count, timedelta(seconds=20))
-        ranks = Ranks(rank, count, group)
+        ranks = Ranks(rank, count, group, store=store)
         with over_ranks(ranks):
             try:
                 answers[rank] = work(ranks)
@@ -121,7 +121,6 @@ def check_ranks_learn_alike(rule: str, count: int, settings: Any, batches: list[
         ("dfa", {"norm": "batch"}, "batch normalisation"),
         ("dfa", {"targets": "shuffled"}, "shuffled targets"),
         ("dfa", {"hardware": "fixed_point"}, "hardware model"),
-        ("sigprop", {"schedule": "pipelined"}, "pipeline"),
         ("sigprop:generator=target_input", {}, "other samples"),
         ("pepita:mirror=running", {}, "noise of its own"),
         ("bdsp", {}, "noise of its own"),

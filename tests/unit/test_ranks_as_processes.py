@@ -9,16 +9,19 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from neurorules.runs.folder import RunFolder
 
 SETTINGS = "--data digits --net 24 --steps 4 --limit 300 --epochs 12 --batch-size 8 --precision float64 --device cpu"
-WORDS = ["train", "--rule", "dfa", *SETTINGS.split(), "--threads", "1"]
+WORDS = ["train", *SETTINGS.split(), "--threads", "1"]
 
 
-def test_a_killed_rank_is_told_in_a_line_and_the_run_goes_on_to_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["--rule dfa", "--rule sigprop --net 24-16 --schedule pipelined"])
+def test_a_killed_rank_is_told_in_a_line_and_the_run_goes_on_to_its_end(how: str, tmp_path: Path) -> None:
     out = tmp_path / "shared"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--max-restarts", "1"]
-    command = [*launcher, "--standalone", "-m", "neurorules", *WORDS, "--out", str(out)]
+    command = [*launcher, "--standalone", "-m", "neurorules", *WORDS, *how.split(), "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as ranks:
         until = time.monotonic() + 60
         while not (out / "metrics.jsonl").exists() and ranks.poll() is None and time.monotonic() < until:

@@ -53,6 +53,7 @@ class Ranks:
         stop: says whether this rank requests that training stops after the next batch.
         stop_requested: whether any rank requested that before the last batch.
         sent_bytes: bytes that this rank has handed to the group for sums.
+        store: the store at which the ranks met; None for that of torch.distributed.
     """
 
     rank: int
@@ -61,6 +62,7 @@ class Ranks:
     stop: StopFlag = field(default_factory=StopFlag)
     stop_requested: bool = False
     sent_bytes: int = 0
+    store: Any = None
 
     @property
     def first(self) -> bool:
@@ -86,24 +88,30 @@ class Ranks:
         return [piece.view(tensor.shape) for piece, tensor in zip(pieces, tensors, strict=True)]
 
     def from_first(self, message: bytes | None) -> bytes:
-        """Give every rank the value of the first rank.
+        """Give every rank the value of the first rank, as `from_rank` does."""
+        return self.from_rank(0, message)
+
+    def from_rank(self, source: int, message: bytes | None) -> bytes:
+        """Give every rank the value of one rank.
 
         Args:
-            message: the message of the first rank; those of the others are not read.
+            source: the rank whose value it is.
+            message: the message of that rank; those of the others are not read.
 
         Returns:
-            The message of the first rank.
+            The message of that rank.
 
         Raises:
             RankLost: another rank does not answer.
         """
-        size = torch.tensor([len(message or b"")])
-        self._spread(size)
+        own = (message or b"") if self.rank == source else b""
+        size = torch.tensor([len(own)])
+        self._spread(size, source)
         content = torch.zeros(int(size), dtype=torch.uint8)
-        if self.first and message:
-            content = torch.frombuffer(bytearray(message), dtype=torch.uint8)
+        if own:
+            content = torch.frombuffer(bytearray(own), dtype=torch.uint8)
         if len(content):
-            self._spread(content)
+            self._spread(content, source)
         return content.numpy().tobytes()
 
     @contextmanager
@@ -134,27 +142,40 @@ class Ranks:
         options.timeout = PATIENCE  # otherwise the group would use the shorter timeout with which it met
         self._speak(lambda: self.group.allreduce([tensor], options), tensor)
 
-    def _spread(self, tensor: Tensor) -> None:
+    def _spread(self, tensor: Tensor, source: int) -> None:
         options = torch.distributed.BroadcastOptions()
-        options.rootRank, options.timeout = 0, PATIENCE
+        options.rootRank, options.timeout = source, PATIENCE
         self._speak(lambda: self.group.broadcast([tensor], options), tensor)
 
     def _speak(self, call: Callable[[], Any], tensor: Tensor) -> None:
-        try:
+        with self.losses():
             work = call()
             if tensor.is_cpu:
-                self._wait(work)
+                self.wait(work)
             else:  # waits on the GPU, not here
                 work.wait()
+
+    @contextmanager
+    def losses(self) -> Iterator[None]:
+        """Run a block that speaks to other ranks, and tell its error in one line.
+
+        Raises:
+            RankLost: another rank has ended or does not answer.
+        """
+        try:
+            yield
         except RuntimeError as error:
             reason = " ".join(str(error).split("] ", 1)[-1].split(". ", 1)[0].split())
             raise RankLost(
                 f"rank {self.rank} of {self.count} stops: another rank has ended or does not answer ({reason:.100})"
             ) from None
 
-    def _wait(self, work: Any) -> None:
+    def wait(self, work: Any) -> None:
         """Wait for a message of gloo. A launcher ends ranks by a signal when one of them has died, and kills those that
         do not answer it.
+
+        Raises:
+            RuntimeError: the message cannot be sent, or this rank is to stop and none has come.
         """
         last: float | None = None
         while True:
@@ -219,17 +240,17 @@ def _joined() -> Iterator[Ranks | None]:
             f"torchrun has started {started.ranks} ranks, and this torch has no torch.distributed. Install another "
             f"build of torch, or start without torchrun"
         )
-    if not there:
-        _make_group(distributed, started)
+    store = None if there else _make_group(distributed, started)
     try:
         count = distributed.get_world_size()
-        yield Ranks(distributed.get_rank(), count, distributed.group.WORLD) if count > 1 else None
+        yield Ranks(distributed.get_rank(), count, distributed.group.WORLD, store=store) if count > 1 else None
     finally:
         if not there:
             distributed.destroy_process_group()
 
 
-def _make_group(distributed: Any, started: Launch) -> None:
+def _make_group(distributed: Any, started: Launch) -> Any:
+    """Create the process group, and return the store at which the ranks have met."""
     on_gpus = torch.cuda.is_available() and distributed.is_nccl_available()
     if on_gpus:  # from here on "cuda" is this rank's own GPU
         torch.cuda.set_device(started.local_rank % torch.cuda.device_count())
@@ -240,6 +261,7 @@ def _make_group(distributed: Any, started: Launch) -> None:
         store = distributed.PrefixStore(f"start {started.restarts}", store)
         kind = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
         distributed.init_process_group(kind, store=store, rank=rank, world_size=count, timeout=MEETING)
+        return store
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise OwnRankError(

@@ -38,7 +38,7 @@ from neurorules.torch_path.training.learner_settings import LearnerSettings
 from neurorules.torch_path.training.loops import evaluate_loader, fit, predict
 from neurorules.torch_path.training.on_ranks import check_ranks
 from neurorules.torch_path.training.one_step import take_step, whole_step
-from neurorules.torch_path.training.piped import move_on, pipe_of, push
+from neurorules.torch_path.training.piped import drain, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
 from neurorules.torch_path.training.shown import as_html, as_line
 from neurorules.torch_path.training.store import Store
@@ -94,10 +94,10 @@ class Learner:
             settings.weight_sum,
         )  # fmt: skip
         self.scoring = scoring_of(self.model)
-        self.pipe = pipe_of(self.model, self.schedule, self.hardware)
         self.ranks, self.alike = ranks_here(), False  # whether all ranks have begun with the same numbers
-        if self.ranks is not None:
-            check_ranks(self.model, self.learned, self.hardware is not None, self.pipe is not None)
+        self.pipe = pipe_of(self.model, self.schedule, self.hardware, self.ranks)
+        if self.ranks is not None and self.pipe is None:
+            check_ranks(self.model, self.learned, self.hardware is not None)
         self.probe: Probe | None = None
         self.encoder: Encoder | None = None  # the encoder of the run that the learner was loaded from
         self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
@@ -163,11 +163,7 @@ class Learner:
 
     def flush(self) -> list[dict[str, float]]:
         """Learn the batches under way to the end, and return the result of `step` for each, in order."""
-        learned = [*self.outstanding.take()]
-        while self.pipe is not None and self.pipe.under_way:
-            metrics = move_on(self, self.pipe)
-            learned += [] if metrics is None else [metrics]
-        return learned
+        return [*self.outstanding.take(), *([] if self.pipe is None else drain(self, self.pipe))]
 
     def discard(self) -> int:
         """Drop the batches under way, and return their number. Layers keep what they have learned from them."""

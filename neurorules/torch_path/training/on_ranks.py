@@ -22,14 +22,13 @@ MOST_COMPARED = 4096
 """The largest number of values of a batch that are compared between ranks."""
 
 
-def check_ranks(model: Model, learned: Learned, hardware: bool, pipelined: bool) -> None:
-    """Refuse a model that would not learn the same on several ranks as in one process.
+def check_ranks(model: Model, learned: Learned, hardware: bool) -> None:
+    """Refuse a model that would not learn the same from shares of a batch on several ranks as in one process.
 
     Args:
         model: network, rule and signal.
         learned: state of the signal at the start.
         hardware: whether the network learns under a hardware model.
-        pipelined: whether layers learn different batches at the same time.
 
     Raises:
         UserError: a part of the model reads the other samples of the batch, or cannot be averaged; the message names
@@ -41,8 +40,6 @@ def check_ranks(model: Model, learned: Learned, hardware: bool, pipelined: bool)
     reason = None
     if hardware:
         reason = "a hardware model has one state. Use --hardware none"
-    elif pipelined:
-        reason = "a pipeline lets layers learn different batches at a time. Use --schedule by_layer"
     elif reads_batch:
         reason = f"batch normalisation reads the whole batch in layer '{reads_batch[0]}'. Use --norm streaming"
     elif model.targets == "shuffled":
@@ -76,7 +73,8 @@ def begin_alike(ranks: Ranks, learner: Any, batch: tuple[Tensor, Tensor] | None 
         UserError: the ranks have other learners, or were given other batches.
         RankLost: another rank does not answer.
     """
-    message = ranks.from_first(save(learner.state()) if ranks.first else None)
+    own = {name: value.contiguous() for name, value in learner.state().items()} if ranks.first else {}
+    message = ranks.from_first(save(own) if ranks.first else None)
     with ranks.together():
         if not ranks.first:
             learner.load(load(message))

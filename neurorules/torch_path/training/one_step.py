@@ -14,14 +14,18 @@ from torch import Tensor
 
 from neurorules.connections._products import listing_once
 from neurorules.contracts.running_mean import share_of
+from neurorules.language.errors import UserError
 from neurorules.language.ranges import NonNegative, check_range
+from neurorules.network.layer import draw_masks
 from neurorules.runs.interrupt import interrupts_wait
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.checks import check_batch
 from neurorules.torch_path.training.doubts import check_finite
 from neurorules.torch_path.training.on_ranks import begin_alike, of_whole_batch
+from neurorules.torch_path.trial.allowance import observe
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
+from neurorules.torch_path.trial.pipeline import Parcel
 from neurorules.torch_path.trial.share import Share
 
 
@@ -53,6 +57,23 @@ def whole_step(learner: Any, every_weight: bool = False) -> Iterator[Callable[[]
             raise
 
 
+def parcel_of(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> Parcel:
+    """Check a batch, let the signal see it, and draw its masks: the batch as it enters a pipeline of layers.
+
+    Args:
+        learner: a `Learner`, whose signal's state changes.
+        spikes, labels, fraction: as in `Learner.step`, which lists the errors.
+
+    Returns:
+        The batch, which no layer has seen.
+    """
+    drive, steps, labels = check_batch(learner, spikes, labels)
+    observed = observe(learner.model, learner.learned.signal, drive, learner.model.hidden_targets(labels))
+    learner.learned = replace(learner.learned, signal={**learner.learned.signal, **observed})
+    masks = draw_masks(learner.model.network.layers, len(labels), learner.generator)
+    return Parcel(drive, steps, labels, masks, fraction, observed)
+
+
 def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> tuple[TrialResult, Tensor]:
     """Learn from one batch, or from this rank's share of it.
 
@@ -64,6 +85,11 @@ def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> 
         The trial, and class indices (B,), or other targets, on the device; those of this rank's samples.
     """
     check_range("fraction", fraction, NonNegative)
+    if learner.ranks is not None and learner.pipe is not None:
+        raise UserError(
+            "a whole trial cannot be learned where layers are on several ranks. Call step or push, or use "
+            "schedule='by_layer', with which ranks share batches"
+        )
     applies = any(phase.applies for phase in learner.model.rule.phases)
     if learner.ranks is not None and not learner.alike:
         drive, _, targets = check_batch(learner, spikes, labels)

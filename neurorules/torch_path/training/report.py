@@ -17,7 +17,9 @@ from neurorules.torch_path.training.account import energy_of
 from neurorules.torch_path.training.batches import Data, TrainingData
 from neurorules.torch_path.training.evaluate import Evaluation
 from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.rank_pipe import RankPipe
 from neurorules.torch_path.training.stored_net import SIGN
+from neurorules.torch_path.training.use_of_ranks import use_of_ranks
 
 PACKAGES = ("neurorules", "torch", "numpy", "snntorch", "brian2")
 """The packages that a result depends on."""
@@ -71,6 +73,7 @@ def result_of(
         "device": str(learner.device),
         "threads": torch.get_num_threads(),
         "ranks": 1 if learner.ranks is None else learner.ranks.count,
+        **({"pipeline": use_of_ranks(learner.pipe)} if isinstance(learner.pipe, RankPipe) else {}),
         **about_data(data),
         **({"net_layers": line_of(learner.model.network)} if SIGN in config.net else {}),
         "versions": versions(),

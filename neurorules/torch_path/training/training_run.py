@@ -6,10 +6,11 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +33,8 @@ from neurorules.torch_path.training.evaluate import Evaluation, evaluate
 from neurorules.torch_path.training.health import warn_of
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.on_ranks import begin_alike
+from neurorules.torch_path.training.position import Position, position_of
+from neurorules.torch_path.training.rank_pipe import SAVE, RankPipe
 from neurorules.torch_path.training.report import result_of
 from neurorules.torch_path.training.same_data import DATA, fingerprint, state_without_data
 from neurorules.torch_path.training.watch import Watcher
@@ -44,27 +47,6 @@ GoesOn = Callable[[Sequence[float | None]], bool]
 """A function from the figures on held-out samples after each epoch to whether a run learns a next one."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class Position:
-    """The place of a run among its epochs and batches.
-
-    Args:
-        epoch, batch: the next ones to learn, from 0.
-        sums: the sums of loss, accuracy or the figures of another task, by name, over the samples of this epoch so far.
-        seconds: the time spent learning.
-        validation: accuracy on held-out samples after each epoch, in 0..1, or the first figure of another task; None if
-            no samples are held out.
-        threads: number of threads that the run computes with; None before it begins.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    validation: list[float | None] = field(default_factory=list)
-    threads: int | None = None
 
 
 def to_the_end(validation: Sequence[float | None]) -> bool:
@@ -134,6 +116,12 @@ class Run:
         """Whether this process writes files and messages: the first of several ranks, or the only process."""
         return self.learner.ranks is None or self.learner.ranks.first
 
+    @property
+    def layers(self) -> RankPipe | None:
+        """The layers of this rank, if ranks learn a layer or some each; otherwise None."""
+        pipe = self.learner.pipe
+        return pipe if isinstance(pipe, RankPipe) else None
+
     def place(self, batch: int) -> slice:
         """The positions of a batch's samples in the order of its epoch."""
         size = self.config.batch_size
@@ -156,27 +144,44 @@ class Run:
             ranks.stop = stop
         while self.at.batch < self.batches:
             started = time.perf_counter()
-            chosen = order[self.place(self.at.batch)]
-            drive, labels = self.data.train.batch(chosen, self.encoding, self.augmentation)
+            drive, labels = self._batch(order[self.place(self.at.batch)])
             fraction = rate(self.at.epoch + self.at.batch / self.batches, self.config.epochs)
             self.under_way.append(len(labels))
+            saves = time.monotonic() - self.saved > CHECKPOINT_SECONDS
+            if self.layers is not None:
+                self.layers.save_due = saves
             self._learn(drive, labels, fraction)
+            if self.layers is not None:  # all ranks empty the pipeline after the same batch
+                saves = self.layers.word == SAVE
             self.at.batch += 1
             self.at.seconds += time.perf_counter() - started
             learned = len(order[: self.place(self.at.batch - 1).stop]) - sum(self.under_way)
-            bar.advance(note=self._so_far(max(learned, 1)))
+            bar.advance(note=self._so_far(learned))
             if stop.requested if ranks is None else ranks.stop_requested:  # all ranks stop after the same batch
                 self._interrupt()
-            if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+            if saves:
                 self.save()
+
+    def _batch(self, chosen: np.ndarray) -> tuple[Series, Tensor]:
+        """Read a batch of samples and labels. A rank whose layers do not read the samples takes the labels alone."""
+        if self.layers is not None and not self.layers.reads_samples:
+            return self.layers.unread(len(chosen)), torch.from_numpy(self.data.train.labels[chosen])
+        started = time.perf_counter()
+        batch = self.data.train.batch(chosen, self.encoding, self.augmentation)
+        if self.layers is not None:
+            self.layers.reading_seconds = time.perf_counter() - started
+        return batch
 
     def _learn(self, drive: Series, labels: Tensor, fraction: float) -> None:
         metrics = self._guarded(lambda: self.learner.push(drive, labels, fraction))
         self._count([] if metrics is None else [metrics])
 
     def _flush(self) -> None:
-        """Learn the last batches in a pipeline."""
-        self._count(self._guarded(self.learner.flush))
+        """Learn the last batches in a pipeline, if there are any."""
+        if self.under_way:
+            started = time.perf_counter()
+            self._count(self._guarded(self.learner.flush))
+            self.at.seconds += time.perf_counter() - started
 
     def _count(self, metrics: list[dict[str, float]]) -> None:
         for figures in metrics:
@@ -186,8 +191,8 @@ class Run:
 
     def _so_far(self, samples: int) -> str:
         """The epoch and its figure so far, for the progress bar."""
-        name = self.names[1]
-        return f"epoch {self.at.epoch + 1}, {FIGURES[name].words} {self.at.sums.get(name, 0.0) / samples:.3f}"
+        name, epoch = self.names[1], f"epoch {self.at.epoch + 1}"
+        return epoch if samples < 1 else f"{epoch}, {FIGURES[name].words} {self.at.sums.get(name, 0.0) / samples:.3f}"
 
     def _guarded(self, learn: Callable[[], Result]) -> Result:
         """Call a function, and if numbers diverge, say in the error when, and where the checkpoint is."""
@@ -195,7 +200,7 @@ class Run:
             return learn()
         except Diverged as error:
             at = f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}"
-            raise Diverged(f"{at}: {error}.{checkpoint_sentence(self.folder)}") from None
+            raise type(error)(f"{at}: {error}.{checkpoint_sentence(self.folder)}") from None
 
     def _interrupt(self) -> None:
         self.save()
@@ -242,9 +247,11 @@ class Run:
     def save(self) -> None:
         """Write a checkpoint, if the run has a folder."""
         self.saved = time.monotonic()
-        if self.folder is None:
+        if self.folder is None and self.layers is None:
             return
         self._flush()
+        if self.folder is None:
+            return
         tensors = {**self.learner.state(), "encoding": self.encoding.get_state()}
         state = {**vars(self.at), DATA: fingerprint(self.data.source)}
         checkpoint.save(self.folder.path, tensors, state, self.folder.config())
@@ -264,7 +271,7 @@ class Run:
         encoding = tensors.pop("encoding")
         self.learner.load(tensors)
         self.encoding.set_state(encoding)
-        self.at = _position(state)
+        self.at = position_of(state)
         folder.truncate_metrics(self.at.epoch)
 
     def begin_alike(self) -> None:
@@ -272,7 +279,7 @@ class Run:
         ranks, learner = self.learner.ranks, self.learner
         if ranks is None:
             return
-        self.at = _position(json.loads(ranks.from_first(json.dumps(vars(self.at)).encode())))
+        self.at = position_of(json.loads(ranks.from_first(json.dumps(vars(self.at)).encode())))
         draws = ranks.from_first(self.encoding.get_state().numpy().tobytes())
         self.encoding.set_state(torch.frombuffer(bytearray(draws), dtype=torch.uint8))
         begin_alike(ranks, learner)
@@ -290,11 +297,3 @@ class Run:
             self.folder.save_weights(self.learner.state())
             self.folder.write_result(result)
         return result
-
-
-def _position(state: Mapping[str, Any]) -> Position:
-    """The position in a checkpoint; earlier versions stored the sums of loss and accuracy under names of their own."""
-    fields = dict(state)
-    if "loss" in fields:
-        fields["sums"] = {name: fields.pop(name) for name in ("loss", "accuracy")}
-    return Position(**fields)

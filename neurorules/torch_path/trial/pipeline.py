@@ -119,6 +119,21 @@ def check_pipelined(model: Model, hardware: bool = False) -> None:
         )
 
 
+def trial_of(model: Model, learned: Learned, parcel: Parcel) -> Trial:
+    """The trial of a batch, by the state with which a layer learns from it.
+
+    Args:
+        model, learned, parcel: as in `run_stage`.
+
+    Returns:
+        The trial, in which no layer runs yet.
+    """
+    state = replace(learned, signal={**learned.signal, **parcel.signal})
+    targets = model.hidden_targets(parcel.labels)
+    bound = model.bound(learned.parameters)
+    return Trial(bound, state, parcel.drive, parcel.steps, parcel.steps, targets, parcel.masks)
+
+
 def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Stage:
     """Run one layer on a batch, in every phase, and evaluate its texts. No argument is changed.
 
@@ -132,13 +147,9 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
         The batch for the next stage, the layer's gradients, and the state after the batch.
     """
     parcel = parcel.copy()
-    model = model.bound(learned.parameters)
+    trial = trial_of(model, learned, parcel)
+    model, state = trial.model, trial.learned.signal
     layer = model.network.layers[index]
-    state = {**learned.signal, **parcel.signal}
-    trial = Trial(
-        model, replace(learned, signal=state), parcel.drive, parcel.steps, parcel.steps,
-        model.hidden_targets(parcel.labels), parcel.masks,
-    )  # fmt: skip
     for phase in model.rule.phases:
         if index == 0:
             parcel.records[phase.name] = begun_record(trial, phase, None)

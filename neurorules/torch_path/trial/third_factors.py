@@ -146,6 +146,7 @@ class ThirdFactors:
         signal, layer = model.teaching_signal, model.network.layers[index]
         error = None if self.output is None else self.output.m
         below = next((entry.source for entry in layer.inputs if not entry.connection.recurrent), NETWORK_INPUT)
+        below = below if signal.reads_below else NETWORK_INPUT
         parameters = self.trial.learned.parameters
         purchase = Purchase(
             model, parameters, index, self.trial.labels,
