@@ -173,4 +173,5 @@ def first_gates(gates: Gates, steps: int) -> Gates:
     Returns:
         Views of the gates at these steps.
     """
-    return Gates(gates.keep[:steps], gates.admit[:steps], None if gates.fires is None else gates.fires[:steps])
+    fires, slope = (None if gate is None else gate[:steps] for gate in gates[2:])
+    return Gates(gates.keep[:steps], gates.admit[:steps], fires, slope)

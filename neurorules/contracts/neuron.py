@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurorules.contracts.gates import Crossing
+from neurorules.contracts.gates import Gates as Gates
 from neurorules.contracts.members import Contract
 from neurorules.contracts.membrane_unit import Millivolts
-from neurorules.contracts.no_text import no_brian2_text
+from neurorules.contracts.no_text import no_brian2_text, no_spike_times
 from neurorules.contracts.own_effects import Adaptation, OwnFactor
 from neurorules.contracts.surrogate import Surrogate
 
@@ -42,26 +44,6 @@ class MembraneState(NamedTuple):
 
 class NoState(NamedTuple):
     """The state of a neuron without memory."""
-
-
-class Gates(NamedTuple):
-    """The derivatives of one step, from which exact eligibilities and the adjoint of BPTT are computed.
-
-    The spikes of this step and of earlier steps are held fixed. A reset by subtraction therefore passes changes on, and
-    a reset to a fixed value does not: `keep` is 0 in the step after a spike. The rest of the state (adaptation,
-    recovery, refractory steps) is held fixed too, except that `Neuron.current_decay` describes a synaptic current, and
-    `Neuron.adaptation` a threshold that rises with spikes.
-
-    Args:
-        keep: derivative of `Observed.v` with respect to `Observed.v` of the previous step, (B, *shape).
-        admit: derivative of `Observed.v` with respect to the current of this step, (B, *shape).
-        fires: factor that multiplies psi, (B, *shape): 1 where v alone decides whether the neuron spikes, 0 where the
-            neuron cannot spike whatever v is. None means 1 everywhere.
-    """
-
-    keep: Tensor
-    admit: Tensor
-    fires: Tensor | None
 
 
 class Observed(NamedTuple):
@@ -241,6 +223,14 @@ class Neuron(Contract, Generic[State], kind="neuron", older={"keep_held": "keep_
         that does not adapt.
         """
         return None
+
+    def crossing(self) -> Crossing:
+        """The numbers of the membrane that crosses the threshold, for signals that take derivatives by spike times.
+
+        Raises:
+            UserError: the spikes of the neuron have no such derivative; this is the default.
+        """
+        raise no_spike_times(f"nothing says how a spike of {type(self).__name__} moves in time with its current")
 
     def decays(self) -> tuple[float, ...] | None:
         """The decays of the successive low-pass filters from the current to v, which let eligibilities be computed

@@ -1,8 +1,8 @@
 """The contract of learning signals. A signal computes the third factor m, which rule texts read as `m_post`.
 
 Scale: m is the derivative of the trial's loss, summed over its samples, with respect to the neuron's output at each
-step. The machine divides updates by the number of samples, so a row of class prototypes counts as much as a row of
-samples.
+step; or, for a signal with a `least_rise`, with respect to how many steps earlier its spike comes. The machine divides
+updates by the number of samples, so a row of class prototypes counts as much as a row of samples.
 
 A signal declares what it depends on (`needs`) and what it reads (`summary`, `every`, `phases`). It receives these
 quantities and no others, as a `View` of one layer at a time. `neurorules/signals/dfa.py` is a short example.
@@ -95,6 +95,11 @@ class Signal(Contract, kind="signal", older={"known": "timing"}):
     """Whether the signal reads the response of the read-out to linear phases (`View.response`)."""
     teaches_readout: bool = False
     """Whether the signal also computes the third factor of the read-out, which otherwise is the output error itself."""
+    least_rise: float | None = None
+    """For a signal that takes derivatives by the times of spikes, the lowest rise of a membrane at its spike that is
+    divided by, in thresholds per synaptic time constant, > 0. `above` then tells what it costs that a spike comes
+    earlier, texts read as psi how much earlier it comes for a higher membrane, and neurons need a `crossing`. None, as
+    for nearly all signals: spikes have no times but steps, and psi is the neuron's own."""
     reads_out: frozenset[str] = frozenset()
     """Names, without the layer, of the signal's parameters that form a read-out and so learn at the read-out's rate."""
 

@@ -30,6 +30,7 @@ from neurorules.network.serving import (
     without_phases,
 )
 from neurorules.network.shape import shape_of
+from neurorules.network.spike_times import check_times
 from neurorules.network.texts import PhaseTexts, Text, compile_rule, texts_by_phase
 
 
@@ -189,6 +190,11 @@ class Model:
         """Whether the third factor of a step depends on that step alone (`Signal.instant`)."""
         return self.signal is not None and self.signal.instant
 
+    @property
+    def of_times(self) -> bool:
+        """Whether the signal takes derivatives by the times of spikes (`Signal.least_rise`)."""
+        return self.signal is not None and self.signal.least_rise is not None
+
     @cached_property
     def teaches_from_above(self) -> bool:
         """Whether the signal reads what the layers above a layer hand down (the need "above")."""
@@ -267,6 +273,7 @@ def build_model(
         check_efficacies(network, rule, learning_signal)
     check_transmission(rule, learning_signal)
     check_population(network, scores, task)
+    check_times(network, rule, learning_signal, scores)
     rule = rule if scores == "membrane" else counting(network, rule, learning_signal, scores)
     texts = compile_rule(rule)
     check_numbers(network, rule, texts)

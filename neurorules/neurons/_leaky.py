@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurorules.contracts.gates import Crossing
 from neurorules.contracts.neuron import Brian2Text, Dynamics, MembraneState
+from neurorules.contracts.no_text import no_spike_times
 from neurorules.contracts.threshold_neuron import Brian2Parts
 from neurorules.neurons._integrator import Integrator
 
@@ -42,6 +44,12 @@ class LeakyIntegrator(Integrator[MembraneState]):
 
     def dynamics(self) -> Dynamics:
         return Dynamics(self.beta, self.v_threshold, self.reset, self.reset_delay)
+
+    def crossing(self) -> Crossing:
+        raise no_spike_times(
+            "the membrane of a neuron without synaptic current (if, lif) jumps when a spike arrives, so that its own "
+            "spikes have no other times than those"
+        )
 
     def brian2_parts(self) -> Brian2Parts:
         return Brian2Parts(

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurorules.contracts.gates import Crossing
+from neurorules.contracts.no_text import no_spike_times
 from neurorules.contracts.own_effects import OwnFactor
 from neurorules.neurons._integrator import Integrator
 from neurorules.neurons._leaky import LeakyIntegrator
@@ -46,6 +48,9 @@ class LearnedNumbers(Integrator[Any]):
         if BETA in numbers:
             numbers[BETA] = numbers[BETA].clamp(0, 1)
         return replace(self, **numbers)
+
+    def crossing(self) -> Crossing:
+        raise no_spike_times(f"a neuron that learns its {' and '.join(self.learned)} is taught by surrogates alone")
 
     def own_factors(self, own: Mapping[str, Tensor], v: Tensor, spikes: Tensor) -> dict[str, OwnFactor]:
         """The derivatives of v and of its distance to the threshold with respect to each parameter, with the previous

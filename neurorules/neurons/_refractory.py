@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from neurorules.contracts.gates import Crossing
 from neurorules.contracts.neuron import Brian2Text, Gates, Neuron, Observed
+from neurorules.contracts.no_text import no_spike_times
 from neurorules.contracts.own_effects import Adaptation
 from neurorules.contracts.threshold_neuron import ThresholdNeuron
 
@@ -77,6 +79,9 @@ class Refractory(Neuron[RefractoryState]):
     def current_decay(self) -> float | Tensor:
         """The decay of the synaptic current of the wrapped neuron."""
         return self.neuron.current_decay
+
+    def crossing(self) -> Crossing:
+        raise no_spike_times("a refractory period holds the membrane after a spike, whatever its current")
 
     @property
     def adaptation(self) -> Adaptation | None:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import Gates
+from neurorules.contracts.gates import Crossing, Gates
+from neurorules.contracts.no_text import no_spike_times
 from neurorules.contracts.threshold_neuron import Brian2Parts
 from neurorules.neurons._integrator import Integrator, flat_numbers, placed, plain_decays
 
@@ -67,8 +68,8 @@ class SynapticIntegrator(Integrator[SynapticState]):
         return SynapticState(self.after_reset(moved.membrane, spikes, late), moved.current, spikes)
 
     def gates(self, state: SynapticState, before: Tensor) -> Gates:
-        keep, admit, fires = super().gates(state, before)
-        return Gates(keep, 1 - before if self._wipes_current else admit, fires)
+        gates = super().gates(state, before)
+        return gates._replace(admit=1 - before) if self._wipes_current else gates
 
     @property
     def _wipes_current(self) -> bool:
@@ -79,6 +80,19 @@ class SynapticIntegrator(Integrator[SynapticState]):
     def current_decay(self) -> float | Tensor:
         """The factor alpha by which the synaptic current decays in a step."""
         return self.alpha
+
+    def crossing(self) -> Crossing:
+        if self.reset == "none":
+            raise no_spike_times("a membrane that is not reset (reset=none) spikes in each step above its threshold")
+        if self.reset_delay:
+            raise no_spike_times("a delayed reset (reset_delay=true) leaves a membrane above its threshold for a step")
+        alpha, beta = torch.as_tensor(self.alpha), torch.as_tensor(self.beta)
+        if not bool(((alpha > 0) & (alpha < 1)).all() and (beta > 0).all()):
+            raise no_spike_times(
+                f"with alpha={self.alpha} and beta={self.beta} a membrane does not rise smoothly through its threshold "
+                f"(alpha is to be above 0 and below 1, and beta above 0)"
+            )
+        return Crossing(self.alpha, self.beta, self.v_threshold, self.reset == "zero")
 
     def decays(self) -> tuple[float, ...] | None:
         return plain_decays(self.reset, self.alpha, self.beta)

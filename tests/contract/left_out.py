@@ -30,9 +30,9 @@ FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
 
 WITHOUT_CIRCUIT = (
-    "bcm bdsp bptt clopath dfa eprop erbp superspike etlp espp fa forward_forward lls local_readout oja ostl osttp "
-    "otpe ottt reward_stdp s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
-    "triplet_stdp urbanczik_senn weight_dependent_stdp"
+    "bcm bdsp bptt clopath dfa eprop erbp superspike etlp espp eventprop fa forward_forward lls local_readout oja ostl "
+    "osttp otpe ottt reward_stdp s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp stsf tess "
+    "traces_propagation triplet_stdp urbanczik_senn weight_dependent_stdp"
 )
 NO_CIRCUIT = (
     "has no file with a circuit; what its texts give, or that it is refused, is tested in "
@@ -47,17 +47,17 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp"
     },
     "test_circuits_from_texts.py::test_a_weight_moves_as_step_by_step": {
-        SIGNALLED: "bdsp bptt bsp dfa drtp eprop erbp superspike etlp espp fa forward_forward lls local_readout ostl "
-        "osttp otpe ottt pepita reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela spiking_bsp stsf tess "
-        "traces_propagation urbanczik_senn",
+        SIGNALLED: "bdsp bptt bsp dfa drtp eprop erbp superspike etlp espp eventprop fa forward_forward lls "
+        "local_readout ostl osttp otpe ottt pepita reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela "
+        "spiking_bsp stsf tess traces_propagation urbanczik_senn",
         FROZEN: "shallow",
         NOT_HERE: "clopath",
     },
     "test_circuits_of_signals.py::test_a_weight_and_a_bias_move_as_step_by_step": {
         NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp",
         "learns where a presentation ends": "dfa drtp bsp lls pepita sigprop spela",
-        "is refused by name in continuous time": "bdsp bptt espp fa forward_forward sign_symmetry weight_mirroring "
-        "spiking_bsp traces_propagation urbanczik_senn",
+        "is refused by name in continuous time": "bdsp bptt espp eventprop fa forward_forward sign_symmetry "
+        "weight_mirroring spiking_bsp traces_propagation urbanczik_senn",
     },
     "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
     "test_circuits.py::test_it_is_a_rule_of_the_same_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
@@ -66,7 +66,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         SELDOM: "sdsp",
     },
     "test_brian2_online.py::test_every_lowered_rule_moves_its_weights_alike_while_it_runs": {
-        CARRIED: "bptt fa sign_symmetry weight_mirroring spiking_bsp",
+        CARRIED: "bptt eventprop fa sign_symmetry weight_mirroring spiking_bsp",
         ONE_STEP: "bsp",
     },
     "test_explain.py::test_the_steps_add_up_to_the_gradient_of_a_dense_synapse": {FROZEN: "shallow"},
@@ -79,25 +79,25 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
-        LOCKED: "bdsp bptt bsp dfa eprop erbp superspike fa ostl otpe ottt pepita reward_stdp s_tller sign_symmetry "
-        "spiking_bsp weight_mirroring"
+        LOCKED: "bdsp bptt bsp dfa eprop erbp superspike eventprop fa ostl otpe ottt pepita reward_stdp s_tller "
+        "sign_symmetry spiking_bsp weight_mirroring"
     },
     "test_schedules.py::test_by_step_and_chunks_learn_what_by_layer_learns": {
         FROZEN: "shallow",
         ONE_STEP: "bsp",
-        IN_TIME: "bptt fa sign_symmetry weight_mirroring spiking_bsp traces_propagation",
+        IN_TIME: "bptt eventprop fa sign_symmetry weight_mirroring spiking_bsp traces_propagation",
     },
     "test_learner.py::test_a_learner_learns_from_one_sample_at_a_time": {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
-        SAME_LOOP: "bcm bdsp sdsp clopath eprop erbp superspike etlp espp forward_forward lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
-        "triplet_stdp urbanczik_senn weight_dependent_stdp",
+        SAME_LOOP: "bcm bdsp sdsp clopath eprop erbp superspike etlp espp eventprop forward_forward lls oja ostl "
+        "osttp otpe ottt reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess "
+        "traces_propagation triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
-        SAME_LOOP: "bcm bdsp sdsp clopath bsp eprop erbp superspike etlp espp forward_forward lls oja ostl osttp otpe "
-        "ottt reward_stdp s_tller shallow sign_symmetry spela spiking_bsp stsf tess traces_propagation triplet_stdp "
-        "urbanczik_senn weight_dependent_stdp weight_mirroring"
+        SAME_LOOP: "bcm bdsp sdsp clopath bsp eprop erbp superspike etlp espp eventprop forward_forward lls oja ostl "
+        "osttp otpe ottt reward_stdp s_tller shallow sign_symmetry spela spiking_bsp stsf tess traces_propagation "
+        "triplet_stdp urbanczik_senn weight_dependent_stdp weight_mirroring"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},
     "test_data_use.py::test_no_rule_learns_from_samples_that_are_held_out": {FIRST_OF_ALL: "sigprop"},
@@ -152,7 +152,7 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     ("rule", "a_silent_population_changes_none_of_its_weights"): {"says that its weights drift": "sdsp"},
     ("rule", "by_layer_equals_by_step"): {
         ONE_STEP: "bsp",
-        IN_TIME: "bptt fa sign_symmetry weight_mirroring spiking_bsp traces_propagation",
+        IN_TIME: "bptt eventprop fa sign_symmetry weight_mirroring spiking_bsp traces_propagation",
     },
     ("rule", "changes_are_linear_in_the_third_factor"): {
         FROZEN: "shallow",
@@ -165,12 +165,12 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
         SCALAR: "reward_stdp",
     },
     ("rule", "it_learns_step_by_step_in_brian2_as_in_torch"): {
-        CARRIED: "bptt fa sign_symmetry weight_mirroring spiking_bsp",
+        CARRIED: "bptt eventprop fa sign_symmetry weight_mirroring spiking_bsp",
         ONE_STEP: "bsp",
         "its second pass meets weights that all samples have changed": "pepita:form=time_local",
     },
     ("rule", "it_learns_in_continuous_time"): {
-        CARRIED: "bptt fa sign_symmetry weight_mirroring spiking_bsp",
+        CARRIED: "bptt eventprop fa sign_symmetry weight_mirroring spiking_bsp",
         "is refused by name in continuous time": "bdsp espp forward_forward traces_propagation urbanczik_senn",
         "has a form that keeps nothing between its passes, pepita:form=contrastive": "pepita",
     },

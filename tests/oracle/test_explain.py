@@ -77,7 +77,7 @@ def test_the_steps_add_up_to_the_gradient_of_a_dense_synapse(rule: str) -> None:
     assert strongest.strongest == strongest.synapse
 
 
-@pytest.mark.parametrize("rule", ["sigprop:bias=all", "pepita", "bptt", "stdp", "local_readout", "dfa"])
+@pytest.mark.parametrize("rule", ["sigprop:bias=all", "pepita", "bptt", "eventprop", "stdp", "local_readout", "dfa"])
 def test_the_steps_add_up_where_a_kernel_is_shared(rule: str) -> None:
     learner = made(rule, "c3k3-p2-7")
     for synapse in MAPS:

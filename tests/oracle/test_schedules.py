@@ -21,7 +21,7 @@ from neurorules.torch_path.trial.learn import learn_trial
 STEPS, SAMPLES, CLASSES = 7, 5, 3
 TOLERANCE = 1e-10
 WINDOWS = (STEPS, 1, 3)
-AT_ONCE = ("bptt", "fa", "sign_symmetry", "spiking_bsp", "traces_propagation", "weight_mirroring")
+AT_ONCE = ("bptt", "eventprop", "fa", "sign_symmetry", "spiking_bsp", "traces_propagation", "weight_mirroring")
 """Rules whose third factor is made from all steps of a trial at once."""
 A_SYNAPSE = (
     "eprop", "eprop:adaptation=0.3:c_reg=0.5", "etlp:adaptation=0.3", "ostl", "ostl:resets=zero", "osttp", "otpe",
@@ -149,8 +149,9 @@ def test_a_surrogate_that_scans_do_not_sum_learns_alike_too() -> None:
 @pytest.mark.parametrize("window", WINDOWS[1:])
 def test_a_rule_that_runs_through_time_on_its_own_says_that_it_needs_all_steps(window: int) -> None:
     for rule in AT_ONCE:
+        made = network("dense", "cuba_lif" if rule == "eventprop" else "lif")  # spikes of lif have no own times
         with pytest.raises(UserError, match="every step of a trial at once.*--schedule by_layer"):
-            two_trials(build_model(network("dense"), RULES.make(rule)), False, window)
+            two_trials(build_model(made, RULES.make(rule)), False, window)
 
 
 def test_batch_normalisation_says_that_it_needs_all_steps() -> None:

@@ -142,7 +142,8 @@ def test_a_bias_has_no_synapse(text: str) -> None:
 
 
 def test_rules_that_need_what_brian2_lacks_stay_in_torch() -> None:
-    backwards_in_time, inner_integration = {"bptt", "fa", "sign_symmetry", "spiking_bsp", "weight_mirroring"}, {"bsp"}
+    backwards_in_time = {"bptt", "eventprop", "fa", "sign_symmetry", "spiking_bsp", "weight_mirroring"}
+    inner_integration = {"bsp"}
     missing = {name for name in RULES.names() if not can_lower(RULES.make(name))}
     assert missing == backwards_in_time | inner_integration
     assert not can_lower(RULES.make("pepita:form=dendritic"))  # a linear phase

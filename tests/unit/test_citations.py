@@ -26,6 +26,7 @@ SAID = {
     "drtp": ("psi stands for", "spike of the step", "-B y*", "feedback is normal", "softmax", "streaming"),
     "fa": ("psi stands for", "back through time", "feedback is normal", "streaming normalisation"),
     "bptt": ("resets are held", "statistics=held", "decorrelated"),
+    "eventprop": ("end of the step", "least_rise", "adds up its input", "biases", "held fixed", "Adam"),
     "bsp": ("RECONSTRUCTION", "predator-prey", "saturated", "T = 1.8", "squared error", "mode=final", "Adam"),
     "spiking_bsp": ("RECONSTRUCTION", "signed integrate-and-fire", "psi of the", "threshold", "weight transport"),
     "local_readout": ("cross-entropy", "readouts=fixed", "low-pass", "burn-in", "streaming normalisation"),

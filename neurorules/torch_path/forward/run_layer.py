@@ -77,7 +77,7 @@ class Activity:
         return None if self.current is None else self.current.gain
 
     def psi(self, neuron: Neuron, v: Tensor) -> Tensor:
-        """The neurons' pseudo-derivative; 0 in steps in which the neuron cannot spike, whatever its membrane is.
+        """The neurons' pseudo-derivative, 0 in steps in which they cannot spike; or how spikes move in time (`Gates`).
 
         Args:
             neuron: the neuron of the layer.
@@ -86,6 +86,8 @@ class Activity:
         Returns:
             psi, (T, B, *shape).
         """
+        if self.gates is not None and self.gates.slope is not None:
+            return self.gates.slope
         slope = slopes(neuron, v)
         return slope if self.gates is None or self.gates.fires is None else slope * self.gates.fires
 

@@ -142,7 +142,7 @@ def _row_of(activity: Activity, row: int) -> Activity:
     if gates is not None:
         keep, admit = (g.expand_as(activity.v.values)[:, row : row + 1] for g in (gates.keep, gates.admit))
         fires = None if gates.fires is None else gates.fires.expand_as(activity.v.values)[:, row : row + 1]
-        gates = Gates(keep, admit, fires)
+        gates = Gates(keep, admit, fires, None if gates.slope is None else gates.slope[:, row : row + 1])
     pre = {name: _cut(series, row) for name, series in activity.pre.items()}
     mask = None if activity.dropout_mask is None else activity.dropout_mask[row : row + 1]
     return replace(activity, pre=pre, v=_cut(activity.v, row), S=_cut(activity.S, row), gates=gates, dropout_mask=mask)

@@ -18,11 +18,12 @@ from neurorules.native import scans
 from neurorules.network.layer import Layer, Masks, carry_back
 from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.update.eligibility import MembraneAdjoint, adjoint_of, passing_of
+from neurorules.torch_path.update.spike_times import earlier
 
 
 def carrier(
     layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
-    instant: bool = False,
+    instant: bool = False, of_times: bool = False,
 ) -> Callable[[Callable[[str], Tensor]], Series]:  # fmt: skip
     """The error that reaches a layer's spikes from the layers that read it, as a function of their weights.
 
@@ -35,16 +36,17 @@ def carrier(
         masks: dropout masks.
         handed: by layer, its post factor with respect to its current; already there for the layers above.
         instant: whether the error that comes back from later steps through recurrent connections is left out.
+        of_times: whether it is the error of a spike that comes a step earlier, and not of one more spike.
 
     Returns:
         A function from the weights of a connection, by their name, to a series, (T, B, *shape) or constant (B, *shape).
     """
-    return partial(_carried, layers, index, activity, masks, handed, instant)
+    return partial(_carried, layers, index, activity, masks, handed, instant, of_times)
 
 
 def _carried(
     layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
-    instant: bool, weights_of: Callable[[str], Tensor],
+    instant: bool, of_times: bool, weights_of: Callable[[str], Tensor],
 ) -> Series:  # fmt: skip
     """The error that `carrier` returns, for the weights that it is called with."""
     total: Tensor | None = None
@@ -54,23 +56,26 @@ def _carried(
             if entry.source != index or entry.connection.recurrent or post is None:
                 continue
             series = Series.of(post, layers[later].shape)
+            series = earlier(series, activity.steps) if of_times else series
             weights = weights_of(layers[later].weight_name(entry))
             back = carry_back(layers[later], entry, weights, series, activity.S, masks)
             total = back.values if total is None else total + back.values
     if total is None:
         raise LookupError(f"no layer reads layer '{layers[index].name}'")
     if not instant:
-        total = through_own_loop(layers[index], activity, total, weights_of)
+        total = through_own_loop(layers[index], activity, total, weights_of, of_times)
     return Series.of(total, layers[index].shape)
 
 
-def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_of: Callable[[str], Tensor]) -> Tensor:
+def through_own_loop(
+    layer: Layer, activity: Activity, factor: Tensor, weights_of: Callable[[str], Tensor], of_times: bool = False
+) -> Tensor:
     """Add the factor that comes back from later steps of the same layer to a factor of the layer's spikes.
 
     factor[t] += sum_rec W_rec^T (gain Q[t+1]) + A[t+1], with Q the membrane's adjoint of factor psi by its current, and
     A[t] = decay A[t+1] - rise factor[t] psi[t] the derivative by the adaptation of the neurons, where thresholds rise
     with spikes: the exact derivative through membrane, loop and threshold, resets held fixed. `gain` is the
-    normalisation's, constant in a trial.
+    normalisation's, constant in a trial. Of a spike that comes a step earlier, Q[t+1] - Q[t+2] stands for Q[t+1].
 
     Args:
         layer: the recurrent or adaptive layer.
@@ -78,6 +83,7 @@ def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_o
         factor: the factor of its spikes from the layers above, (T, B, *shape) or constant (B, *shape).
         weights_of: backward weights of a connection, by the name of its weights: its own (weight transport) or fixed
             ones.
+        of_times: whether factors are those of spikes that come a step earlier.
 
     Returns:
         The sum of both factors, (T, B, *shape); the factor itself if nothing comes back, or T = 1.
@@ -93,7 +99,7 @@ def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_o
     psi = activity.psi(layer.neuron, v)
     served = scans.loops(v, v.shape[-1] if loops else 0)
     served = served and [type(entry.connection) for entry in loops] in ([], [Recurrent])
-    passing = passing_of(layer, activity) if served else None
+    passing = passing_of(layer, activity) if served and not of_times else None
     if passing is not None:
         gain = None if activity.gain is None else activity.gain.expand(1, *layer.shape).reshape(-1)
         weights = weights_of(layer.weight_name(loops[0])) if loops else None
@@ -102,9 +108,13 @@ def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_o
     total = factor.expand_as(v).clone()
     adjoint = adjoint_of(layer, activity)
     reaches, threshold = MembraneAdjoint.at_rest(v[0]), torch.zeros_like(v[0])
+    after = reaches.current
     for t in reversed(range(activity.steps)):
         if t + 1 < activity.steps:
-            post = reaches.current if activity.gain is None else reaches.current * activity.gain
+            post = reaches.current
+            if of_times:  # a spike of the step before the last one has no later step to move to
+                post, after = (post - after if t + 2 < activity.steps else torch.zeros_like(post)), post
+            post = post if activity.gain is None else post * activity.gain
             for entry in loops:
                 total[t] += entry.connection.transpose(weights_of(layer.weight_name(entry)), post, entry.pre_shape)
             total[t] += threshold

@@ -209,7 +209,9 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, factors: Third
             if asks:
                 above = None
                 if model.teaches_from_above:
-                    above = carrier(layers, index, activities[index], trial.masks, handed, model.instant)
+                    above = carrier(
+                        layers, index, activities[index], trial.masks, handed, model.instant, model.of_times
+                    )
                 m = factors.third_factor(index, phase.name, above, start, activities)
             if held.learns and (m is not None or not held.reads_m):
                 change = learn_one(factors, phase, record, index, activities[index], m, carries[index], whole, start)

@@ -25,6 +25,7 @@ from neurorules.torch_path.trial import allowance
 from neurorules.torch_path.trial.phase_record import PhaseRecord, add_sums, add_to
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.trial.stored import reads
+from neurorules.torch_path.update.spike_times import timed_gates
 
 
 @dataclass(frozen=True)
@@ -110,16 +111,9 @@ class Trial:
             activities: list[Activity] = []
             for index in range(len(carries)):
                 activity, carries[index] = self.run(
-                    phase,
-                    drive,
-                    index,
-                    activities,
-                    carries[index],
-                    start,
-                    stop,
-                    training,
+                    phase, drive, index, activities, carries[index], start, stop, training,
                     None if index else first_current,
-                )
+                )  # fmt: skip
                 activities.append(activity)
             if self.probe is not None:
                 activities = self.probe.recorded(
@@ -181,6 +175,8 @@ class Trial:
         )  # fmt: skip
         if masks:
             activity.dropout_mask = dropout_mask_of(self.model.network.layers, index, masks)
+        if training and layer.role == "hidden" and signal is not None and signal.least_rise is not None:
+            activity.gates = timed_gates(layer.neuron, activity.v.values, activity.S.values, signal.least_rise)
         return activity, after
 
     def _pre_means(self, layer: Layer, name: str, sources: dict[str, Series]) -> dict[str, Tensor]:
