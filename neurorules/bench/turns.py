@@ -47,12 +47,14 @@ class Turns:
         calls: by name.
         repetitions: number of turns, >= 1.
         device: the device, whose work is waited for within a call.
+        clock: gives seconds, such as `time.process_time`, which counts the processor's own; wall time if None.
     """
 
     def __init__(
-        self, calls: Mapping[str, Callable[[], object]], repetitions: int, device: torch.device | str = "cpu"
-    ) -> None:
-        device = torch.device(device)
+        self, calls: Mapping[str, Callable[[], object]], repetitions: int, device: torch.device | str = "cpu",
+        clock: Callable[[], float] | None = None,
+    ) -> None:  # fmt: skip
+        device, seconds = torch.device(device), clock or time.perf_counter
         self._ms: dict[str, list[float]] = {name: [] for name in calls}
         for call in calls.values():
             for _ in range(WARM_UP):
@@ -60,10 +62,10 @@ class Turns:
         for turn in range(repetitions):
             for name in list(calls)[:: -1 if turn % 2 else 1]:
                 wait_for(device)
-                started = time.perf_counter()
+                started = seconds()
                 calls[name]()
                 wait_for(device)
-                self._ms[name].append(1000 * (time.perf_counter() - started))
+                self._ms[name].append(1000 * (seconds() - started))
 
     def spread(self, name: str) -> Spread:
         """The spread of the milliseconds of a call."""

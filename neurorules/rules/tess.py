@@ -10,10 +10,10 @@ from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._online import causal_and_not
 
 TEMPERATURE = 0.03
-"""Temperature of the softmax over classes. A score is a mean over neurons of a spike or none times a wave of +-1. With a
-temperature of 1 no class can win by it, so that a neuron is pushed as hard by a sample that the layer tells apart as by
-one that it confuses. Chosen on validation samples of MNIST (784-256-10) and of digits, both of which gain 3 to 4 points
-over 1; a temperature from .02 to .05 does as well."""
+"""Temperature of the softmax over classes. A score is a mean over neurons of a spike or none times a wave of +-1.
+With a temperature of 1 no class can win by it, so that a neuron is pushed as hard by a sample that the layer tells
+apart as by one that it confuses. Chosen on validation samples of MNIST (784-256-10) and of digits, both of which gain 3
+to 4 points over 1; a temperature from .02 to .05 does as well."""
 
 
 @ranged("rule 'tess'")

@@ -16,11 +16,14 @@ from test_ranks import side_by_side
 from torch import Tensor
 
 from neurorules.contracts.series import Series
+from neurorules.contracts.signal import ThirdFactor
+from neurorules.contracts.view import View
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import OwnRankError, UserError
 from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted
+from neurorules.signals.prototypes import Prototypes
 from neurorules.torch_path.process.neighbours import Link
 from neurorules.torch_path.process.ranks import RankLost, Ranks
 from neurorules.torch_path.training import training_run
@@ -113,6 +116,45 @@ def check_layers_learn_alike(rule: str, count: int, net: str, options: dict[str,
         assert not isinstance(answer, BaseException), answer
         assert_same(state, answer[0])
         assert answer[1] == rows
+
+
+@pytest.mark.parametrize("rule", ["sigprop", "local_readout"])
+def test_so_they_do_where_products_follow_spikes_and_membranes_are_not_stored(rule: str) -> None:
+    draws = torch.Generator().manual_seed(0)
+    spikes = torch.rand(10, 64, 100, generator=draws, dtype=torch.float64) < 0.1
+    labels = torch.randint(CLASSES, (64,), generator=draws)
+
+    def work(schedule: str) -> tuple[dict[str, Tensor], list[Any]]:
+        learner = Learner(
+            "512-450", rule=rule, input_shape=(100,), classes=CLASSES, steps=10, schedule=schedule, device="cpu",
+            precision="float64",
+        )  # fmt: skip
+        rows = [learner.push(Series(spikes.double(), False), labels) for _ in range(2)]
+        rows += learner.flush()
+        return learner.state(), [row for row in rows if row is not None]
+
+    state, rows = work("by_layer")
+    for count in (2, 3):
+        for answer in side_by_side(count, lambda ranks: work("pipelined")):
+            assert_same(state, answer[0])
+            assert answer[1] == rows
+
+
+@pytest.mark.parametrize(("loss", "reads"), [("label", False), ("max_all", True)])
+def test_a_signal_is_shown_the_layer_below_only_if_it_reads_it(
+    loss: str, reads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views: list[View] = []
+    third_factor = Prototypes.third_factor
+
+    def looking(signal: Prototypes, state: Any, parameters: Any, view: View) -> ThirdFactor:
+        views.append(view)
+        return third_factor(signal, state, parameters, view)
+
+    monkeypatch.setattr(Prototypes, "third_factor", looking)
+    make(f"sigprop:loss={loss}", "by_layer").step(*batch(0, (6,)))
+    shown = {view.layer.name: bool(view.source) for view in views}
+    assert shown == {"hidden1": False, "hidden2": reads, "hidden3": reads}
 
 
 def test_only_forward_activity_goes_up_and_spikes_are_bits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ class Link:
         self.ranks = ranks
         self.sent_bytes, self.waiting_seconds = 0, 0.0
         self._under_way: list[tuple[Any, Tensor]] = []
+        ranks.ends.callback(self.close)
         with ranks.losses():
             store = ranks.store
             if store is None:
@@ -78,6 +79,10 @@ class Link:
             self.ranks.wait(self._spread(content))
         self.waiting_seconds += time.perf_counter() - started
         return content.numpy().tobytes()
+
+    def close(self) -> None:
+        """Close the connection; the other end of it then fails instead of waiting."""
+        self._under_way, self._group = [], None
 
     def _spread(self, tensor: Tensor) -> Any:
         options = torch.distributed.BroadcastOptions()

@@ -54,6 +54,7 @@ class Ranks:
         stop_requested: whether any rank requested that before the last batch.
         sent_bytes: bytes that this rank has handed to the group for sums.
         store: the store at which the ranks met; None for that of torch.distributed.
+        ends: closes further connections between ranks, at the end of `over_ranks`.
     """
 
     rank: int
@@ -63,6 +64,7 @@ class Ranks:
     stop_requested: bool = False
     sent_bytes: int = 0
     store: Any = None
+    ends: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
     def first(self) -> bool:
@@ -220,6 +222,8 @@ def over_ranks(ranks: Ranks | None = None) -> Iterator[Ranks | None]:
     with contextlib.ExitStack() as end:
         if ranks is None:
             ranks = ranks_here() or end.enter_context(_joined())
+        if ranks is not None and ranks is not ranks_here():  # the outermost block of these ranks
+            end.callback(ranks.ends.close)
         token = _here.set(ranks)
         end.callback(_here.reset, token)
         yield ranks
@@ -241,12 +245,17 @@ def _joined() -> Iterator[Ranks | None]:
             f"build of torch, or start without torchrun"
         )
     store = None if there else _make_group(distributed, started)
+    count = distributed.get_world_size()
+    ranks = Ranks(distributed.get_rank(), count, distributed.group.WORLD, store=store) if count > 1 else None
     try:
-        count = distributed.get_world_size()
-        yield Ranks(distributed.get_rank(), count, distributed.group.WORLD, store=store) if count > 1 else None
+        yield ranks
     finally:
         if not there:
             distributed.destroy_process_group()
+            # Its threads end now, with its last reference. One that still releases a tensor when Python itself ends
+            # would abort the process.
+            if ranks is not None:
+                ranks.group = None
 
 
 def _make_group(distributed: Any, started: Launch) -> Any:

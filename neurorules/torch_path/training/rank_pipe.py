@@ -111,6 +111,10 @@ class RankPipe:
         """Zeros in the place of samples that this rank does not need, constant (B, *input), which take no memory."""
         return Series(torch.zeros(()).expand(samples, *self.model.network.input_shape), True)
 
+    @property
+    def _links(self) -> list[Link]:
+        return [link for link in (self._below, self._above) if link is not None]
+
     def check_empty(self) -> None:
         """Refuse to go on while layers have learned different numbers of batches.
 
@@ -152,7 +156,9 @@ class RankPipe:
         try:
             yield
         except BaseException:
-            self.broken, self._below, self._above = True, None, None
+            self.broken = True
+            for link in self._links:
+                link.close()
             raise
 
     def divide(self, learned: Learned, parcel: Parcel) -> None:
@@ -221,10 +227,10 @@ class RankPipe:
         ended = time.perf_counter()
         if asks > 0:
             self.ranks.stop.request()
-        links, use = [link for link in (self._below, self._above) if link is not None], self.use
+        use = self.use
         use.batches, use.flushes = use.batches + self.under_way, use.flushes + 1
         use.seconds += ended - self._begun
-        use.waiting_seconds += ended - started + sum(link.waiting_seconds for link in links)
-        use.sent_bytes += sum(link.sent_bytes for link in links)
-        for link in links:
+        use.waiting_seconds += ended - started + sum(link.waiting_seconds for link in self._links)
+        use.sent_bytes += sum(link.sent_bytes for link in self._links)
+        for link in self._links:
             link.waiting_seconds, link.sent_bytes = 0.0, 0

@@ -39,12 +39,19 @@ def use_of_ranks(pipe: RankPipe) -> dict[str, Any]:
 
 
 def line_of_use(facts: dict[str, Any]) -> str:
-    """The report in a line, such as "rank 0: hidden1 (3 % waiting, 0.10 MB a batch); ..."."""
+    """The report in a line, such as "rank 0: hidden1 (3 % waiting, 102 kB a batch); ..."."""
     if "waiting" not in facts:
         return "; ".join(f"rank {rank}: {', '.join(names)}" for rank, names in enumerate(facts["layers"]))
     ranks = zip(facts["layers"], facts["waiting"], facts["sent_bytes_per_batch"], strict=True)
     each = [
-        f"rank {rank}: {', '.join(names)} ({100 * waiting:.0f} % waiting, {sent / 1e6:.2f} MB a batch)"
+        f"rank {rank}: {', '.join(names)} ({100 * waiting:.0f} % waiting, {_size(sent)} a batch)"
         for rank, (names, waiting, sent) in enumerate(ranks)
     ]
     return f"{'; '.join(each)}; {100 * facts['idle_ticks']:.1f} % of ticks idle"
+
+
+def _size(count: float) -> str:
+    """A number of bytes in words, such as "1.2 MB"."""
+    if count >= 1e6:
+        return f"{count / 1e6:.1f} MB"
+    return f"{count / 1e3:.0f} kB" if count >= 1e4 else f"{count:.0f} bytes"
