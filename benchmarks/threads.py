@@ -81,19 +81,22 @@ def measured(threads: int, variables: Mapping[str, str]) -> dict[str, float]:
     return result
 
 
-def table(found: Mapping[tuple[str, bool], list[dict[str, float]]]) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows: for each case the fastest turn alone and beside a neighbour, and ratios to one thread alone."""
-    columns, rows = [""], [[name] for name in SETTINGS]
+COLUMNS = ("", "ms alone", "one thread to it", "ms with a neighbour", "to alone")
+
+
+def table(found: Mapping[tuple[str, bool], list[dict[str, float]]]) -> list[list[str]]:
+    """A row for each case and setting: the fastest turn alone and beside a neighbour, and ratios."""
+    rows = []
     for case in CASES:
-        columns += [f"{case}: ms alone", "one thread to it", "ms with a neighbour", "to alone"]
         alone, beside = (
             {name: min(turn[case] for turn in found[name, there]) for name in SETTINGS} for there in (False, True)
         )
-        for row in rows:
-            here, with_ = alone[row[0]], beside[row[0]]
-            one = alone["one thread"]
-            row += [f"{here:.1f}", f"{one / here:.2f}", f"{with_:.1f}", f"{with_ / here:.2f}"]
-    return columns, rows
+        one = alone["one thread"]
+        for name in SETTINGS:
+            here, with_ = alone[name], beside[name]
+            numbers = [f"{here:.1f}", f"{one / here:.2f}", f"{with_:.1f}", f"{with_ / here:.2f}"]
+            rows.append([f"{case}: {name}", *numbers])
+    return rows
 
 
 def main() -> None:
@@ -115,12 +118,12 @@ def main() -> None:
             with neighbour(there):
                 for name, setting in SETTINGS.items():
                     found.setdefault((name, there), []).append(measured(*setting))
-    columns, rows = table(found)
-    for row in [columns, *rows]:
+    rows = table(found)
+    for row in [COLUMNS, *rows]:
         print("| " + " | ".join(row) + " |")
     if asked.store:
         note = f"two cores; the fastest of {asked.turns} turns; the load average before was {load:.1f}"
-        keep("speed-threads", note, columns, rows)
+        keep("speed-threads", note, COLUMNS, rows)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from stored_table import keep
 from neurorules.bench.accuracy import RECIPES, parse_goals, train_to
 
 COLUMNS = {
-    "threads": "{}", "epochs": "{}", "test %": "{:.2f}", "validation %": "{:.2f}", "s of learning": "{:.1f}",
+    "epochs": "{}", "test %": "{:.2f}", "validation %": "{:.2f}", "s of learning": "{:.1f}",
     "s from the command": "{:.1f}", "processor s": "{:.1f}",
 }  # fmt: skip
 """Columns of the stored table behind the goal and its recipe, and how their numbers are written."""
@@ -28,7 +28,10 @@ COLUMNS = {
 def store(rows: list[dict[str, Any]], seed: int) -> None:
     """Keep the table, a row for each goal and number of threads."""
     cells = [
-        [f"{row['goal %']:g} %", "`" + " ".join(RECIPES[f"{row['goal %']:g}"]) + "`"]
+        [
+            f"{row['goal %']:g} %, {row['threads']} thread{'s' * (row['threads'] > 1)}",
+            "`" + " ".join(RECIPES[f"{row['goal %']:g}"]) + "`",
+        ]
         + [form.format(row[name]) for name, form in COLUMNS.items()]
         for row in rows
     ]

@@ -23,10 +23,10 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "97": ("--net", "a2-800", "--epochs", "1"),
     "98": ("--net", "a2-800", "--epochs", "3"),
     "98.5": ("--net", "a2-800", "--epochs", "8", "--augment", "shift"),
-    "99": ("--net", "c16k5s2-800", "--epochs", "8", "--augment", "shift"),
+    "99": ("--net", "c32k5s2-800", "--epochs", "8", "--augment", "shift"),
 }
-"""Options of `train`, by the test accuracy that they are for, in per cent. They were chosen on validation samples,
-where each of three seeds reached the goal; of those of the last recipe one did, and none was below 98.8 %."""
+"""Options of `train`, by the test accuracy that they are for, in per cent. They were chosen on validation samples, with
+other seeds than that of the trainings that are reported."""
 
 SEED = 0
 """The seed of the trainings of `neurorules bench`."""

@@ -47,11 +47,13 @@ class Turns:
         calls: by name.
         repetitions: number of turns, >= 1.
         device: the device, whose work is waited for within a call.
+        clock: gives seconds; those of the processor (`time.process_time`) on a machine that others use.
     """
 
     def __init__(
-        self, calls: Mapping[str, Callable[[], object]], repetitions: int, device: torch.device | str = "cpu"
-    ) -> None:
+        self, calls: Mapping[str, Callable[[], object]], repetitions: int, device: torch.device | str = "cpu",
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:  # fmt: skip
         device = torch.device(device)
         self._ms: dict[str, list[float]] = {name: [] for name in calls}
         for call in calls.values():
@@ -60,10 +62,10 @@ class Turns:
         for turn in range(repetitions):
             for name in list(calls)[:: -1 if turn % 2 else 1]:
                 wait_for(device)
-                started = time.perf_counter()
+                started = clock()
                 calls[name]()
                 wait_for(device)
-                self._ms[name].append(1000 * (time.perf_counter() - started))
+                self._ms[name].append(1000 * (clock() - started))
 
     def spread(self, name: str) -> Spread:
         """The spread of the milliseconds of a call."""

@@ -13,10 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional, grad
 
+from neurorules.connections._map_products import convolved, correlated_maps
+from neurorules.connections._products import is_recorded
 from neurorules.connections._rounded import rounded
 from neurorules.contracts.connection import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Whole
+from neurorules.native import pools
+from neurorules.native.events.reach import Convolved
 
 Pair = tuple[int, int]
 """One number along the height and one along the width of a map."""
@@ -121,7 +125,11 @@ class Convolution(Connection):
         self, w: Float[Tensor, "O C Kh Kw"], post: Float[Tensor, "R O H_post W_post"],
         pre: Float[Tensor, "R C_pre H W"],
     ) -> Float[Tensor, "O C Kh Kw"]:  # fmt: skip
-        post_used, pre_used = rounded(self._spread(w, post, pre), pre)
+        whole = self._spread(w, post, pre)
+        by_events = correlated_maps(whole, pre, self._sizes(pre))
+        if by_events is not None:
+            return by_events
+        post_used, pre_used = rounded(whole, pre)
         update = grad.conv2d_weight(
             pre_used, list(w.shape), post_used, self.strides, self.borders, self.dilations, self.groups
         )
@@ -146,9 +154,21 @@ class Convolution(Connection):
         self, w: Float[Tensor, "O C Kh Kw"], pre: Float[Tensor, "R C_pre H W"]
     ) -> Float[Tensor, "R O H_conv W_conv"]:
         """The current before the pool."""
+        by_events = convolved(pre, w, self._sizes(pre))
+        if by_events is not None:
+            return by_events
         w_used, pre_used = rounded(w, pre)
         current = functional.conv2d(pre_used, w_used, None, self.strides, self.borders, self.dilations, self.groups)
         return current.to(pre.dtype)
+
+    def _sizes(self, pre: Float[Tensor, "R C_pre H W"]) -> Convolved:
+        """The sizes of the convolution of these rows."""
+        channels, high, wide = pre.shape[1:]
+        _, *behind = self._whole_shape((channels, high, wide))
+        return Convolved(
+            channels, (high, wide), self.channels, (behind[0], behind[1]), self.groups, self.sides, self.strides,
+            self.borders, self.dilations,
+        )  # fmt: skip
 
     def _spread(
         self, w: Float[Tensor, "O C Kh Kw"], post: Float[Tensor, "R O H_post W_post"],
@@ -157,6 +177,8 @@ class Convolution(Connection):
         """Values of pooled positions on the positions of the convolution that they are made of."""
         if self.pools == (1, 1):
             return post
+        if self.kind == "max" and pools.serves(pre, post, self.pools) and not is_recorded(w, post):
+            return pools.back(self._whole(w, pre), post)
         spread = post.new_zeros(post.shape[0], *self._whole_shape(tuple(pre.shape[1:])))
         if self.kind == "average":
             rows, columns = post.shape[2] * self.pools[0], post.shape[3] * self.pools[1]

@@ -156,9 +156,9 @@ def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
     """
     rows, inputs = pre.shape
     limit = most_events(rows, inputs, outputs)
-    if not _allowed[0] or limit <= 0 or pre.dtype != other.dtype or is_recorded(pre, other):
+    if limit <= 0 or not counts_decide() or pre.dtype != other.dtype or is_recorded(pre, other):
         return None
-    if _is_rounded() or not events.serves(pre):
+    if not events.serves(pre):
         return None
     lists = _listed.get()
     if lists is None or pre.numel() < SMALL:
@@ -189,9 +189,10 @@ def listed_totals(pre: Float[Tensor, "R I"]) -> Float[Tensor, "I"] | None:
     return None
 
 
-def _is_rounded() -> bool:
-    """Whether dense products run on matrix units for bfloat16, which are several times faster."""
-    return torch.get_float32_matmul_precision() == "medium" and has_matrix_units()
+def counts_decide() -> bool:
+    """Whether products may be event-driven in this process; not in audits, and not where dense products run on matrix
+    units for bfloat16, which are several times faster."""
+    return _allowed[0] and not (torch.get_float32_matmul_precision() == "medium" and has_matrix_units())
 
 
 def times_transposed(a: Float[Tensor, "R K"], b: Float[Tensor, "O K"]) -> Float[Tensor, "R O"]:

@@ -96,9 +96,10 @@ def _deviations(dropped_learn: bool, bias: bool) -> tuple[str, ...]:
         *chosen,
         "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current beside "
         "the same spikes, and is not presynaptic activity",
-        "spiking nets: with 784 inputs F is 40 times the paper's, which moves too few spikes, and 10 times where there "
-        "are three hidden layers or more or F is mirrored; 20 times where currents are compared; with other numbers of "
-        "inputs the same entries, so that the first layer's current by F e is as large (option kappa)",
+        "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are three "
+        "hidden layers or more or F is mirrored; 20 times where currents are compared (option kappa)",
+        "spiking nets: this is for 784 inputs; with more or fewer F has the same entries, so that the first layer's "
+        "current by F e is as large",
         "spiking nets: Adam, and streaming normalisation; the paper has momentum, and no normalisation",
         "maps: a weight's change is the sum over positions; the authors' code takes their mean, and the other sign of "
         "F for convolutions",

@@ -9,6 +9,12 @@ from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, So
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._online import causal_and_not
 
+TEMPERATURE = 0.03
+"""Temperature of the softmax over classes. A score is a mean over neurons of a spike or none times a wave of +-1.
+With a temperature of 1 no class can win by it, so that a neuron is pushed as hard by a sample that the layer tells
+apart as by one that it confuses. Chosen on validation samples of MNIST (784-256-10) and of digits, both of which gain 3
+to 4 points over 1; a temperature from .02 to .05 does as well."""
+
 
 @ranged("rule 'tess'")
 def tess(
@@ -17,7 +23,7 @@ def tess(
     l_post: BelowOne = 0.2,
     a_post: Number = 1.0,
     waves: Literal["sine", "square"] = "square",
-    tau: Positive = 1.0,
+    tau: Positive = TEMPERATURE,
 ) -> Rule:
     """TESS: dw = -m (psi x + a_post y S_pre), with m from fixed periodic patterns of the classes.
 
@@ -29,7 +35,7 @@ def tess(
         l_post: decay of the postsynaptic trace y per step.
         a_post: weight of the non-causal term; the paper has 1 on images and 0 on events.
         waves: the shape of the patterns, sine waves or, as in the paper, square waves.
-        tau: temperature of the softmax over classes, > 0.
+        tau: temperature of the softmax over classes, > 0; the authors' program has 1.
 
     Returns:
         The rule with its texts, traces, signal, default settings and source.
@@ -59,6 +65,7 @@ def tess(
                 "maps are averaged to 4 x 4 at most before they are compared, as in the paper",
                 "leaks are fixed; the paper learns them",
                 "patterns begin at n = 1; at the paper's n = 0 all of them are 0, so that a neuron is taught nothing",
+                "the temperature is 0.03; the authors' program has 1, with which no score decides (tau=1)",
                 "the read-out learns by the delta rule",
                 "Adam, and streaming normalisation, which centres and decorrelates the update (norm none: neither); "
                 "the paper standardises weights",

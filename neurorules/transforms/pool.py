@@ -12,9 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from neurorules.connections._products import is_recorded
 from neurorules.contracts.transform import Shape, Transform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import LARGEST, Range, ranged
+from neurorules.native import pools
 
 
 @ranged("pooling")
@@ -72,6 +74,8 @@ class Pool(Transform):
             spread = functional.interpolate(gradient, scale_factor=scale, mode="nearest")
             missing = [rows.shape[d] - spread.shape[d] for d in (3, 2)]
             return functional.pad(spread, (0, missing[0], 0, missing[1])) / prod(self.sides)
+        if pools.serves(rows, gradient, self.sides) and not is_recorded(rows, gradient):
+            return pools.back(rows, gradient)
         _, winners = functional.max_pool2d(rows, self.sides, return_indices=True)
         return functional.max_unpool2d(gradient, winners, list(self.sides), output_size=rows.shape[-2:])
 

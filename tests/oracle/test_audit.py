@@ -87,7 +87,8 @@ THEORY = {
     "osttp": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "erbp": (NOBODY, AND_OUTPUT, "####", "...."),
     "superspike": (NOBODY, AND_OUTPUT, "####", "...."),
-    "espp": (NOBODY, OWN_AND_BELOW, "####", "...#"),
+    # with its limits, a layer reads later steps only where they open or close them
+    "espp:same=none:other=none": (NOBODY, OWN_AND_BELOW, "####", "...#"),
     # of teachers near the threshold: strong ones leave neurons that fire at every step, or at none, whatever comes
     "urbanczik_senn:e_exc=1.1:e_inh=0.9": (NOBODY, OWN_AND_BELOW, "####", "...#"),
     "stsf": (THEIR_OWN, OWN_AND_BELOW, "####", "...#"),

@@ -25,7 +25,7 @@ from neurorules.torch_path.update.plasticity import learn_layer
 STEPS, LR = 500, 0.01
 CLOSE = {"rtol": 0, "atol": 1e-9}
 RULES_IN_TIME = [n for n in RULES.names() if can_lower(RULES.make(n)) and RULES.make(n).defaults.steps > 1]
-FORMS = {"sdsp": "sdsp:efficacy=two_state"}
+FORMS = {"sdsp": "sdsp:efficacy=two_state", "espp": "espp:same=none:other=none"}
 """Forms of rules that say more than their default does."""
 EXACT = "-m_post * psi(v_post) * dv_dw"
 
@@ -103,7 +103,7 @@ def assert_same_trajectories(trial: Trial, lr: float = LR) -> dict[str, np.ndarr
 @pytest.mark.parametrize("rule", [FORMS.get(name, name) for name in RULES_IN_TIME])
 def test_every_lowered_rule_moves_its_weights_alike_while_it_runs(rule: str) -> None:
     # Before its first trial a layer has no echo, by which `espp` could learn.
-    assert_same_trajectories(trial_of(rule, steps=STEPS, samples=1, before=rule == "espp"))
+    assert_same_trajectories(trial_of(rule, steps=STEPS, samples=1, before=rule == FORMS["espp"]))
 
 
 @pytest.mark.parametrize(

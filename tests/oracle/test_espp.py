@@ -34,7 +34,7 @@ def drawn() -> dict[str, np.ndarray]:
 def test_weights_change_by_the_echoes_whose_gates_are_open(same: float | None, other: float | None) -> None:
     """Graf et al. 2024: dw = y sum_t q_i psi_i[t] x_j[t]; y = 1 open below one likeness, y = -1 above another."""
     echoes = drawn()
-    gates = "" if same is None else f":same={same}:other={other}"
+    gates = ":same=none:other=none" if same is None else f":same={same}:other={other}"
     hand = taught(f"espp:beta={BETA}{gates}", echoes, seen=40)
     run, found, shut = hand.run(X), hand.trial(X, LABELS), 0
     for layer, name in enumerate(hand.names):
@@ -72,7 +72,7 @@ def test_what_has_no_echo_teaches_nothing() -> None:
 def test_an_echo_that_is_the_same_in_all_classes_teaches_nothing() -> None:
     """Own and other classes weigh alike, so that what they share falls out."""
     echoes = {name: np.repeat(value[:1], CLASSES, 0) for name, value in drawn().items()}
-    found = taught("espp", echoes).trial(X, LABELS)
+    found = taught("espp:same=none:other=none", echoes).trial(X, LABELS)
     for name in ("hidden1", "hidden2"):
         assert float(found.gradients[f"{name}.ff.w"].abs().max()) < 1e-12
 

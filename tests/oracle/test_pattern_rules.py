@@ -58,7 +58,7 @@ def test_a_silent_layer_is_divided_by_the_length_of_one_spike() -> None:
     assert_m(found, "hidden1", (1 / CLASSES - np.eye(CLASSES)[LABELS]) @ rows * STEPS / STEPS)
 
 
-def tess_by_hand(hand: Hand, a_post: float, scored: int) -> tuple[list[Array], dict[str, Array]]:
+def tess_by_hand(hand: Hand, a_post: float, scored: int, tau: float) -> tuple[list[Array], dict[str, Array]]:
     """m of each layer, and the changes of their weights, step by step and synapse by synapse."""
     run, ms, changes = hand.run(X), [], {}
     for layer, name in enumerate(hand.names):
@@ -68,7 +68,7 @@ def tess_by_hand(hand: Hand, a_post: float, scored: int) -> tuple[list[Array], d
         for t in range(STEPS):
             x = 0.5 * x + pre[t]
             if t >= STEPS - scored:
-                m[t] = (softmax(spikes[t] @ rows.T) - np.eye(CLASSES)[LABELS]) @ rows / scored
+                m[t] = (softmax(spikes[t] @ rows.T / tau) - np.eye(CLASSES)[LABELS]) @ rows / scored / tau
             change = change + np.einsum("bo,bi->oi", m[t] * slopes[t], x)
             change = change + a_post * np.einsum("bo,bi->oi", m[t] * 0.2 * y, pre[t])
             y = 0.2 * y + slopes[t]
@@ -79,9 +79,12 @@ def tess_by_hand(hand: Hand, a_post: float, scored: int) -> tuple[list[Array], d
 
 @pytest.mark.parametrize("last_steps", [None, 3])
 @pytest.mark.parametrize("a_post", [1.0, 0.0, -0.5])
-def test_tess_is_the_error_of_each_step_times_two_traces(a_post: float, last_steps: int | None) -> None:
-    hand = Hand(f"tess:a_post={a_post}", neuron="lif:beta=0.8", last_steps=last_steps)
-    ms, changes = tess_by_hand(hand, a_post, last_steps or STEPS)
+@pytest.mark.parametrize(("options", "tau"), [("", 0.03), (":tau=1", 1.0)])
+def test_tess_is_the_error_of_each_step_times_two_traces(
+    options: str, tau: float, a_post: float, last_steps: int | None
+) -> None:
+    hand = Hand(f"tess:a_post={a_post}{options}", neuron="lif:beta=0.8", last_steps=last_steps)
+    ms, changes = tess_by_hand(hand, a_post, last_steps or STEPS, tau)
     found = hand.trial(X, LABELS)
     for name, m in zip(hand.names, ms, strict=True):
         assert_m(found, name, m)

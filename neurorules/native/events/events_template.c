@@ -5,41 +5,9 @@ typedef struct {
     int32_t index; /* of the source */
 } NAME(Active);
 
-typedef REAL NAME(Vector) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-
-typedef REAL NAME(Four) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
-
-#define LANES ((int)(VECTOR_BYTES / sizeof(REAL)))
-
 int64_t NAME(width)(void)
 {
     return VECTORS * LANES;
-}
-
-/* One bit for each of n <= 64 values: whether it is not 0. */
-INLINE uint64_t NAME(bits)(const REAL *value, int n)
-{
-    uint8_t flag[64] = {0};
-    uint64_t bits = 0, bytes[8];
-#ifdef MASK
-    if (n == 64) {
-#pragma GCC unroll 16
-        for (int i = 0; i < 64; i += LANES)
-            bits |= (uint64_t)MASK(*(const NAME(Vector) *)(value + i)) << i;
-        return bits;
-    }
-#endif
-    if (n == 64)
-        for (int i = 0; i < 64; i++)
-            flag[i] = value[i] != 0;
-    else
-        for (int i = 0; i < n; i++)
-            flag[i] = value[i] != 0;
-    memcpy(bytes, flag, 64);
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) /* gathers the lowest bits of eight bytes */
-        bits |= (bytes[i] * 0x0102040810204080 >> 56) << 8 * i;
-    return bits;
 }
 
 /* Appends the non-zero values between two places of a row to a list, and returns the new length. Writes up to 8 places
@@ -179,57 +147,6 @@ void NAME(turn)(const int64_t *row_starts, const NAME(Active) *in_rows, int64_t 
     }
 }
 
-/* out[i][j] = in[j][i] for i, j < 4, in registers where the compiler has shuffles. */
-INLINE void NAME(transpose_4)(REAL *out, int64_t out_stride, const REAL *in, int64_t in_stride)
-{
-#if HAVE_SHUFFLE
-    NAME(Four) a[4], b[4];
-    for (int i = 0; i < 4; i++)
-        a[i] = *(const NAME(Four) *)(in + i * in_stride);
-    b[0] = __builtin_shufflevector(a[0], a[1], 0, 4, 2, 6);
-    b[1] = __builtin_shufflevector(a[0], a[1], 1, 5, 3, 7);
-    b[2] = __builtin_shufflevector(a[2], a[3], 0, 4, 2, 6);
-    b[3] = __builtin_shufflevector(a[2], a[3], 1, 5, 3, 7);
-    a[0] = __builtin_shufflevector(b[0], b[2], 0, 1, 4, 5);
-    a[1] = __builtin_shufflevector(b[1], b[3], 0, 1, 4, 5);
-    a[2] = __builtin_shufflevector(b[0], b[2], 2, 3, 6, 7);
-    a[3] = __builtin_shufflevector(b[1], b[3], 2, 3, 6, 7);
-    for (int i = 0; i < 4; i++)
-        *(NAME(Four) *)(out + i * out_stride) = a[i];
-#else
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++)
-            out[i * out_stride + j] = in[j * in_stride + i];
-#endif
-}
-
-/* out[i][j] = in[j][i] for top <= i < low and left <= j < right. */
-INLINE void NAME(transpose_tile)(REAL *out, int64_t out_stride, const REAL *in, int64_t in_stride, int64_t top,
-                                 int64_t low, int64_t left, int64_t right)
-{
-    int64_t whole = left + (right - left) / 4 * 4, even = top + (low - top) / 4 * 4;
-    for (int64_t i = top; i < even; i += 4)
-        for (int64_t j = left; j < whole; j += 4)
-            NAME(transpose_4)(out + i * out_stride + j, out_stride, in + j * in_stride + i, in_stride);
-    for (int64_t i = top; i < low; i++)
-        for (int64_t j = i < even ? whole : left; j < right; j++)
-            out[i * out_stride + j] = in[j * in_stride + i];
-}
-
-/* out[i][j] = in[j][i] for i < rows, j < columns, some lines of the cache at a time, which follow each other in the
- * matrix whose rows lie further apart. */
-static void NAME(transpose)(REAL *out, int64_t out_stride, const REAL *in, int64_t in_stride, int64_t rows,
-                            int64_t columns)
-{
-    int64_t down = (rows + TILE - 1) / TILE, across = (columns + TILE - 1) / TILE;
-    for (int64_t tile = 0; tile < down * across; tile++) {
-        int64_t top = (in_stride > out_stride ? tile % down : tile / across) * TILE;
-        int64_t left = (in_stride > out_stride ? tile / down : tile % across) * TILE;
-        int64_t low = rows - top < TILE ? rows : top + TILE, right = columns - left < TILE ? columns : left + TILE;
-        NAME(transpose_tile)(out, out_stride, in, in_stride, top, low, left, right);
-    }
-}
-
 /* The table of a chunk of sources and a block of columns, with zeros behind the last column. */
 static void NAME(fill)(REAL *table, const Product *k, int64_t source, int64_t sources, int64_t column, int n, int width)
 {
@@ -332,5 +249,3 @@ void NAME(product)(const Product *k)
             NAME(block)(k, first, last, column, n, VECTORS);
     }
 }
-
-#undef LANES

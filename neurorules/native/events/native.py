@@ -15,7 +15,9 @@ from neurorules.native import compile as compile_c
 from neurorules.native.pages import fresh
 from neurorules.native.scans import build as scans
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("events.c", "events_template.c"))
+SOURCES = tuple(
+    Path(__file__).with_name(name) for name in ("events.c", "events_template.c", "vectors.c", "vectors_template.c")
+)
 FLAGS = (*compile_c.FLAGS, "-ffp-contract=fast")
 """Fused multiply-adds are allowed: they change nothing for spikes, which are 1."""
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
