@@ -22,7 +22,7 @@ from stored_table import keep
 TURNS, STEPS, WARM = 3, 30, 5
 CASES = (
     ("by_layer", "sigprop", "1000", "256"), ("by_layer", "sigprop", "800-800-800", "256"),
-    ("pipelined", "sigprop", "800-800-800", "256"), ("pipelined", "sigprop", "500-500-500-500-500", "256"),
+    ("pipelined", "sigprop", "800-800-800", "256"), ("pipelined", "sigprop", "500-500-500-500", "256"),
     ("pipelined", "local_readout", "800-800-800", "256"),
 )  # fmt: skip
 """Schedule on two ranks, rule, net and batch size of each row."""

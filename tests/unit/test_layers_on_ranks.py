@@ -349,6 +349,18 @@ def test_numbers_that_diverge_on_one_rank_are_told_by_that_rank() -> None:
     assert isinstance(first, RankLost), first
 
 
+def test_a_tensor_that_layers_of_two_ranks_change_is_refused() -> None:
+    def work(ranks: Ranks) -> None:
+        learner = make("sigprop", "pipelined")
+        learner.push(*batch(0, (6,)))
+        assert isinstance(learner.pipe, RankPipe)
+        learner.pipe.changes.add("parameters/hidden1.ff.w")
+        learner.flush()
+
+    for answer in side_by_side(2, work):
+        assert isinstance(answer, UserError) and "ranks 0 and 1 both change 'parameters/hidden1.ff.w'" in str(answer)
+
+
 def test_a_result_can_be_written() -> None:
     results = side_by_side(2, lambda ranks: train(PIPED, None, quiet=True))
     json.dumps(results[0])

@@ -54,6 +54,7 @@ class Ranks:
         stop_requested: whether any rank requested that before the last batch.
         sent_bytes: bytes that this rank has handed to the group for sums.
         store: the store at which the ranks met; None for that of torch.distributed.
+        work_seconds: how long other ranks may have to work before they can answer.
         ends: closes further connections between ranks, at the end of `over_ranks`.
     """
 
@@ -64,6 +65,7 @@ class Ranks:
     stop_requested: bool = False
     sent_bytes: int = 0
     store: Any = None
+    work_seconds: float = 0.0
     ends: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
@@ -189,7 +191,7 @@ class Ranks:
                     work.wait()  # its own error, or none if it has just ended
                     return
             if self.stop.requested:
-                last = last or time.monotonic() + LAST_WAIT.total_seconds()
+                last = last or time.monotonic() + LAST_WAIT.total_seconds() + self.work_seconds
                 if time.monotonic() > last:
                     raise RuntimeError("asked to stop while it waited") from None
 
@@ -207,8 +209,9 @@ def over_ranks(ranks: Ranks | None = None) -> Iterator[Ranks | None]:
     """Inside the block, a `Learner` made in this process learns together with those of the other ranks.
 
     It is given whole batches, the same ones on every rank. Each rank learns from its share, and the change is averaged
-    over the ranks, as if one process had learned from the whole batch. The ranks are those that torchrun has started,
-    or those of an existing process group of torch.distributed.
+    over the ranks, as if one process had learned from the whole batch. With the schedule "pipelined" each rank learns
+    its own layers instead, and `Learner.flush` makes the network whole again. The ranks are those that torchrun has
+    started, or those of an existing process group of torch.distributed.
 
     Args:
         ranks: the ranks to learn with; None for those of torch.distributed.

@@ -152,7 +152,8 @@ class Learner:
             spikes, labels, fraction: as in `step`, which lists the errors. On a GPU batches are queued.
 
         Returns:
-            The result of `step` for the batch that has passed all layers; None while pipe or queue fill.
+            The result of `step` for the batch that has passed all layers; None while pipe or queue fill, and always if
+            layers lie on several ranks (`flush` returns the results).
         """
         if self.queues:
             queue_step(self, spikes, labels, fraction, metrics=True)
@@ -162,7 +163,10 @@ class Learner:
         return push(self, self.pipe, spikes, labels, fraction)
 
     def flush(self) -> list[dict[str, float]]:
-        """Learn the batches under way to the end, and return the result of `step` for each, in order."""
+        """Learn the batches under way to the end, and return the result of `step` for each, in order.
+
+        If layers lie on several ranks, all of them call this after the same batch, and each then has the whole network.
+        """
         return [*self.outstanding.take(), *([] if self.pipe is None else drain(self, self.pipe))]
 
     def discard(self) -> int:

@@ -25,6 +25,9 @@ from neurorules.torch_path.trial.pipeline import Parcel, Stage, run_stage
 GO_ON, SAVE, STOP = range(3)
 """The words of the first rank about the time after a batch: it goes to the ranks above with the batch."""
 
+PATIENT = 3.0
+"""The number of times that a batch may pass all layers while a rank that is to stop waits for the others."""
+
 
 @dataclass
 class Use:
@@ -173,6 +176,7 @@ class RankPipe:
             own[0] += self.reading_seconds
         self.costs = json.loads(self.ranks.from_first(json.dumps(own).encode()))
         self.sections = divided(self.costs, self.ranks.count)
+        self.ranks.work_seconds = PATIENT * sum(self.costs)
         self._below, self._above = links_of(self.ranks)
 
     def receive(self, learned: Learned, parcel: Parcel) -> None:
