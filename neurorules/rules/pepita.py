@@ -98,8 +98,7 @@ def _deviations(dropped_learn: bool, bias: bool) -> tuple[str, ...]:
         "the same spikes, and is not presynaptic activity",
         "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are three "
         "hidden layers or more or F is mirrored; 20 times where currents are compared (option kappa)",
-        "spiking nets: this is for 784 inputs; with more or fewer F has the same entries, so that the first layer's "
-        "current by F e is as large",
+        "spiking nets: the 40 times are for 784 inputs, and grow with the fourth root of their number",
         "spiking nets: Adam, and streaming normalisation; the paper has momentum, and no normalisation",
         "maps: a weight's change is the sum over positions; the authors' code takes their mean, and the other sign of "
         "F for convolutions",

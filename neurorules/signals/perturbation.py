@@ -47,12 +47,13 @@ Mirror = Literal["none", "running", "layers"]
 RATE_KAPPA, SPIKE_KAPPA, CAREFUL_SPIKE_KAPPA, GRADED_KAPPA = 0.05, 2.0, 0.5, 1.0
 """Default scales kappa of F. In order: for rate nets (Dellaferrera & Kreiman 2022); for spiking nets, where spike
 counts have to change; for spiking nets in which the perturbation grows from layer to layer and would otherwise be too
-large (with a mirrored F, and in nets deeper than `FEW_LAYERS`); and for forms that compare currents. Those of spiking
-nets hold for `USUAL_INPUTS`."""
-USUAL_INPUTS = 784
-"""The number of inputs for which the scales of spiking nets were chosen, on validation samples of MNIST. With other
-numbers kappa grows with their root. The first layer's current by F e, of the size kappa sqrt(2 / 3 inputs) |e| where
-weights are uniform in +- 1 / sqrt(inputs), is then the same for any number, as is the current by the input itself."""
+large (with a mirrored F, and in nets deeper than `FEW_LAYERS`); and for forms that compare currents."""
+USUAL_INPUTS, GROWTH = 784, 0.25
+"""The number of inputs for which the larger scale of spiking nets was chosen, on validation samples of MNIST, and the
+power of the inputs with which it grows. The first layer's current by F e is about kappa sqrt(2 / (3 inputs)) |e|, where
+weights are uniform in +- 1 / sqrt(inputs), so that one kappa for all nets pushes harder where inputs are few. Chosen on
+validation samples of digits (64 inputs, where the scale of MNIST unlearned what it had learned) and of N-MNIST
+(2312)."""
 FEW_LAYERS = 2
 """Largest number of hidden layers with the larger scale."""
 SIGN_SCALE = 0.1
@@ -70,9 +71,8 @@ class InputPerturbation(Signal):
             (graded), or a current that is propagated in addition to the spikes of one pass (dendritic). In the form
             "contrastive" the texts of the two passes do the comparison, and not the signal.
         kappa: scale of F, > 0; the entries of F have the standard deviation kappa sqrt(2 / inputs). None means .05 for
-            rate nets, and for spiking nets with 784 inputs 2 where spikes are compared (.5 with a mirrored F, or with
-            three or more hidden layers) and 1 where currents are; with other numbers of inputs sqrt(inputs / 784)
-            times that.
+            rate nets, 2 (inputs / 784)^(1/4) for spiking nets that compare spikes (.5 with a mirrored F, or with three
+            or more hidden layers), and 1 for spiking nets that compare currents.
         init: initial F: uniform; normal, the product of one matrix per layer; or class_means, the mean input of each
             class so far (a control).
         sign: plus for x + F e, minus for x - F e.
@@ -209,11 +209,11 @@ class InputPerturbation(Signal):
             return self.kappa
         if not net.layers[0].neuron.spiking:
             return RATE_KAPPA
-        more = math.sqrt(math.prod(net.input_shape) / USUAL_INPUTS)
         if self.form in ("graded", "dendritic"):
-            return GRADED_KAPPA * more
-        deep = len(net.hidden) > FEW_LAYERS
-        return (CAREFUL_SPIKE_KAPPA if deep or self.mirror != "none" else SPIKE_KAPPA) * more
+            return GRADED_KAPPA
+        if len(net.hidden) > FEW_LAYERS or self.mirror != "none":
+            return CAREFUL_SPIKE_KAPPA
+        return SPIKE_KAPPA * (math.prod(net.input_shape) / USUAL_INPUTS) ** GROWTH
 
     def _moved(self, state: SignalState, view: View) -> SignalState:
         """The parts of the state that a trial changes: the size of the first layer's perturbation, and the mirrored

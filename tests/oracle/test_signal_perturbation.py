@@ -144,7 +144,7 @@ def test_the_mirror_is_the_running_product_of_noise_and_its_answer(sign: str) ->
             assert np.array_equal(hand.state("projection"), first)
         else:
             opposed = (-1 if sign == "plus" else 1) * mirror / mirror.std(ddof=1)
-            expected = opposed * (2 / 784) ** 0.5  # the size for 784 inputs, in every net
+            expected = opposed * (2 / INPUTS) ** 0.5
             np.testing.assert_allclose(hand.state("projection"), expected, rtol=0, atol=1e-10)
     assert set(np.unique(noises)) == {-1.0, 1.0} and abs(np.mean(noises)) < 0.2
     assert not np.array_equal(noises[0], noises[1])

@@ -245,7 +245,7 @@ def test_the_learned_embedding_is_the_seeds_too() -> None:
         ("sigprop:embedding=fixed", "embedding", 1.0, 3.0),
         ("sigprop:targets=codes", "hidden2.code", 1.0, 3.0),
         ("traces_propagation", "embedding", 1.0, 3.0),
-        ("pepita", "projection", 2.0 * (2 / 700) ** 0.5, 1.8),  # uniform, kappa = 2
+        ("pepita", "projection", 2.0 * (700 / 784) ** 0.25 * (2 / 700) ** 0.5, 1.8),  # uniform
         ("pepita:neurons=rate", "projection", 0.05 * (2 / 700) ** 0.5, 1.8),
     ],
 )
