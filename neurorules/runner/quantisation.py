@@ -1,4 +1,4 @@
-"""What the weights of a network lost when they were programmed into a device, connection by connection."""
+"""The errors of the weights that a device was programmed with, connection by connection."""
 
 from __future__ import annotations
 
