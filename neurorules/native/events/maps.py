@@ -18,9 +18,8 @@ from neurorules.native.events.reach import Convolved, Reach, reach_of
 from neurorules.native.pages import fresh
 from neurorules.native.scans.build import load_beside
 
-SOURCES = tuple(
-    Path(__file__).with_name(name) for name in ("maps.c", "maps_template.c", "vectors.c", "vectors_template.c")
-)
+TEMPLATES = ("maps_template.c", "maps_current_template.c", "maps_change_template.c", "vectors_template.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("maps.c", "vectors.c", *TEMPLATES))
 CELL_BYTES = 16
 """The size of the structure `Cell` of maps.c."""
 EVERY = 13

@@ -14,7 +14,7 @@ from torch import Tensor
 from neurorules.native import compile as compile_c
 from neurorules.native.rings.system import Mode, RingSystem
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("rings.c", "rings_template.c"))
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("rings.c", "ring_template.c", "rings_template.c"))
 FLAGS = (*compile_c.FLAGS, "-ffp-contract=fast")
 """Fused multiply-adds are allowed in rings."""
 
