@@ -7,7 +7,7 @@ from ctypes import c_double, c_int32, c_int64, c_void_p
 
 import torch
 
-from neurorules.native.compile import kernel_of
+from neurorules.native.compile import DTYPES
 from neurorules.native.pages import fresh
 
 from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs
@@ -94,7 +94,7 @@ def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
         square_sum=k.current.new_empty(plane) if k.moments else None,
     )
     task = scan_task(k, out)
-    kernel_of(library, "scan", k.current.dtype)(ctypes.byref(task))
+    library[f"scan_{DTYPES[k.current.dtype]}"](ctypes.byref(task))
     if out.total is not None and k.psi is not None:
         out.total.mul_(k.psi.scale / k.psi.slope)
     return out
@@ -151,7 +151,7 @@ def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
         *(0 if k.spikes is None else _STORAGE.get(k.spikes.dtype, 0), torch.get_num_threads()),
         None if k.rerun is None else ctypes.pointer(scan_task(k.rerun)),
     )
-    kernel_of(library, "reverse", k.gradient.dtype)(ctypes.byref(task))
+    library[f"reverse_{DTYPES[k.gradient.dtype]}"](ctypes.byref(task))
     return out
 
 
