@@ -22,7 +22,7 @@ def static(quick: bool = False) -> Suite:
             Task("mnist", "which digit a picture of 28 x 28 pixels shows", mnist, with_labels()),
         ),
         notes=(
-            "Every rule brings its own neuron and learning rates, which were not tuned here.",
+            "Every rule brings its own neuron.",
             "Rules that are told no labels learn the small task alone: `neurorules reproduce diehl-cook` shows what "
             "one of them makes of MNIST.",
             "`reward_stdp` tells all synapses the same number, the reward of a step, of which each of hundreds of "
