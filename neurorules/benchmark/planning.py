@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from neurorules.benchmark.suite import CONTROL, Suite, Task
 from neurorules.compare.comparison import Planned, plan
@@ -66,8 +66,8 @@ class Cell:
         """
         return run.folder(out / (f"{self.task}-shuffled" if self.kind == "shuffled time" else self.task))
 
-    def with_rates(self, rates: Mapping[str, float], at_the_edge: Sequence[str]) -> Cell:
-        """The same cell, trained with other learning rates.
+    def with_rates(self, rates: Mapping[str, Any], at_the_edge: Sequence[str]) -> Cell:
+        """Copy the cell, with other learning rates.
 
         Args:
             rates: the learning rates, by the name of the setting.

@@ -1,4 +1,4 @@
-"""Learning rates of a benchmark, chosen for each rule and for the frozen layers by their accuracy on validation samples.
+"""Learning rates of a benchmark, chosen for each rule and for frozen layers by their accuracy on validation samples.
 
 Every row of a task gets the same number of trials. The first trial has the row's own rates; the others multiply them by
 factors that cover the range evenly on a logarithmic scale (see `compare.tuning.proposals.Draws`).
@@ -63,7 +63,7 @@ def choose_rates(
         search = search_of(plan, trials, data_dir)
         if search.rows:
             try:
-                found = run_search(
+                best = run_search(
                     search, out / f"{plan.task.name}-rates", _best, jobs=jobs, dask=dask, force=force, resume=resume,
                     quiet=quiet,
                 )["chosen"]  # fmt: skip
@@ -72,7 +72,7 @@ def choose_rates(
                     f"stopped. Finished trials are kept in {out}. "
                     f"Go on with the same options and: neurorules benchmark --out {out} --resume"
                 ) from None
-            plan = with_chosen(plan, found)
+            plan = with_chosen(plan, best)
         chosen.append(plan)
     return chosen
 
@@ -142,8 +142,8 @@ def with_chosen(plan: TaskPlan, chosen: Mapping[str, Mapping[str, Any]]) -> Task
     names: dict[str, str] = {}
     cells = []
     for cell in plan.cells:
-        found = chosen.get(cell.rule) if cell.runs else None
-        new = cell if found is None else cell.with_rates(found["rates"], found["at_the_edge"])
+        best = chosen.get(cell.rule) if cell.runs else None
+        new = cell if best is None else cell.with_rates(best["rates"], best["at_the_edge"])
         names |= {cell.rule: new.rule} if cell.kind == "frozen" else {}
         cells.append(new)
     renamed = (replace(cell, frozen=names.get(cell.frozen or "", cell.frozen)) for cell in cells)

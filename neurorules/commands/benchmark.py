@@ -26,7 +26,8 @@ def benchmark(
     suite: Annotated[
         str,
         typer.Option(
-            help="Suite of tasks: static, events or temporal.", autocompletion=words(("static", "events", "temporal"))
+            help="Suite of tasks: static, convolution, events or temporal.",
+            autocompletion=words(("static", "convolution", "events", "temporal")),
         ),
     ] = "static",
     rules: Annotated[
@@ -50,8 +51,8 @@ def benchmark(
     trials: Annotated[
         int,
         typer.Option(
-            help="Trials of learning rates for each rule, on validation samples: its own, then up to 30 times higher and "
-            "lower; 0: its own rates, untuned."
+            help="Trials of learning rates for each rule, such as 8, on validation samples: its own rates, and up to "
+            "30 times higher and lower ones; 0: its own, untuned."
         ),
     ] = 0,
     jobs: Annotated[int, typer.Option(help="Number of parallel runs, each on one thread.")] = 1,
@@ -99,7 +100,7 @@ def _show(content: dict[str, Any], out: Path) -> None:
     from neurorules.benchmark.cells import at_the_edge_note, rates_of, table_of
     from neurorules.benchmark.page import map_of
 
-    print(f"{content['title']}: test accuracy in percent; in brackets frozen layers whose read-out learns alike\n")
+    print(f"{content['title']}: test accuracy in percent, in brackets that of frozen layers\n")
     print_table(*table_of(content), WIDEST)
     if content["trials"]:
         print(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from neurorules.benchmark.suite import Suite, Task
+from neurorules.benchmark.suite import Suite, Task, with_labels
 from neurorules.language.config import TrainConfig
-from neurorules.rules import RULES
 
 
 def static(quick: bool = False) -> Suite:
@@ -30,11 +29,6 @@ def static(quick: bool = False) -> Suite:
             "was drawn. At a hundredth of its rate it reaches what frozen layers do.",
         ),
     )
-
-
-def with_labels() -> tuple[str, ...]:
-    """The names of the rules that have a learning signal."""
-    return tuple(name for name in RULES.installed if RULES.make(name).signal is not None)
 
 
 ENTRY = static

@@ -1,7 +1,8 @@
 """Tasks where time matters: order of two cues, a pattern named after a silence, manifolds and points in spike times.
 
 Source of nets and neurons of `order` and `delayed_copy`: docs/results/temporal.md, where they were chosen by validation
-samples of `bptt`; so was the neuron of `randman`. The hidden units of `yin_yang` are those of Kriener, Göltz, Petrovici 2022.
+samples of `bptt`; so was the neuron of `randman`. The hidden units of `yin_yang` are those of Kriener, Göltz, Petrovici
+2022.
 """
 
 from __future__ import annotations
