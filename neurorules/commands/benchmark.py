@@ -12,6 +12,20 @@ from neurorules.commands.completion import parts, words
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import DataDir, Force, Json, Resume
 
+Suite = Annotated[
+    str,
+    typer.Option(
+        help="Suite of tasks: static, convolution, events or temporal.",
+        autocompletion=words(("static", "convolution", "events", "temporal")),
+    ),
+]
+Trials = Annotated[
+    int,
+    typer.Option(
+        help="Trials of learning rates for each rule, such as 8, on validation samples: its own rates, and up to "
+        "30 times higher and lower ones; 0: its own, untuned."
+    ),
+]
 WIDEST = 100
 """Largest width of the tables in characters."""
 
@@ -23,13 +37,7 @@ def add_to(app: typer.Typer) -> None:
 
 def benchmark(
     *,
-    suite: Annotated[
-        str,
-        typer.Option(
-            help="Suite of tasks: static, convolution, events or temporal.",
-            autocompletion=words(("static", "convolution", "events", "temporal")),
-        ),
-    ] = "static",
+    suite: Suite = "static",
     rules: Annotated[
         str | None,
         typer.Option(
@@ -48,13 +56,7 @@ def benchmark(
         ),
     ] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds per cell [default: 3, with --quick 1].")] = None,
-    trials: Annotated[
-        int,
-        typer.Option(
-            help="Trials of learning rates for each rule, such as 8, on validation samples: its own rates, and up to "
-            "30 times higher and lower ones; 0: its own, untuned."
-        ),
-    ] = 0,
+    trials: Trials = 0,
     jobs: Annotated[int, typer.Option(help="Number of parallel runs, each on one thread.")] = 1,
     dask: Annotated[
         str | None,
