@@ -12,7 +12,7 @@ from neurorules.benchmark.benchmark import benchmark
 from neurorules.benchmark.cells import rates_of
 from neurorules.benchmark.page import OWN_RATES
 from neurorules.benchmark.planning import plan_suite
-from neurorules.benchmark.rates import FACTOR, RATES, search_of
+from neurorules.benchmark.rates import FACTOR, RATES, search_of, space_around
 from neurorules.benchmark.suite import Suite, Task
 from neurorules.cli import run
 from neurorules.language.config import TrainConfig
@@ -64,6 +64,17 @@ def test_every_row_has_as_many_trials_of_which_the_first_has_its_own_rates(out: 
         factors = [value / getattr(own, name) for one in tries[1:] for name, value in one["settings"].items()]
         assert len(set(factors)) == len(factors) and all(0.99 / FACTOR < factor < 1.01 * FACTOR for factor in factors)
         assert max(factors) / min(factors) > 2
+
+
+@pytest.mark.parametrize("rule", ["dfa", "reward_stdp", "sigprop"])
+def test_rates_are_tried_around_those_of_the_rule(rule: str) -> None:
+    cell, frozen = plan_suite(SUITE, rule, 1, None, rates_open=True)[0].cells[:2]
+    for one, names in ((cell, RATES), (frozen, ("readout_lr",))):
+        own, space = one.runs[0].config, space_around(one)
+        assert tuple(space) == names
+        for name, dimension in space.items():
+            rate = getattr(own, name)
+            assert dimension.ends == (pytest.approx(rate / FACTOR, rel=1e-2), pytest.approx(rate * FACTOR, rel=1e-2))
 
 
 def test_a_cell_is_trained_with_the_rates_of_its_best_trial(out: Path) -> None:
