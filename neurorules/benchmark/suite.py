@@ -51,3 +51,8 @@ class Suite:
     title: str
     tasks: tuple[Task, ...]
     notes: tuple[str, ...] = ()
+
+
+def with_labels() -> tuple[str, ...]:
+    """The names of the rules that have a learning signal."""
+    return tuple(name for name in RULES.installed if RULES.make(name).signal is not None)
