@@ -51,12 +51,12 @@ def temporal(quick: bool = False) -> Suite:
             task("yin_yang", "in which part of a disc a point lies, told by the times of five spikes", YIN_YANG),
         ),
         notes=(
-            "Neurons are the same for every rule, and their membranes remember a part of the past without any learning, "
-            "which a leaky read-out makes use of: frozen layers stand high.",
+            "Neurons are the same for every rule, and their membranes remember a part of the past without any "
+            "learning, which a leaky read-out makes use of: frozen layers stand high.",
             "What is learned from shuffled time is chance, or a task could be solved without time.",
-            "`pepita` compares counts of spikes over a whole trial, which these tasks keep equal, and its read-out learns "
-            "while the input is perturbed, so that it ends below frozen layers. `reward_stdp` and rules without labels "
-            "change what was drawn without knowing the task.",
+            "`pepita` compares counts of spikes over a whole trial, which these tasks keep equal, and its read-out "
+            "learns while the input is perturbed, so that it ends below frozen layers. `reward_stdp` and rules without "
+            "labels change what was drawn without knowing the task.",
         ),
     )
 
