@@ -1,4 +1,4 @@
-"""The regularisation of firing rates in EventProp, by plain loops and beside the exact simulator, and the default scale.
+"""EventProp: how firing rates are regularised, by plain loops and beside the exact simulator, and the default scale.
 
 The loss of a sample contains c_reg sum_t (r_i[t] - f_target) v_i[t] of each hidden neuron i, with r_i its spikes so far
 by the steps so far. In a layer that is silent this is -c_reg f_target times the sum of its membranes, which are linear
