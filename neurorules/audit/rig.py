@@ -120,7 +120,8 @@ def rig_of(settings: Settings) -> Rig:
     steps = settings.time_steps()
     # A rule may silence such a small net while it learns: then the net is audited with the weights it was drawn with.
     # A trial may also be too short for small weights to reach the thresholds of all layers: then they are drawn larger.
-    for rate, drawn in ((RATE, init), (0.0, init), (RATE, "he")):
+    ways: tuple[tuple[float, Drawn], ...] = ((RATE, init), (0.0, init), (RATE, "he"))
+    for rate, drawn in ways:
         rig = warm_up(settings.rule, model, steps, rate, drawn)
         if not silent(rig):
             return rig
