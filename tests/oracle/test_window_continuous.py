@@ -49,7 +49,7 @@ def test_both_machines_draw_the_same_window(text: str) -> None:
     np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("text", ["eprop", "s_tller", "urbanczik_senn", "reward_stdp", "dfa", "tess"])
+@pytest.mark.parametrize("text", ["eprop", "s_tller", "urbanczik_senn", "reward_stdp", "tess"])
 def test_a_given_third_factor_draws_the_same_window_on_both_machines(text: str) -> None:
     rule = RULES.make(text)
     in_torch, in_brian2 = (
