@@ -7,8 +7,8 @@ from typing import Any
 from neurorules.contracts.neuron import Reset
 from neurorules.contracts.threshold_neuron import ThresholdNeuron
 from neurorules.language.options import Named
-from neurorules.language.ranges import Fraction, Positive, Whole, ranged
-from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.language.ranges import Fraction, NonNegative, Number, Positive, Whole, ranged
+from neurorules.neurons._constant_leak import with_leak
 from neurorules.neurons._refractory import Refractory, with_refractory_period
 from neurorules.surrogates import make_surrogate
 
@@ -21,9 +21,11 @@ def leaky_integrate_and_fire(
     reset: Reset = "subtract",
     reset_delay: bool = False,
     refractory: Whole = 0,
+    leak: NonNegative = 0.0,
+    floor: Number | None = None,
     surrogate: Named = "fast_sigmoid",
 ) -> ThresholdNeuron[Any] | Refractory:
-    """v[t] = beta v[t-1] + I[t].
+    """v[t] = beta v[t-1] + I[t] - leak, and then at least `floor`.
 
     Args:
         beta: decay per step, exp(-dt/tau), in [0, 1].
@@ -31,6 +33,8 @@ def leaky_integrate_and_fire(
         reset: subtract, zero or none.
         reset_delay: whether the reset acts one step later (snnTorch's default).
         refractory: number of steps after a spike in which the membrane is held and the neuron cannot spike, >= 0.
+        leak: what the membrane also loses in each step, in units of the current, >= 0.
+        floor: the lowest membrane, at most 0; None for none.
         surrogate: the surrogate derivative with options, such as "atan:alpha=2".
 
     Returns:
@@ -39,7 +43,7 @@ def leaky_integrate_and_fire(
     Raises:
         UserError: a number is out of range.
     """
-    neuron = LeakyIntegrator(beta, v_threshold, reset, reset_delay, make_surrogate(surrogate))
+    neuron = with_leak("lif", beta, v_threshold, reset, reset_delay, make_surrogate(surrogate), leak, floor)
     return with_refractory_period(neuron, refractory)
 
 
