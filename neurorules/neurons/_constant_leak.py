@@ -75,16 +75,16 @@ class ConstantLeak(Integrator[FlooredState]):
 
     def brian2_parts(self) -> Brian2Parts:
         numbers = {**self.brian2_numbers(), "leak": self.leak}
-        off, above = (), ""
+        stops, above = [self.brian2_after_reset("mem")], ""
         if self.floor is not None:
-            numbers["lowest"] = self.floor
-            off, above = ("u = clip(u, lowest, inf)",), "*int(u > lowest)"
+            numbers["lowest"], above = self.floor, "*int(u > lowest)"
+            stops.append("u = clip(u, lowest, inf)")
         return Brian2Parts(
             late=self.brian2_late(),
             integrate=(*self.brian2_leaked("mem", "I"), "mem = mem - leak"),
             hold=self.brian2_hold(),
             v="mem",
-            settle=(self.brian2_after_reset("mem"), *off),
+            settle=tuple(stops),
             keep=f"beta{self.brian2_passed()}{above}",
             admit="1.0",
             keep_hold=self.brian2_passed(),
