@@ -79,7 +79,7 @@ def test_learned_time_constants_solve_what_equal_ones_do_not(tmp_path: Path) -> 
         ("lif:beta_to=1", "time constant that is 0 or infinite"),
         ("lif:beta=0:beta_to=0.5", "time constant that is 0 or infinite"),
         ("lif:beta_to=0.5:floor=0", "leak and floor do not go together with beta_to and learn"),
-        ("lif:learn=tau", "Known: nothing, beta, v_threshold, both"),
+        ("lif:learn=tau", "unknown value of neuron 'lif', option 'learn': 'tau'"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(neuron: str, words: str) -> None:
