@@ -182,7 +182,8 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
         "its second pass meets weights that all samples have changed": "pepita:form=time_local",
     },
     ("neuron", "parameters_that_learn_have_a_start_and_a_place"): {
-        "has no parameters of its own": "adex alif cuba_lif if izhikevich leaky_readout lif two_compartment rate lif:refractory=2 "
+        "has no parameters of its own": "adex alif cuba_lif if izhikevich leaky_readout lif two_compartment rate "
+        "lif:refractory=2 "
         "alif:reset=zero:reset_delay=true rate:activation=tanh rate:unit=true lif:surrogate=boxcar "
         "cuba_lif:reset=none:refractory=1"
     },
