@@ -113,16 +113,16 @@ def window(
 
 def _check_one_protocol(dt: str | None, triplets: str | None, quadruplets: str | None, clamp: str | None) -> None:
     """Refuse options of several protocols; --dt is also an option of quadruplets."""
-    given = {"--triplets": triplets, "--quadruplets": quadruplets, "--clamp": clamp}
-    asked = [name for name, text in given.items() if text is not None]
-    if dt is not None and asked != ["--quadruplets"]:
-        asked = ["--dt", *asked]
-    if len(asked) > 1:
-        raise UserError(f"{' and '.join(asked)} are different experiments on a synapse. Give one of them")
+    protocols = {"--triplets": triplets, "--quadruplets": quadruplets, "--clamp": clamp}
+    options = [name for name, text in protocols.items() if text is not None]
+    if dt is not None and options != ["--quadruplets"]:
+        options = ["--dt", *options]
+    if len(options) > 1:
+        raise UserError(f"{' and '.join(options)} are different experiments on a synapse. Give one of them")
 
 
 def _triplets(text: str) -> list[tuple[float, float]]:
-    """Parse `5:-5,10:-10`.
+    """Parse the lags of triplets, such as 5:-5,10:-10.
 
     Raises:
         UserError: the text has another form.

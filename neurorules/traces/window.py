@@ -29,7 +29,7 @@ class Point:
 
 
 def place_label(point: Point) -> str:
-    """What distinguishes the protocols of such points, with its unit, as the head of a column."""
+    """The head of the column that tells protocols of such points apart, with its unit."""
     if point.clamp_mV is not None:
         return "clamp, mV"
     if point.between_ms is not None:
@@ -38,7 +38,7 @@ def place_label(point: Point) -> str:
 
 
 def place_of(point: Point) -> str:
-    """The value of what `place_label` names."""
+    """The cell of that column for one point."""
     if point.clamp_mV is not None:
         return f"{point.clamp_mV:g}"
     if point.between_ms is not None:
