@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from hardware_models.chip_neuron import ChipNeuron
 from neurorules.contracts.neuron import Gates, Neuron, Observed
 from neurorules.language.errors import UserError
 from neurorules.neurons._leaky import LeakyIntegrator
@@ -85,25 +86,19 @@ class WholeState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class WholeNeuron(Neuron[WholeState]):
+class WholeNeuron(ChipNeuron[WholeState]):
     """A neuron of the network as a chip runs it.
 
     Args:
-        network: the neuron that it stands for: psi and the graded output are its own.
+        network: the neuron that it stands for.
         chip: the neurons of the chip.
         units: the whole number that stands for a current of 1, > 0; it need not be whole itself.
         worth: the same of a membrane of 1, > 0.
     """
 
-    network: Neuron[Any]
     chip: Population
     units: float
     worth: float
-
-    @property
-    def spiking(self) -> bool:  # type: ignore[override]
-        """Whether the neuron that it stands for spikes."""
-        return self.network.spiking
 
     def initial(self, current: Tensor) -> WholeState:
         u, v = self.chip.initial(current)
@@ -119,17 +114,6 @@ class WholeNeuron(Neuron[WholeState]):
         gates = Gates(through * self.chip.keep, free * (self.chip.admit * self.units / self.worth), None)
         out = fired.to(current.dtype) if self.spiking else membrane
         return out, Observed(membrane, gates=gates), WholeState(after, u, fired)
-
-    def psi(self, v: Tensor) -> Tensor:
-        return self.network.psi(v)
-
-    def primitive(self, v: Tensor) -> Tensor:
-        return self.network.primitive(v)
-
-    @property
-    def scale(self) -> float | Tensor:
-        """The threshold of the network's neuron."""
-        return self.network.scale
 
     @property
     def current_decay(self) -> float:

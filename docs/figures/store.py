@@ -3,7 +3,7 @@
 COMPARISON is the folder that `neurorules compare` made, or that of `neurorules benchmark`, all of whose numbers are
 kept and whose NAME is benchmark-SUITE, or that of `neurorules bench`, whose picture is kept as well. Of a comparison,
 kept are its command, its date and machine, the commit of this checkout, and for each run what the pages show.
-`--commit` names another commit, where the runs were made by one.
+`--commit` names another commit, where the runs were made by one. `--join` keeps what is stored of other rules.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument(
         "--label", action="append", default=[], metavar="ROW=>LABEL", help="another name of a row on the pages"
     )
-    parser.add_argument("--join", action="store_true", help="add the rules of a benchmark to those stored already")
+    parser.add_argument("--join", action="store_true", help="add the rules or rows to those stored already")
     parser.add_argument("--hottest", action="store_true", help="keep the hottest places of a measurement as well")
     asked = parser.parse_args()
     if (asked.comparison / "benchmark.json").is_file():
@@ -67,7 +67,28 @@ def main() -> None:
         "note": asked.note,
         "runs": [record(run, found, labels) for run in found["runs"]],
     }
-    write(asked.name, content)
+    write(asked.name, with_rows(asked.name, content) if asked.join else content)
+
+
+def with_rows(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """A stored comparison with rows that were trained later; one of the same name is replaced at its place.
+
+    Raises:
+        SystemExit: the rows are of other samples.
+    """
+    stored = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    for field in ("data", *COUNTS):
+        there, new = ({run[field] for run in content["runs"]} for content in (stored, found))
+        if there != new:
+            raise SystemExit(f"the runs of {name} have {field} {there}, these have {new}: train all rows again")
+    rows: dict[str, list[Run]] = {}
+    for run in stored["runs"]:
+        rows.setdefault(run["row"], []).append(run)
+    new_rows = list(dict.fromkeys(run["row"] for run in found["runs"]))
+    rows |= {row: [run for run in found["runs"] if run["row"] == row] for row in new_rows}
+    later = f"{', '.join(new_rows)} later by {found['command']}, {found['date']}, commit {found['commit']}"
+    later += f" ({found['note']})" if found["note"] else ""
+    return {**stored, "note": f"{stored['note']}; {later}", "runs": [run for runs in rows.values() for run in runs]}
 
 
 def joined(name: str, found: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from hardware_models.chip_neuron import ChipNeuron
 from hardware_models.loihi.cuba_lif import CubaLif, CubaState
 from hardware_models.loihi.widths import CURRENT_DECAY_OFFSET, LIMIT, SHIFT, THRESHOLD_BITS, UNITY
 from hardware_models.population import numbers_of
@@ -38,23 +39,17 @@ class LoihiState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LoihiNeuron(Neuron[LoihiState]):
+class LoihiNeuron(ChipNeuron[LoihiState]):
     """A neuron of the network as Loihi runs it.
 
     Args:
-        network: the neuron that it stands for: psi and the graded output are its own.
+        network: the neuron that it stands for.
         chip: the neuron of the chip.
         units: the whole number that stands for a current of 1, >= 1.
     """
 
-    network: Neuron[Any]
     chip: CubaLif
     units: int
-
-    @property
-    def spiking(self) -> bool:  # type: ignore[override]
-        """Whether the neuron that it stands for spikes."""
-        return self.network.spiking
 
     def initial(self, current: Tensor) -> LoihiState:
         u, v = self.chip.initial(current)
@@ -85,17 +80,6 @@ class LoihiNeuron(Neuron[LoihiState]):
         free = (v.abs() < LIMIT - 1).to(dtype)  # a membrane at its end passes no change on
         gates = Gates(free * (~before).to(dtype) * (self.chip.keep_v / UNITY), free, None)
         return spikes.to(dtype) if self.spiking else membrane, Observed(membrane, gates=gates), after
-
-    def psi(self, v: Tensor) -> Tensor:
-        return self.network.psi(v)
-
-    def primitive(self, v: Tensor) -> Tensor:
-        return self.network.primitive(v)
-
-    @property
-    def scale(self) -> float | Tensor:
-        """The threshold of the network's neuron."""
-        return self.network.scale
 
     @property
     def current_decay(self) -> float:

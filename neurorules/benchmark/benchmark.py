@@ -11,6 +11,7 @@ from typing import Any
 from neurorules.benchmark.family import family_of
 from neurorules.benchmark.page import page_of
 from neurorules.benchmark.planning import Cell, TaskPlan
+from neurorules.benchmark.rates import choose_rates
 from neurorules.benchmark.suite import Suite
 from neurorules.compare.gather import machine
 from neurorules.compare.many_runs import prepare_folder, run_all, run_one
@@ -35,6 +36,7 @@ def benchmark(
     plans: Sequence[TaskPlan],
     out: Path,
     *,
+    trials: int = 0,
     jobs: int = 1,
     dask: str | None = None,
     data_dir: Path | None = None,
@@ -47,8 +49,10 @@ def benchmark(
 
     Args:
         suite: the suite whose tasks are trained.
-        plans: its tasks and their cells, from `planning.plan_suite`.
+        plans: its tasks and their cells, from `planning.plan_suite`; with `rates_open` if there are trials.
         out: folder of the benchmark.
+        trials: number of trials in which learning rates are chosen for each row (`rates.choose_rates`); 0 for the
+            rules' own rates.
         jobs, dask, data_dir, force, resume, quiet: as in `compare.comparison.compare`.
         command: the shell line that repeats it.
 
@@ -58,14 +62,16 @@ def benchmark(
     Raises:
         UserError: `out` holds other runs, or runs with other settings.
     """
-    runs = {cell.folder(out, run): run.config for plan in plans for cell in plan.cells for run in cell.runs}
     with owned_folder(out):
-        prepare_folder(out, list(runs), force, resume, "*/*/*")
-        results = run_all(
-            [(config, folder) for folder, config in runs.items()], out, jobs=jobs, dask=dask, data_dir=data_dir,
-            quiet=quiet, command="benchmark", one=run_or_diverge,
-        )  # fmt: skip
-        content: dict[str, Any] = plain(gather(suite, plans, dict(zip(runs, results, strict=True)), out, command))
+        prepare_folder(out, (), force, resume, "*/*/*")
+        how: dict[str, Any] = {"jobs": jobs, "dask": dask, "data_dir": data_dir, "quiet": quiet}
+        if trials:
+            plans = choose_rates(plans, out, trials, force=force, resume=resume, **how)
+        runs = {cell.folder(out, run): run.config for plan in plans for cell in plan.cells for run in cell.runs}
+        tasks = [(config, folder) for folder, config in runs.items()]
+        results = run_all(tasks, out, command="benchmark", one=run_or_diverge, **how)
+        whole = gather(suite, plans, dict(zip(runs, results, strict=True)), out, command, trials)
+        content: dict[str, Any] = plain(whole)
         write_text(out / RESULT_FILE, to_json(content, indent=2) + "\n")
         write_text(out / PAGE_FILE, page_of(content))
         return content
@@ -87,12 +93,12 @@ def run_or_diverge(*arguments: Any, **named: Any) -> dict[str, Any]:
 
 
 def gather(
-    suite: Suite, plans: Sequence[TaskPlan], results: Results, out: Path, command: str
+    suite: Suite, plans: Sequence[TaskPlan], results: Results, out: Path, command: str, trials: int = 0
 ) -> dict[str, Any]:  # fmt: skip
     """Collect the results of all cells.
 
     Args:
-        suite, plans, out, command: as in `benchmark`.
+        suite, plans, out, command, trials: as in `benchmark`.
         results: the results of all runs.
 
     Returns:
@@ -106,6 +112,7 @@ def gather(
         "title": suite.title,
         "notes": list(suite.notes),
         "command": command,
+        "trials": trials,
         "date": datetime.now(UTC).date().isoformat(),
         "versions": finished[0]["versions"] if finished else {"neurorules": own_version()},
         "machine": machine(finished),
@@ -143,6 +150,8 @@ def _cell(cell: Cell, results: Results, out: Path) -> dict[str, Any]:
         "kind": cell.kind,
         "frozen": cell.frozen,
         "refusal": cell.refusal or next((run[DIVERGED] for run in runs if DIVERGED in run), None),
+        "rates": cell.rates,
+        "at_the_edge": cell.at_the_edge,
         "diverged": len(runs) - len(finished),
         "seeds": [run.config.seed for run in cell.runs],
         "test_accuracies": [run.get("test_accuracy") for run in runs],

@@ -53,6 +53,36 @@ def number(cell: Mapping[str, Any]) -> str:
     return f"{100 * cell['test_accuracy']:.1f}{spread}"
 
 
+def rates_of(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Titles and cells of the table of chosen learning rates: a row for each rule and each net of frozen layers.
+
+    Args:
+        content: the content of `benchmark.json`.
+
+    Returns:
+        The titles, and the rows. A cell has the rate of hidden layers and that of the read-out, with a * at the edge of
+        what was searched.
+    """
+    tasks = [task["name"] for task in content["tasks"]]
+    chosen = [cell for cell in content["cells"] if cell["kind"] != "shuffled time" and cell.get("rates")]
+    cells: dict[str, dict[str, str]] = {}
+    for cell in chosen:
+        name = cell["rule"] if cell["kind"] == "rule" else _without_rate(cell["rule"])
+        marks = [(f"{value:g}" + "*" * (rate in cell["at_the_edge"])) for rate, value in cell["rates"].items()]
+        cells.setdefault(name, {})[cell["task"]] = " and ".join(marks)
+    return ["rule", *tasks], [[name, *(row.get(task, "-") for task in tasks)] for name, row in cells.items()]
+
+
+def at_the_edge_note(content: Mapping[str, Any]) -> str:
+    """The words that explain a * in the table of chosen rates; empty if there is none."""
+    return "; *: at the edge of the search" if any(cell.get("at_the_edge") for cell in content["cells"]) else ""
+
+
+def _without_rate(row: str) -> str:
+    """The name of a row of frozen layers without the rate of its read-out, which differs between tasks."""
+    return "@".join(piece for piece in row.split("@") if not piece.startswith("readout_lr="))
+
+
 def _range(cells: Sequence[Mapping[str, Any]], task: str) -> str:
     """The lowest and the highest accuracy of the frozen hidden layers on a task."""
     means = [c["test_accuracy"] for c in cells if (c["task"], c["kind"]) == (task, "frozen")]

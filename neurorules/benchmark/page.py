@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from neurorules.benchmark.cells import table_of
+from neurorules.benchmark.cells import at_the_edge_note, rates_of, table_of
 from neurorules.benchmark.family import WORDS, needs_in_words, solves
+from neurorules.benchmark.rates import FACTOR
 from neurorules.language.config import TrainConfig
 from neurorules.language.plain_text import markdown_rows
 from neurorules.runner.bibtex import short_name
@@ -16,6 +17,12 @@ READING = (
     "standard deviation. No choice was made by it. In brackets stands what the same net reaches when its hidden layers "
     "stay as they were drawn and its read-out learns alike (`shallow`): what a rule has above it is what its hidden "
     "layers learned. A rule that stands near its frozen layers has learned little there, however high its number is."
+)
+OWN_RATES = "Every rule has its own learning rates, which were not tuned here."
+CHOSEN_RATES = (
+    "The learning rates of hidden layers and read-out were chosen for each rule and task by the accuracy on validation "
+    "samples after the last epoch, with one seed, in {trials} trials: the rule's own rates, and others up to "
+    "{factor:g} times higher and lower. The read-out of frozen layers was given as many trials."
 )
 AUDIT = (
     "What a rule *needs* is what its learning signal declares and is handed. *Solves* names those of the four problems "
@@ -50,7 +57,7 @@ def page_of(content: Mapping[str, Any], files: str = BESIDE) -> str:
     parts = [
         f"# {content['title']}: the rules of neurorules side by side",
         _origin(content),
-        " ".join(content["notes"]),
+        " ".join([_how_rates(content), *content["notes"]]),
         "## The tasks",
         markdown_rows(*_tasks(content)),
         "## Accuracy",
@@ -60,6 +67,7 @@ def page_of(content: Mapping[str, Any], files: str = BESIDE) -> str:
         "## Above the frozen layers",
         "Points of accuracy above the frozen layers beside a rule, paired by seed: mean and standard deviation.",
         markdown_rows(*_differences(content)),
+        *_rates(content),
         *_refusals(content),
         "## The map of the family",
         AUDIT,
@@ -139,6 +147,20 @@ def _difference(cell: Mapping[str, Any] | None) -> str:
         return "-"
     spread = f" ± {100 * cell['over_frozen_spread']:.1f}" if len(cell["seeds"]) > 1 else ""
     return f"{100 * cell['over_frozen']:+.1f}{spread}"
+
+
+def _how_rates(content: Mapping[str, Any]) -> str:
+    """The sentence that says whose learning rates the runs had."""
+    trials = content.get("trials", 0)
+    return CHOSEN_RATES.format(trials=trials, factor=FACTOR) if trials else OWN_RATES
+
+
+def _rates(content: Mapping[str, Any]) -> Iterator[str]:
+    """The table of chosen learning rates, if any were chosen."""
+    if content.get("trials"):
+        yield "## Chosen learning rates"
+        yield f"The rate of hidden layers and that of the read-out{at_the_edge_note(content)}."
+        yield markdown_rows(*rates_of(content))
 
 
 def _refusals(content: Mapping[str, Any]) -> Iterator[str]:

@@ -4,15 +4,15 @@ a rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from neurorules.benchmark.suite import CONTROL, Suite, Task
 from neurorules.compare.comparison import Planned, plan
-from neurorules.compare.controls import is_shallow
-from neurorules.compare.rows import GLOBAL_RULE
+from neurorules.compare.controls import frozen_beside, is_shallow
+from neurorules.compare.rows import GLOBAL_RULE, check_words, name_of, parse_row
 from neurorules.contracts.data_set import DataSet
 from neurorules.datasets import open_dataset
 from neurorules.language.config import TrainConfig
@@ -20,7 +20,7 @@ from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import parse_list
 from neurorules.language.ranges import Seeds, check_range
 from neurorules.language.registry import own_part
-from neurorules.runner.dispatch import check_net, with_data
+from neurorules.runner.dispatch import check_net, settle, with_data
 
 Kind = Literal["rule", "frozen", "shuffled time"]
 """The kind of a cell: a rule, its frozen hidden layers, or a rule on samples that are shuffled in time."""
@@ -34,17 +34,25 @@ class Cell:
         task: name of the task.
         rule: the rule with options and settings of its own, the same on all tasks.
         kind: the kind of the cell.
+        shared: the settings that all rules of the task share.
+        base: the settings of the rule with the first seed, in which the rule's own settings are not filled in yet.
         runs: one for each seed; none if the task does not fit the rule.
         frozen: the name of the row of the frozen cell whose read-out learns in the same way; None if there is none.
         refusal: the reason why the task does not fit the rule; None if it does.
+        rates: the learning rates that validation samples chose, by the name of the setting; None if none were chosen.
+        at_the_edge: those of them that lie at the edge of what was searched.
     """
 
     task: str
     rule: str
     kind: Kind
-    runs: tuple[Planned, ...]
+    shared: TrainConfig
+    base: TrainConfig
+    runs: tuple[Planned, ...] = ()
     frozen: str | None = None
     refusal: str | None = None
+    rates: Mapping[str, float] | None = None
+    at_the_edge: tuple[str, ...] = ()
 
     def folder(self, out: Path, run: Planned) -> Path:
         """The folder of one of its runs.
@@ -57,6 +65,20 @@ class Cell:
             A folder below `out`.
         """
         return run.folder(out / (f"{self.task}-shuffled" if self.kind == "shuffled time" else self.task))
+
+    def with_rates(self, rates: Mapping[str, Any], at_the_edge: Sequence[str]) -> Cell:
+        """Copy the cell, with other learning rates.
+
+        Args:
+            rates: the learning rates, by the name of the setting.
+            at_the_edge: those of them that lie at the edge of what was searched.
+
+        Returns:
+            The cell, whose runs have these rates. A frozen cell is named by them.
+        """
+        runs = runs_of(replace(self.base, **rates), self.shared, len(self.runs))
+        rule = runs[0].row if self.kind == "frozen" else self.rule
+        return replace(self, rates=dict(rates), at_the_edge=tuple(at_the_edge), runs=runs, rule=rule)
 
 
 @dataclass(frozen=True)
@@ -75,7 +97,13 @@ class TaskPlan:
 
 
 def plan_suite(
-    suite: Suite, rules: str | None, seeds: int, data_dir: Path | None, tasks: str | None = None
+    suite: Suite,
+    rules: str | None,
+    seeds: int,
+    data_dir: Path | None,
+    tasks: str | None = None,
+    *,
+    rates_open: bool = False,
 ) -> list[TaskPlan]:
     """Plan all cells of a suite. Nothing is trained.
 
@@ -86,6 +114,8 @@ def plan_suite(
         seeds: number of seeds of each cell, from 0.
         data_dir: the folder of the data sets; None for the default folder.
         tasks: the names of the tasks to train, comma-separated; None for all.
+        rates_open: whether learning rates are still to be chosen (`rates.choose_rates`). The read-out of frozen layers
+            then has a rate of its own, and not that of the rule beside it.
 
     Returns:
         The tasks with their cells.
@@ -96,9 +126,31 @@ def plan_suite(
     check_range("--seeds", seeds, Seeds)
     named = None if rules is None else choose_rows(rules)
     return [
-        _plan_task(task, named or list(task.usual_rules()), seeds, data_dir, [t.name for t in suite.tasks if t != task])
+        _plan_task(
+            task, named or list(task.usual_rules()), seeds, data_dir, [t.name for t in suite.tasks if t != task],
+            rates_open,
+        )
         for task in choose_tasks(suite, tasks)
-    ]
+    ]  # fmt: skip
+
+
+def runs_of(base: TrainConfig, shared: TrainConfig, seeds: int) -> tuple[Planned, ...]:
+    """The runs of one row.
+
+    Args:
+        base: the settings of the row with the first seed.
+        shared: the settings that all rows share, which the name of the row leaves out.
+        seeds: number of seeds, which count up from that of `base`.
+
+    Returns:
+        A run for each seed.
+
+    Raises:
+        UserError: a part of the row is unknown, or its rule does not run on the path.
+    """
+    configs = [settle(replace(base, seed=base.seed + seed)) for seed in range(seeds)]
+    check_words(configs[0])
+    return tuple(Planned(name_of(config.as_dict(), shared), config) for config in configs)
 
 
 def choose_tasks(suite: Suite, tasks: str | None) -> list[Task]:
@@ -143,43 +195,60 @@ def _named(text: str) -> str:
     return "@".join([own_part(rule.strip(), "rule"), *settings])
 
 
-def _plan_task(task: Task, rows: Sequence[str], seeds: int, data_dir: Path | None, others: Sequence[str]) -> TaskPlan:
+def _plan_task(
+    task: Task, rows: Sequence[str], seeds: int, data_dir: Path | None, others: Sequence[str], rates_open: bool
+) -> TaskPlan:
     """Plan the cells of one task; `others` are the names of the tasks that do not need its data."""
     try:
         source = open_dataset(task.config.data, data_dir)
     except UserError as error:
         without = f". Or leave this task out: --tasks {','.join(others)}" if others else ""
         raise UserError(f"task '{task.name}': {error}{without}") from None
-    cells = list(_cells(task, rows, seeds, source, data_dir))
-    cells += _out_of_time(task, cells, seeds, data_dir) if task.in_time else []
+    shared, _ = with_data(task.config, data_dir)
+    cells = list(_cells(task, rows, seeds, data_dir, source, shared, rates_open))
+    cells += _out_of_time(task, cells, data_dir) if task.in_time else []
     return TaskPlan(task, source.classes, tuple(cells))
 
 
-def _cells(task: Task, rows: Sequence[str], seeds: int, source: DataSet, data_dir: Path | None) -> Iterator[Cell]:
+def _cells(
+    task: Task, rows: Sequence[str], seeds: int, data_dir: Path | None, source: DataSet, shared: TrainConfig,
+    rates_open: bool,
+) -> Iterator[Cell]:  # fmt: skip
     """The cells of all rules, then those of their frozen hidden layers, each once."""
-    config, _ = with_data(task.config, data_dir)
     frozen: dict[str, Cell] = {}
     for row in rows:
+        base = parse_row(row, shared)
+        cell = Cell(task.name, row, "rule", shared, base)
         try:
-            runs = plan(config, row, seeds, controls=CONTROL)
-            own = tuple(run for run in runs if run.row == runs[0].row)
-            with_data(own[0].config, data_dir)
-            check_net(own[0].config, source)
+            runs = runs_of(base, shared, seeds)
+            with_data(runs[0].config, data_dir)
+            check_net(runs[0].config, source)
         except UserError as error:
-            yield Cell(task.name, row, "rule", (), refusal=str(error))
+            yield replace(cell, refusal=str(error))
             continue
-        beside = tuple(run for run in runs if run not in own)
-        if beside:
-            frozen.setdefault(beside[0].row, Cell(task.name, beside[0].row, "frozen", beside))
-        yield Cell(task.name, row, "rule", own, beside[0].row if beside else None)
+        beside = None if is_shallow(row) else _frozen(cell, seeds, rates_open)
+        if beside is not None:
+            frozen.setdefault(beside.rule, beside)
+        yield replace(cell, runs=runs, frozen=None if beside is None else beside.rule)
     yield from frozen.values()
 
 
-def _out_of_time(task: Task, cells: Sequence[Cell], seeds: int, data_dir: Path | None) -> list[Cell]:
+def _frozen(cell: Cell, seeds: int, rates_open: bool) -> Cell:
+    """The cell of the frozen hidden layers beside a rule."""
+    (base,) = frozen_beside([cell.base], cell.shared)
+    if rates_open:
+        base = replace(base, readout_lr=cell.shared.readout_lr)
+    runs = runs_of(base, cell.shared, seeds)
+    return Cell(cell.task, runs[0].row, "frozen", cell.shared, base, runs)
+
+
+def _out_of_time(task: Task, cells: Sequence[Cell], data_dir: Path | None) -> list[Cell]:
     """The cell of one rule on samples that are shuffled in time: the reference, or else the first rule that learns."""
     learning = [cell for cell in cells if cell.kind == "rule" and cell.runs and not is_shallow(cell.rule)]
     if not learning:
         return []
     cell = next((cell for cell in learning if cell.rule == GLOBAL_RULE), learning[0])
-    config, _ = with_data(task.out_of_time(), data_dir)
-    return [Cell(task.name, cell.rule, "shuffled time", tuple(plan(config, cell.rule, seeds)))]
+    shared, _ = with_data(task.out_of_time(), data_dir)
+    base = replace(cell.base, data=shared.data)
+    runs = runs_of(base, shared, len(cell.runs))
+    return [Cell(task.name, cell.rule, "shuffled time", shared, base, runs)]

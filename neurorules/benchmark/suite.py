@@ -17,7 +17,7 @@ class Task:
 
     Args:
         name: the title of the column, and the name of a folder: small letters, digits and underscores.
-        what: a description of the task, a sentence without a full stop.
+        what: the question of the task as a phrase, such as "which of two cues came first".
         config: the data set, the net, the epochs, and all other settings that are the same for every rule.
         rules: the names of the rules to train if the user names none; empty for all rules.
         in_time: whether the same samples with their time steps shuffled (`shuffled=true`) are a control.
@@ -51,3 +51,8 @@ class Suite:
     title: str
     tasks: tuple[Task, ...]
     notes: tuple[str, ...] = ()
+
+
+def with_labels() -> tuple[str, ...]:
+    """The names of the rules that have a learning signal."""
+    return tuple(name for name in RULES.installed if RULES.make(name).signal is not None)

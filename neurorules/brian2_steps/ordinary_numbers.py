@@ -25,7 +25,7 @@ import numpy as np
 from neurorules.brian2_steps.case import Arrays, LayerNorm
 from neurorules.brian2_steps.folded import folded, lags_of, wired
 from neurorules.language.errors import UserError
-from neurorules.network.layer import NETWORK_INPUT, Layer
+from neurorules.network.layer import NETWORK_INPUT, Input, Layer
 from neurorules.network.network import Network
 from neurorules.neurons._integrator import Integrator
 from neurorules.neurons._learned_numbers import LearningSynaptic
@@ -152,19 +152,9 @@ def _layer(
     gain, bias = folded(layer, parameters, norm)
     synapses = []
     for afferent in layer.inputs:
-        recurrent, values = afferent.connection.recurrent, graded and afferent.source == NETWORK_INPUT
-        source = index if recurrent else afferent.source
-        if values and lags[index] > 1:
-            raise _refused(layer, "graded input beside other layers", "synapses of graded input have no delay")
-        wiring, weights = wired(layer, afferent, parameters)
-        scale = (gain / (by_values if values else by_spikes))[wiring.post]
-        synapses.append(
-            OrdinarySynapses(
-                f"{layer.name}_{afferent.name}", network.name_of(source),
-                layer.weight_name(afferent), wiring.pre, wiring.post, weights * scale,
-                0 if recurrent or values else lags[index] - 1 - lags[source], values,
-            )
-        )  # fmt: skip
+        values = graded and afferent.source == NETWORK_INPUT
+        scale = gain / (by_values if values else by_spikes)
+        synapses.append(_synapses(network, layer, index, afferent, parameters, scale, lags, values))
     threshold = _numbers(layer)["v_threshold"] if spiking else np.inf
     start = -bias / np.broadcast_to(beta, size) if alpha is None else np.zeros(size)
     with np.errstate(divide="ignore"):
@@ -174,6 +164,39 @@ def _layer(
         cell.reset if spiking else None, threshold,
         threshold / beta if cell.late and not cell.refractory_steps else threshold, counts, tuple(synapses),
         None if alpha is None else -1 / np.log(alpha), cell.refractory_steps,
+    )  # fmt: skip
+
+
+def _synapses(
+    network: Network, layer: Layer, index: int, afferent: Input, parameters: Arrays, scale: np.ndarray,
+    lags: Mapping[int, int], graded: bool,
+) -> OrdinarySynapses:  # fmt: skip
+    """The synapses of one input of a layer.
+
+    Args:
+        network: the structure of the network.
+        layer, index: the layer and its index.
+        afferent: the input.
+        parameters: weights and biases by full name.
+        scale: the factor of the weights that end at each neuron, (N,).
+        lags: by layer, the step of the network at which it takes its first step.
+        graded: whether the input sends values and not spikes.
+
+    Returns:
+        The synapses.
+
+    Raises:
+        UserError: synapses of graded input would have a delay.
+    """
+    recurrent = afferent.connection.recurrent
+    source = index if recurrent else afferent.source
+    if graded and lags[index] > 1:
+        raise _refused(layer, "graded input beside other layers", "synapses of graded input have no delay")
+    wiring, weights = wired(layer, afferent, parameters)
+    return OrdinarySynapses(
+        f"{layer.name}_{afferent.name}", network.name_of(source),
+        layer.weight_name(afferent), wiring.pre, wiring.post, weights * scale[wiring.post],
+        0 if recurrent or graded else lags[index] - 1 - lags[source], graded,
     )  # fmt: skip
 
 

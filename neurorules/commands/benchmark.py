@@ -12,6 +12,20 @@ from neurorules.commands.completion import parts, words
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import DataDir, Force, Json, Resume
 
+Suite = Annotated[
+    str,
+    typer.Option(
+        help="Suite of tasks: static, convolution, events or temporal.",
+        autocompletion=words(("static", "convolution", "events", "temporal")),
+    ),
+]
+Trials = Annotated[
+    int,
+    typer.Option(
+        help="Trials of learning rates for each rule, such as 8, on validation samples: its own rates, and up to "
+        "30 times higher and lower ones; 0: its own, untuned."
+    ),
+]
 WIDEST = 100
 """Largest width of the tables in characters."""
 
@@ -23,12 +37,7 @@ def add_to(app: typer.Typer) -> None:
 
 def benchmark(
     *,
-    suite: Annotated[
-        str,
-        typer.Option(
-            help="Suite of tasks: static, events or temporal.", autocompletion=words(("static", "events", "temporal"))
-        ),
-    ] = "static",
+    suite: Suite = "static",
     rules: Annotated[
         str | None,
         typer.Option(
@@ -47,6 +56,7 @@ def benchmark(
         ),
     ] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds per cell [default: 3, with --quick 1].")] = None,
+    trials: Trials = 0,
     jobs: Annotated[int, typer.Option(help="Number of parallel runs, each on one thread.")] = 1,
     dask: Annotated[
         str | None,
@@ -65,17 +75,20 @@ def benchmark(
     from neurorules.benchmark.benchmark import benchmark as run
     from neurorules.benchmark.planning import plan_suite
     from neurorules.benchmark.suites import SUITES
+    from neurorules.language.ranges import Whole, check_range
 
     tasks_of = SUITES.factory(suite)(quick=quick)
     folder = out or Path("runs") / f"benchmark-{suite}"
     count = (1 if quick else 3) if seeds is None else seeds
     options: dict[str, Any] = {"suite": suite, "rules": rules, "tasks": tasks, "seeds": count, "dask": dask}
-    options |= {"jobs": None if jobs == 1 else jobs, "data-dir": data_dir, "out": folder}
+    options |= {"trials": trials or None, "jobs": None if jobs == 1 else jobs, "data-dir": data_dir, "out": folder}
     words = [f"--{name}={value}" for name, value in options.items() if value is not None]
     command = shlex.join(["neurorules", "benchmark", *words, *(["--quick"] if quick else [])])
+    check_range("--trials", trials, Whole)
+    plans = plan_suite(tasks_of, rules, count, data_dir, tasks, rates_open=trials > 0)
     content = run(
-        tasks_of, plan_suite(tasks_of, rules, count, data_dir, tasks), folder, jobs=jobs, dask=dask, data_dir=data_dir,
-        force=force, resume=resume, quiet=json, command=command,
+        tasks_of, plans, folder, trials=trials, jobs=jobs, dask=dask, data_dir=data_dir, force=force, resume=resume,
+        quiet=json, command=command,
     )  # fmt: skip
     if json:
         print_json(content)
@@ -86,11 +99,16 @@ def benchmark(
 def _show(content: dict[str, Any], out: Path) -> None:
     """Print the table of rules and tasks, the map of the rules, and the paths of the files."""
     from neurorules.benchmark.benchmark import PAGE_FILE, RESULT_FILE
-    from neurorules.benchmark.cells import table_of
+    from neurorules.benchmark.cells import at_the_edge_note, rates_of, table_of
     from neurorules.benchmark.page import map_of
 
-    print(f"{content['title']}: test accuracy in percent; in brackets frozen layers whose read-out learns alike\n")
+    print(f"{content['title']}: test accuracy in percent, in brackets that of frozen layers\n")
     print_table(*table_of(content), WIDEST)
+    if content["trials"]:
+        print(
+            f"\nLearning rates of hidden layers and read-out, chosen on validation samples{at_the_edge_note(content)}\n"
+        )
+        print_table(*rates_of(content), WIDEST)
     print("\nThe family. Solves: which of backpropagation's four problems a rule does not have (neurorules audit)\n")
     print_table(*map_of(content), WIDEST)
     print(f"\n{out / RESULT_FILE}")

@@ -118,3 +118,23 @@ def require(value: T | None, need: str) -> T:
     if value is None:
         raise UserError(f"the signal reads {NEEDS[need]}, and its needs do not declare that. Add '{need}' to its needs")
     return value
+
+
+def from_above(view: View, feedback: Callable[[str], Tensor] | None = None) -> Series:
+    """The third factor that the layers above pass down: the derivative of the loss with respect to the layer's output,
+    or what feedback weights make of it. The texts above descend the gradient, so this is the negative of `View.above`.
+
+    Args:
+        view: the signal's view of the layer.
+        feedback: from the name of forward weights, the weights that are read in their place, of the same shape; None
+            for the forward weights themselves, which requires the need `weight_transport`.
+
+    Returns:
+        m: (T, B, *shape), or (B, *shape) if it is the same at every step.
+
+    Raises:
+        UserError: the signal does not declare the need "above".
+    """
+    above = require(view.above, "above")
+    errors = above() if feedback is None else above(feedback)
+    return errors.like(-errors.values)

@@ -19,7 +19,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import torch  # noqa: F401  brings the OpenMP runtime that the kernels are bound to
+import torch  # brings the OpenMP runtime that the kernels are bound to
 
 from neurorules.disk.cache import cache_path
 from neurorules.disk.cache_folder import cache_folder
@@ -27,7 +27,8 @@ from neurorules.disk.failures import FULL
 
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
 """Flags of the compiler that all kernels share."""
-
+DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+"""The types of numbers for which kernels are compiled, and how the names of the functions of each type end."""
 
 NO_COMPILER = "Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install)."
 NO_ROOM = "Free some space there, or name a folder on another disk with the environment's TMPDIR."
@@ -139,6 +140,25 @@ def kernels_of(library: ctypes.CDLL | None) -> ctypes.CDLL:
     if library is None:
         raise LookupError("no kernels are compiled here: ask `serves` first")
     return library
+
+
+def kernel_of(library: ctypes.CDLL | None, name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
+    """One of the compiled functions, for one type of numbers.
+
+    Args:
+        library: the compiled kernels.
+        name: the name without the type.
+        dtype: a type of `DTYPES`.
+
+    Returns:
+        The function, which may return a number of 64 bits.
+
+    Raises:
+        LookupError: there are no kernels.
+    """
+    function = kernels_of(library)[f"{name}_{DTYPES[dtype]}"]
+    function.restype = ctypes.c_int64  # ctypes makes a new object at each look-up, of a function of 32 bits
+    return function
 
 
 @functools.cache

@@ -20,8 +20,8 @@ them."""
 
 @ranged("rule 'espp'")
 def espp(*, same: NonNegative | None = SAME, other: NonNegative | None = OTHER, beta: BelowOne = 0.9) -> Rule:
-    """EchoSpike predictive plasticity: dw = y q psi(v) x, where q is the echo of a class, and y is 1 for the sample's
-    class and -1 for others.
+    """EchoSpike predictive plasticity: dw = sum_c y_c q_c psi(v) x, where q_c is the neuron's echo of class c, y_c is 1
+    for the sample's class and -1 / (C - 1) for each of the other C - 1 classes, and x is the presynaptic trace.
 
     A sample teaches a layer only where its similarity to an echo is not yet as it should be, which is known at the end
     of the trial. Without limits (`same=none:other=none`) the update depends on q and the label alone, and no step waits

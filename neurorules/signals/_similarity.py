@@ -176,7 +176,7 @@ class Similarity:
             tau: temperature, > 0; only the contrastive losses read it.
 
         Returns:
-            The losses, and the derivatives of their sum with respect to h and by t.
+            The losses, and the derivatives of their sum with respect to h and to t.
         """
         if self.centred:
             h, t = h - centre, t - t.mean(-2, keepdim=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
-from neurorules.contracts.view import View, require
+from neurorules.contracts.view import View, from_above
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class BackpropagationThroughTime(Signal):
     varies = True
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        errors = require(view.above, "above")()
-        return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
+        return ThirdFactor({"input": from_above(view)}, {}, {})
 
 
 ENTRY = BackpropagationThroughTime

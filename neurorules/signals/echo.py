@@ -22,11 +22,11 @@ from neurorules.signals._features import feature_count, from_features, to_featur
 @ranged("signal 'echo'")
 @dataclass(frozen=True)
 class Echo(Signal):
-    """m = -y q, averaged over classes, where q_c is the neuron's running mean of its spikes for samples of class c.
+    """m = -sum_c y_c q_c, where the echo q_c is the running mean of the neuron's spikes for samples of class c.
 
-    y is 1 for the sample's class and -1 for any other. With `same` or `other`, a class contributes only if its
-    similarity s q_c / sum(q_c), where s is the mean spikes of the trial, is below `same` (for the sample's class) or
-    above `other` (for another class). The sample's class has the same weight as all others together.
+    y_c is 1 for the sample's class and -1 / (C - 1) for each of the other C - 1 classes, so that it counts as much as
+    they do together. With `same` or `other`, a class contributes only if its similarity s q_c / sum(q_c), where s is
+    the layer's mean spikes in the trial, is below `same` (for the sample's class) or above `other` (for another class).
 
     Source: Graf, Su & Indiveri 2024.
 

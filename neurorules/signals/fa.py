@@ -11,7 +11,7 @@ from torch import Tensor
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
-from neurorules.contracts.view import View, require
+from neurorules.contracts.view import View, from_above
 from neurorules.signals._feedback import layer_feedback, layer_feedback_name
 
 
@@ -28,8 +28,8 @@ class FeedbackAlignment(Signal):
         return layer_feedback(net, generator)
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        errors = require(view.above, "above")(lambda name: state[layer_feedback_name(name)])
-        return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
+        m = from_above(view, lambda name: state[layer_feedback_name(name)])
+        return ThirdFactor({"input": m}, {}, {})
 
 
 ENTRY = FeedbackAlignment

@@ -30,8 +30,8 @@ class Goodness(Signal):
 
     The label enters in addition to the sample: its row of the embedding is a current into the first layer. In the phase
     "positive" it is the sample's label, in "negative" a wrong label, and in "candidates" each class in turn, to predict
-    the class of samples with unknown label. Sources: Hinton 2022; goodness of spike counts: Ghader
-    et al. 2025; the difference: Lee & Song 2023.
+    the class of samples with unknown label. Sources: Hinton 2022; goodness of spike counts: Ghader et al. 2025; the
+    difference: Lee & Song 2023.
 
     Args:
         theta: the goodness at which p is 1/2, >= 0; not read by the loss of the difference.

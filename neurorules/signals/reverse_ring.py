@@ -12,7 +12,7 @@ from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
-from neurorules.contracts.view import View, require
+from neurorules.contracts.view import View, from_above, require
 from neurorules.language.errors import UserError
 from neurorules.native.rings import Mode, ModeName
 from neurorules.neurons._rings import FiveElement
@@ -65,7 +65,7 @@ class ReverseRing(Signal):
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         output_error = require(view.output_error, "output_error")
-        error = output_error if view.readout else -require(view.above, "above")().values
+        error = output_error if view.readout else from_above(view).values
         neuron = view.layer.neuron
         assert isinstance(neuron, FiveElement)
         error = error.reshape(output_error.shape[0], *view.layer.shape)

@@ -12,7 +12,7 @@ from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
-from neurorules.contracts.view import View, require
+from neurorules.contracts.view import View, from_above, require
 from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.neurons._signed import signed_spikes
 
@@ -63,7 +63,7 @@ class ReverseSpikes(Signal):
             width = torch.ones_like(current[0, 0])
         else:
             psi = view.layer.neuron.psi(view.every["input"]).mean(0)
-            current = -require(view.above, "above")().over_time(steps) * psi
+            current = from_above(view).over_time(steps) * psi
             before: RunningMean = state[f"{name}.heard"]
             width = self.reach * before.value
             moved[f"{name}.heard"] = before.updated(current.sum(0).abs().mean(0), samples, RATE)

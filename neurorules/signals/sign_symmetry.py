@@ -16,7 +16,7 @@ from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
-from neurorules.contracts.view import View, require
+from neurorules.contracts.view import View, from_above, require
 from neurorules.language.ranges import ranged
 from neurorules.signals._mirroring import generator_of
 
@@ -66,8 +66,8 @@ class SignSymmetry(Signal):
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         signs = require(view.signs, "weight_sign")
-        errors = require(view.above, "above")(lambda name: self._sizes(state, name, signs[name]) * signs[name])
-        return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
+        m = from_above(view, lambda name: self._sizes(state, name, signs[name]) * signs[name])
+        return ThirdFactor({"input": m}, {}, {})
 
     def _sizes(self, state: SignalState, name: str, signs: Tensor) -> Tensor | float:
         """The magnitudes M of the feedback weights for one weight matrix."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
-from neurorules.contracts.view import View, require
+from neurorules.contracts.view import View, from_above
 from neurorules.signals._feedback import layer_feedback, layer_feedback_name
 
 
@@ -44,10 +44,8 @@ class SpatialBackpropagation(Signal):
         return layer_feedback(net, generator) if self.feedback == "fixed" else {}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        above = require(view.above, "above")
-        fixed = self.feedback == "fixed"
-        errors = above(lambda name: state[layer_feedback_name(name)]) if fixed else above()
-        return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
+        fixed = (lambda name: state[layer_feedback_name(name)]) if self.feedback == "fixed" else None
+        return ThirdFactor({"input": from_above(view, fixed)}, {}, {})
 
 
 ENTRY = SpatialBackpropagation

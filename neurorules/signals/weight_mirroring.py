@@ -16,7 +16,7 @@ from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
-from neurorules.contracts.view import View, require
+from neurorules.contracts.view import View, from_above, require
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Fraction, ranged
 from neurorules.signals._feedback import layer_feedback, layer_feedback_name
@@ -77,9 +77,9 @@ class WeightMirroring(Signal):
             matrix: Tensor = state[layer_feedback_name(weights)]
             return matrix
 
-        errors = require(view.above, "above")(feedback)
+        m = from_above(view, feedback)
         moved = {layer_feedback_name(name): self._moved(state, view, name) for name in read}
-        return ThirdFactor({"input": errors.like(-errors.values)}, {}, moved)
+        return ThirdFactor({"input": m}, {}, moved)
 
     def measures(self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape) -> dict[str, float]:
         names = [name for layer in net.layers for name in layer.weights if layer_feedback_name(name) in state]

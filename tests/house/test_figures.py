@@ -182,3 +182,20 @@ def test_a_comparison_that_is_stored_becomes_the_table_of_its_marker(
     mean, half = sum(tests) / 2, abs(tests[0] - tests[1])
     row = f"| frozen | {mean:.2f} ± {half / 2**0.5:.2f} | 2 |\n"
     assert row in (copy / "docs/hardware.md").read_text(encoding="utf-8")
+    # Rows that were trained later join those that are there, at their place where there is one of the same name.
+    path, word = copy / "docs/results/data/tiny.json", found["runs"][0]["rule"]
+    kept["runs"] = [{**one, "row": row} for row in ("first", "frozen") for one in runs]
+    kept["runs"][2]["test_accuracy"] = 0.5
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    joined = (str(tmp_path / "c"), "tiny", "--commit", "def", "--join", "--note")
+    for label, note in (("frozen", "chosen anew"), ("last", "")):
+        done = figures(copy, *joined, note, "--label", f"{word}=>{label}", script="store.py")
+        assert done.returncode == 0, done.stderr
+    again = json.loads(path.read_text(encoding="utf-8"))
+    assert [one["row"] for one in again["runs"]] == [row for row in ("first", "frozen", "last") for _ in (0, 1)]
+    assert again["runs"][2] == runs[0] and (again["commit"], again["command"]) == ("abc", kept["command"])
+    later = f"{kept['command']}, {kept['date']}, commit def"
+    assert again["note"] == f"a test; frozen later by {later} (chosen anew); last later by {later}"
+    path.write_text(json.dumps({**kept, "runs": [{**runs[0], "test_samples": 3}]}), encoding="utf-8")
+    done = figures(copy, *joined, "", script="store.py")
+    assert done.returncode == 1 and "test_samples" in done.stderr and "Traceback" not in done.stderr

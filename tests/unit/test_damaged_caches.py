@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from neurorules.brian2_steps import program
@@ -131,6 +132,13 @@ def test_a_damaged_kernel_is_compiled_again(damage: Damage, compiler: str, tmp_p
     assert isinstance(compile_c.load_or_compile(compiler, (source,), flags, cache), ctypes.CDLL)
     (again,) = cache.iterdir()
     assert (again.name, again.read_bytes()) == (path.name, whole)
+
+
+def test_a_kernel_may_return_a_number_of_64_bits(compiler: str, tmp_path: Path) -> None:
+    source = tmp_path / "small.c"
+    source.write_text("long long entries_float32(void) { return 3LL << 32; }\n", encoding="utf-8")
+    kernels = compile_c.load_or_compile(compiler, (source,), ("-O0", "-fPIC"), tmp_path)
+    assert compile_c.kernel_of(kernels, "entries", torch.float32)() == 3 << 32
 
 
 def test_a_cache_that_cannot_be_written_is_told_once_and_kernels_run(

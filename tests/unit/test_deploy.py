@@ -15,7 +15,8 @@ from neurorules.cli import app
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runner.constraints import Spared
-from neurorules.runner.deploy import deploy_run, without_headroom
+from neurorules.runner.deploy import deploy_run
+from neurorules.runner.deployed_case import without_headroom
 from neurorules.torch_path.training.evaluate import evaluate
 from neurorules.torch_path.training.on_device import folded, on_device
 from neurorules.torch_path.training.restore import restore

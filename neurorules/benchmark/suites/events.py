@@ -16,7 +16,7 @@ def events(quick: bool = False) -> Suite:
         tasks=(Task("nmnist", "which digit an event camera sees in three saccades", nmnist),),
         notes=(
             "Any subset of the published recordings will do; the table of tasks says how many there were.",
-            "Every rule brings its own neuron, number of steps and learning rates, which were not tuned here.",
+            "Every rule brings its own neuron and number of steps.",
             "`eventprop` moves spikes in time and makes none: most neurons of the second layer are silent with its own "
             "neuron here, and learn nothing. `reward_stdp` tells all synapses the same number, and its layers drift.",
         ),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from neurorules.benchmark.suite import Suite, Task
+from neurorules.benchmark.suite import Suite, Task, with_labels
 from neurorules.language.config import TrainConfig
-from neurorules.rules import RULES
 
 
 def static(quick: bool = False) -> Suite:
@@ -22,7 +21,7 @@ def static(quick: bool = False) -> Suite:
             Task("mnist", "which digit a picture of 28 x 28 pixels shows", mnist, with_labels()),
         ),
         notes=(
-            "Every rule brings its own neuron and learning rates, which were not tuned here.",
+            "Every rule brings its own neuron.",
             "Rules that are told no labels learn the small task alone: `neurorules reproduce diehl-cook` shows what "
             "one of them makes of MNIST.",
             "`reward_stdp` tells all synapses the same number, the reward of a step, of which each of hundreds of "
@@ -30,11 +29,6 @@ def static(quick: bool = False) -> Suite:
             "was drawn. At a hundredth of its rate it reaches what frozen layers do.",
         ),
     )
-
-
-def with_labels() -> tuple[str, ...]:
-    """The names of the rules that have a learning signal."""
-    return tuple(name for name in RULES.installed if RULES.make(name).signal is not None)
 
 
 ENTRY = static

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, NoReturn
 
 from neurorules.brian2_continuous.parts.learning import refuse_eligibilities
 from neurorules.brian2_continuous.parts.no_circuit import NoCircuit
@@ -13,7 +14,7 @@ from neurorules.brian2_steps.lowering import lower_synaptic
 from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.language.errors import UserError
 from neurorules.language.neuron_trace import MEMBRANE, SPIKES
-from neurorules.language.rules import Rule
+from neurorules.language.rules import Plasticity, Rule
 
 WITHOUT_FORM = {
     r"\bpsi\(": "psi is the slope of a membrane at a step, and a synapse changes at spikes",
@@ -79,6 +80,25 @@ def lower_events(rule: Rule, gate: str, traces: tuple[UnitTrace, ...], dt_ms: fl
     """
     refuse_eligibilities(rule)
     lines: dict[str, list[str]] = {name: [] for name in AtSpikes._fields}
+    for plasticity in _of_hidden_weights(rule):
+        lowered = lower_synaptic(rule.equation(plasticity), Place(None, normalised=False))
+        for end, other, written in (("pre", "post", lowered.on_pre), ("post", "pre", lowered.on_post)):
+            for line in written:
+                value, late = _product_with_spike(line, f"S_{other}", traces) or _refuse(rule, plasticity)
+                lines[f"{'late' if late else 'on'}_{end}"].append(_at_spike(value, f"S_{end}", gate))
+        rates = [_rate(line, traces) or _refuse(rule, plasticity) for line in lowered.every_step]
+        if rates:  # One statement: all of them read the weight as it was before the step.
+            lines["every_step"].append(f"w += {dt_ms / STEP_MS!r}*{gate}*({' + '.join(rates)})")
+    clip = () if rule.bounds is None else (f"w = clip(w, {rule.bounds[0]!r}, {rule.bounds[1]!r})",)
+    return AtSpikes(**{name: (*own, *clip) if own else () for name, own in lines.items()})
+
+
+def _of_hidden_weights(rule: Rule) -> Iterator[Plasticity]:
+    """The texts of hidden weights in the phase "input".
+
+    Raises:
+        UserError: a text has no form at spikes, or changes a bias.
+    """
     for plasticity in rule.plasticity:
         if (plasticity.parameter, plasticity.role) == ("b", "hidden"):
             raise _no_form(rule, plasticity.text, "it changes a bias, which no spike of a synapse does")
@@ -87,27 +107,33 @@ def lower_events(rule: Rule, gate: str, traces: tuple[UnitTrace, ...], dt_ms: fl
         for pattern, why in WITHOUT_FORM.items():
             if re.search(pattern, plasticity.text):
                 raise _no_form(rule, plasticity.text, why)
-        lowered = lower_synaptic(rule.equation(plasticity), Place(None, normalised=False))
-        for end, other, written in (("pre", "post", lowered.on_pre), ("post", "pre", lowered.on_post)):
-            for line in written:
-                value, rest = _before(line, traces)
-                late = any(reads(rest, one.variable) for one in traces)
-                lasting = any(reads(line, one.variable) for one in traces if not one.at_spikes)
-                behind_reset = late and reads(line, MEMBRANE)
-                if f"S_{other}" in value or (late and value != line) or lasting or behind_reset:
-                    raise _not_at_spikes(rule, plasticity.text)
-                lines[f"{'late' if late else 'on'}_{end}"].append(_at_spike(value, f"S_{end}", gate))
-        rates = []
-        for line in lowered.every_step:
-            value = _before(line, traces)[0]
-            lasts = not (reads(value, SPIKES) or reads(value, MEMBRANE))
-            if not lasts or any(_early(line, one) for one in traces if one.at_spikes):
-                raise _not_at_spikes(rule, plasticity.text)
-            rates.append(value.removeprefix("w_change += "))
-        if rates:  # One statement: all of them read the weight as it was before the step.
-            lines["every_step"].append(f"w += {dt_ms / STEP_MS!r}*{gate}*({' + '.join(rates)})")
-    clip = () if rule.bounds is None else (f"w = clip(w, {rule.bounds[0]!r}, {rule.bounds[1]!r})",)
-    return AtSpikes(**{name: (*own, *clip) if own else () for name, own in lines.items()})
+        yield plasticity
+
+
+def _product_with_spike(line: str, other: str, traces: tuple[UnitTrace, ...]) -> tuple[str, bool] | None:
+    """A product with the spike at one end of the synapse as it is in continuous time.
+
+    Args:
+        line: the statement of a step.
+        other: the spike at the other end, which the product must not read.
+        traces: those of the rule.
+
+    Returns:
+        The statement, and whether it reads traces with the spikes of its own step; None if it has no such form.
+    """
+    value, rest = _before(line, traces)
+    late = any(reads(rest, one.variable) for one in traces)
+    lasting = any(reads(line, one.variable) for one in traces if not one.at_spikes)
+    behind_reset = late and reads(line, MEMBRANE)
+    return None if other in value or (late and value != line) or lasting or behind_reset else (value, late)
+
+
+def _rate(line: str, traces: tuple[UnitTrace, ...]) -> str | None:
+    """The rate of change that a statement without a spike is; None if it reads what is there at single steps alone."""
+    value = _before(line, traces)[0]
+    lasts = not (reads(value, SPIKES) or reads(value, MEMBRANE))
+    early = any(_early(line, one) for one in traces if one.at_spikes)
+    return value.removeprefix("w_change += ") if lasts and not early else None
 
 
 def _before(line: str, traces: tuple[UnitTrace, ...]) -> tuple[str, str]:
@@ -131,12 +157,13 @@ def _at_spike(line: str, spike: str, gate: str) -> str:
     return f"w += {gate}*({value})"
 
 
-def _not_at_spikes(rule: Rule, text: str) -> UserError:
-    return NoCircuit(
+def _refuse(rule: Rule, plasticity: Plasticity) -> NoReturn:
+    raise NoCircuit(
         rule,
-        f"'{text}' cannot be written as changes at single spikes. A product that reads S_pre or S_post reads one of "
-        f"them, and traces of spikes that are all inside before() or all outside it; a product without them has no "
-        f"before() of such a trace; and none reads a trace beside the membrane, which has been reset by then",
+        f"'{plasticity.text}' cannot be written as changes at single spikes. A product that reads S_pre or S_post "
+        f"reads one of them, and traces of spikes that are all inside before() or all outside it; a product without "
+        f"them has no before() of such a trace; and none reads a trace beside the membrane, which has been reset by "
+        f"then",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neurorules.brian2_continuous.parts.no_circuit import NoCircuit
@@ -75,9 +76,7 @@ def unit_traces(rule: Rule, dt_ms: float) -> tuple[UnitTrace, ...]:
 
 
 def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
-    variable, place = variable_of(trace.name), Place(None, normalised=False)
-    equation = rule.trace_equation(trace)
-    own = trace.expression
+    equation, own, place = rule.trace_equation(trace), trace.expression, Place(None, normalised=False)
     if "psi(" in equation.text or "delay(" in equation.text or "before(" in equation.text:
         raise NoCircuit(rule, f"its trace '{trace.name}' reads psi, delay or before, which exist in steps only")
     brought = {
@@ -90,30 +89,60 @@ def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
             rule, f"its trace '{trace.name}' follows the membrane before its reset, which exists in steps only"
         )
     if at_spike is not None:
-        if not trace.decay:
-            raise UserError(
-                f"rule '{rule.name}': its trace '{trace.name}' has a decay of {trace.decay}, and would hold nothing "
-                f"between spikes. Use a decay above 0"
-            )
-        value = Writer(equation, place, "", 0).text(at_spike)
-        value = "1" if value == "1.0" else value
-        line = decaying(variable, -STEP_MS / math.log(trace.decay)) if trace.decay < 1 else f"{variable} : 1"
-        nearest = trace.spikes == "nearest"
-        before = {
-            side: f"{variable}{BEFORE}_{side}" if nearest else f"({variable}_{side} - {brought[side]})"
-            for side in brought
-        }
-        return UnitTrace(
-            variable, True, line, f"{variable} {'=' if nearest else '+='} {value}", "",
-            trace.across_trials, before, {side: f"{variable}_{side}" for side in brought},
-        )  # fmt: skip
+        return _moved_at_spikes(rule, trace, Writer(equation, place, "", 0).text(at_spike), brought)
     if SPIKES in names_in(own) or trace.spikes == "nearest":
         raise NoCircuit(
             rule, f"its trace '{trace.name}' adds spikes, which take no time, to values that change continuously"
         )
-    decay = float(trace.decay) ** (dt_ms / STEP_MS)
+    return _moved_at_steps(trace, Writer(equation, place, "", 0).text(of_unit), brought, dt_ms)
+
+
+def _moved_at_spikes(rule: Rule, trace: Trace, value: str, brought: Mapping[str, str]) -> UnitTrace:
+    """A trace that decays by a differential equation, and to which each spike of the unit adds a value.
+
+    Args:
+        rule: the rule, for the message of an error.
+        trace: the declared trace.
+        value: what a spike adds, as text.
+        brought: what a step adds on the stepped path, as text, by end of the synapse.
+
+    Returns:
+        Its equations and statements.
+
+    Raises:
+        UserError: the trace decays to 0 within a step.
+    """
+    if not trace.decay:
+        raise UserError(
+            f"rule '{rule.name}': its trace '{trace.name}' has a decay of {trace.decay}, and would hold nothing "
+            f"between spikes. Use a decay above 0"
+        )
+    variable, nearest = variable_of(trace.name), trace.spikes == "nearest"
+    value = "1" if value == "1.0" else value
+    line = decaying(variable, -STEP_MS / math.log(trace.decay)) if trace.decay < 1 else f"{variable} : 1"
+    before = {
+        side: f"{variable}{BEFORE}_{side}" if nearest else f"({variable}_{side} - {brought[side]})" for side in brought
+    }
+    return UnitTrace(
+        variable, True, line, f"{variable} {'=' if nearest else '+='} {value}", "",
+        trace.across_trials, before, {side: f"{variable}_{side}" for side in brought},
+    )  # fmt: skip
+
+
+def _moved_at_steps(trace: Trace, text: str, brought: Mapping[str, str], dt_ms: float) -> UnitTrace:
+    """A trace that follows a variable of the unit, which is held constant during each step of the integration.
+
+    Args:
+        trace: the declared trace.
+        text: what it follows.
+        brought: the same at each end of the synapse, as text.
+        dt_ms: integration step in ms, > 0.
+
+    Returns:
+        Its equations and statements.
+    """
+    variable, decay = variable_of(trace.name), float(trace.decay) ** (dt_ms / STEP_MS)
     share = dt_ms / STEP_MS if trace.decay == 1 else (1 - decay) / (1 - float(trace.decay))
-    text = Writer(equation, place, "", 0).text(of_unit)
     move = f"{variable} = {decay!r}*{variable} + {share!r}*{text}"
     return UnitTrace(
         variable, False, f"{variable} : 1", "", move, trace.across_trials,

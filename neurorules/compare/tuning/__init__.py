@@ -1,4 +1,4 @@
-"""`tune`: it chooses settings for each rule of a comparison, by validation samples and with an equal budget."""
+"""Searches for settings: every rule gets the same number of trials, and validation samples decide."""
 
 from neurorules.compare.tuning.search import tune
 from neurorules.compare.tuning.stored import TUNE_FILE

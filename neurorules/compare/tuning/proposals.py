@@ -36,7 +36,7 @@ class Proposals(ABC):
                 proposal.
             accuracy: their validation accuracy, in 0..1, or another figure, turned so that higher is better; None if
                 the trial ended early.
-            curve: the same after each epoch that such a trial learned; empty if it was refused.
+            curve: of a trial that ended early, the figure after each epoch; empty if the trial was refused.
         """
 
 

@@ -22,7 +22,9 @@ from neurorules.torch_path.training.batches import settled_by_data
 class Row(NamedTuple):
     """One row of a search.
 
-    config: its configuration before the search. space: its search space.
+    Args:
+        config: its configuration before the search.
+        space: the settings that are searched for it.
     """
 
     config: TrainConfig
@@ -30,7 +32,7 @@ class Row(NamedTuple):
 
 
 def rows_of(config: TrainConfig, rules: str, space: Space, source: DataSet) -> list[Row]:
-    """The rows of a search, each once; all values are checked that can be checked before they are tried.
+    """The rows of a search. What can be checked of the values before they are tried is checked here.
 
     A bare `shallow` stands for frozen rows, one for each net that the other rules learn on. The settings that are
     searched for such a row are those that are searched for the rule, as far as they matter without hidden learning.
@@ -42,7 +44,7 @@ def rows_of(config: TrainConfig, rules: str, space: Space, source: DataSet) -> l
         source: the data set, whose shape and classes determine the net.
 
     Returns:
-        The rows, in the order of the text.
+        The rows, in the order of the text; rows that are the same once their defaults are filled in stand there once.
 
     Raises:
         UserError: a rule or a value is wrong, or a setting that is searched changes nothing.

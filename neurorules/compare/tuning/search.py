@@ -54,7 +54,7 @@ def tune(
         trials: number of trials of each rule.
         seeds: number of seeds of each trial.
         space: the search space as text (see `space.parse_space`).
-        jobs: number of rules that run at once.
+        jobs: number of trials that run at once, at most one for each rule.
         data_dir, force, resume, quiet: as in `compare`.
 
     Returns:
@@ -94,7 +94,7 @@ def chosen(
     """The settings that a search chose for each rule.
 
     Args:
-        searched: the rules of which a trial was trained to the end, with all of their trials.
+        searched: the rules of which at least one trial was trained to the end, with all their trials.
         config: the settings that they share.
         seeds: number of seeds of each trial, and of the comparison.
         data_dir: folder of the data sets, if the user gave one.

@@ -26,8 +26,10 @@ PARTS = {
 class Target(NamedTuple):
     """A setting or an option in a search space.
 
-    name: such as "lr" or "rule.form". kind: its annotation, range included. read: a function that converts a user's
-    value, and refuses one that is not possible.
+    Args:
+        name: such as "lr" or "rule.form".
+        kind: its annotation, range included.
+        read: a function that converts a user's value, and refuses one that is not possible.
     """
 
     name: str
@@ -40,7 +42,7 @@ def setting_target(name: str, where: str) -> Target:
 
     Args:
         name: the name of an existing setting.
-        where: names the place in messages.
+        where: the name of the place in messages.
 
     Returns:
         The target.

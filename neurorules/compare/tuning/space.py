@@ -33,7 +33,7 @@ class Range:
 
     Args:
         low, high: the bounds, low < high; both above 0 if the scale is logarithmic.
-        log: whether every decade is equally likely; otherwise every number is.
+        log: whether each decade is equally likely; otherwise each number is.
         whole: whether only whole numbers are tried.
     """
 
@@ -42,7 +42,7 @@ class Range:
     log: bool = False
     whole: bool = False
     words: ClassVar[tuple[Value, ...]] = ()
-    """The values whose names can be checked before they are tried."""
+    """None: of a range the ends are checked before anything is tried, and not each value."""
 
     @property
     def ends(self) -> tuple[Value, ...]:
@@ -71,18 +71,22 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """A few values, such as names of normalisations."""
+    """A few values, such as names of normalisations.
+
+    Args:
+        values: what is tried, in this order; None leaves the setting to the rule.
+    """
 
     values: tuple[Value, ...]
 
     @property
     def words(self) -> tuple[Value, ...]:
-        """The values whose names can be checked before they are tried."""
+        """The values, each of which is checked before anything is tried."""
         return self.values
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """All values except for "none", which leaves the setting to the rule."""
+        """All values except None, which leaves the setting to the rule."""
         return tuple(value for value in self.values if value is not None)
 
     def at(self, share: float) -> Value:
@@ -111,6 +115,9 @@ def parse_space(text: str) -> Space:
 
     Args:
         text: comma-separated `name=low..high`, `name=low..high:log`, or `name=one|two|three` (see `read_dimension`).
+
+    Returns:
+        The range or choice of each setting.
 
     Raises:
         UserError: there is nothing to search, a setting is unknown (the nearest is offered) or stands twice, a piece is
@@ -144,7 +151,7 @@ def read_dimension(target: Target, choice: str | Sequence[Any], where: str) -> D
         where: the name of the place in messages, such as "'lr=1..2' in --space".
 
     Returns:
-        The range; or the choice, which evenly spaced points of a range are as well.
+        A range; or a choice, for words, for a list, and for evenly spaced points of a range.
 
     Raises:
         UserError: it is neither, bounds are not finite or do not rise, or a value is not possible.

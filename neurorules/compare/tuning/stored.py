@@ -16,8 +16,11 @@ from neurorules.runs.seal import SEAL, digest_of_config
 class Form(NamedTuple):
     """The file of one kind of search.
 
-    command: the name of the command that searches. asks: the call of that command, up to its options. doing: the text
-    of the progress bar. version: the version of the file's format.
+    Args:
+        command: the name of the command that searches, which is also the name of the file.
+        asks: the call of that command, up to its options, for messages.
+        doing: the text of the progress bar.
+        version: the version of the file's format.
     """
 
     command: str

@@ -25,9 +25,11 @@ STARTUP = 5
 class Outcome(NamedTuple):
     """The outcome of a trial.
 
-    state: complete; pruned, if the first seed stopped early; or refused, if nothing could be trained. curves: for each
-    seed the validation accuracy after each epoch, in 0..1, or its other figure. reason: the message that refused the
-    settings; empty if none did.
+    Args:
+        state: complete; pruned, if the first seed was stopped early; or refused, if the settings cannot be trained.
+        curves: for each seed that was trained, the validation accuracy after each epoch, in 0..1, or the figure of
+            another task.
+        reason: the message that refused the settings; empty if none did.
     """
 
     state: State
@@ -146,7 +148,7 @@ class Searched:
             trials: number of trials of the whole search.
 
         Returns:
-            Settings by name; none for a first trial with the row's own settings.
+            For each trial, the settings to change, by name; none for a first trial with the row's own settings.
         """
         end = min(trials, (len(self.trials) // self.at_once + 1) * self.at_once)
         while len(self.proposed) < end:
@@ -156,7 +158,7 @@ class Searched:
 
     @property
     def floors(self) -> Floors:
-        """The values that the trials of this round must reach: the medians of the whole trials of all rounds before."""
+        """The values that trials of this round must reach: the medians over the complete trials of earlier rounds."""
         before = self.trials[: len(self.trials) // self.at_once * self.at_once]
         curves = [trial["curves"][0] for trial in before if trial["state"] == "complete"]
         if not self.prunes or len(curves) < STARTUP:
@@ -205,8 +207,8 @@ class Searched:
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The whole trial of the highest validation accuracy, or the best other figure, and the earliest among equals;
-        None if there is none.
+        """The complete trial with the highest validation accuracy, or the best figure of another task; the earliest
+        among equals, and None if no trial is complete.
         """
         whole = [trial for trial in self.trials if trial["state"] == "complete"]
         return max(whole, key=lambda trial: self.sign * trial[self.mean]) if whole else None

@@ -71,6 +71,8 @@ int64_t sums(void) { return SUMS; }
 #define NAME(x) x##_float32
 #include "vectors_template.c"
 #include "maps_template.c"
+#include "maps_current_template.c"
+#include "maps_change_template.c"
 #undef REAL
 #undef REAL_BYTES
 #undef BITS
@@ -82,3 +84,5 @@ int64_t sums(void) { return SUMS; }
 #define NAME(x) x##_float64
 #include "vectors_template.c"
 #include "maps_template.c"
+#include "maps_current_template.c"
+#include "maps_change_template.c"

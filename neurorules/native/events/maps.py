@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from neurorules.native import compile as compile_c
-from neurorules.native.events.native import DTYPES, FLAGS, INSTEAD
+from neurorules.native.events.native import FLAGS, INSTEAD
 from neurorules.native.events.reach import Convolved, Reach, reach_of
 from neurorules.native.pages import fresh
-from neurorules.native.scans import build as scans
+from neurorules.native.scans.build import load_beside
 
-SOURCES = tuple(
-    Path(__file__).with_name(name) for name in ("maps.c", "maps_template.c", "vectors.c", "vectors_template.c")
-)
+TEMPLATES = ("maps_template.c", "maps_current_template.c", "maps_change_template.c", "vectors_template.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("maps.c", "vectors.c", *TEMPLATES))
 CELL_BYTES = 16
 """The size of the structure `Cell` of maps.c."""
 EVERY = 13
@@ -53,22 +52,13 @@ class _Maps(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled convolutions, or None, after one warning, if they cannot be compiled. Each process tries once.
-
-    The warning is that of the scans, which every run needs as well, so that users see it once.
-    """
-    compiled = None if scans.library() is None else compile_c.load(scans.find_compiler(), SOURCES, FLAGS, INSTEAD)
-    if compiled is not None:
-        compiled["sums"].restype = c_int64
-        for name in DTYPES.values():
-            for function in ("sample", "lanes"):
-                compiled[f"{function}_{name}"].restype = c_int64
-    return compiled
+    """The compiled convolutions, or None, after one warning, if they cannot be compiled. Each process tries once."""
+    return load_beside(SOURCES, FLAGS, INSTEAD)
 
 
 def serves(maps: Tensor) -> bool:
     """Whether the compiled kernels can convolve maps of this type and device."""
-    return maps.device.type == "cpu" and maps.dtype in DTYPES and library() is not None
+    return maps.device.type == "cpu" and maps.dtype in compile_c.DTYPES and library() is not None
 
 
 def lanes(dtype: torch.dtype) -> int:
@@ -216,4 +206,4 @@ def _run(
 
 
 def _function(name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
-    return compile_c.kernels_of(library())[f"{name}_{DTYPES[dtype]}"]
+    return compile_c.kernel_of(library(), name, dtype)

@@ -13,14 +13,15 @@ from torch import Tensor
 
 from neurorules.native import compile as compile_c
 from neurorules.native.pages import fresh
-from neurorules.native.scans import build as scans
+from neurorules.native.scans.build import load_beside
 
 SOURCES = tuple(
     Path(__file__).with_name(name) for name in ("events.c", "events_template.c", "vectors.c", "vectors_template.c")
 )
 FLAGS = (*compile_c.FLAGS, "-ffp-contract=fast")
 """Fused multiply-adds are allowed: they change nothing for spikes, which are 1."""
-DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+INSTEAD = "spikes are multiplied like any other numbers"
+"""What happens without the kernels, for the warning."""
 ENTRY_BYTES = {torch.float32: 8, torch.float64: 16}
 """The size of one entry of a list, the structure `Active` of events_template.c."""
 GROUP = 64
@@ -72,24 +73,13 @@ class _Product(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled products, or None, after one warning, if they cannot be compiled. Each process tries once.
-
-    The warning is that of the scans, which every run needs as well, so that users see it once.
-    """
-    compiled = None if scans.library() is None else compile_c.load(scans.find_compiler(), SOURCES, FLAGS, INSTEAD)
-    if compiled is not None:
-        for name in DTYPES.values():
-            for function in ("list", "sample", "width"):
-                compiled[f"{function}_{name}"].restype = c_int64
-    return compiled
-
-
-INSTEAD = "spikes are multiplied like any other numbers"
+    """The compiled products, or None, after one warning, if they cannot be compiled. Each process tries once."""
+    return load_beside(SOURCES, FLAGS, INSTEAD)
 
 
 def serves(tensor: Tensor) -> bool:
     """Whether the compiled kernels can multiply a tensor of this type and device."""
-    return tensor.device.type == "cpu" and tensor.dtype in DTYPES and library() is not None
+    return tensor.device.type == "cpu" and tensor.dtype in compile_c.DTYPES and library() is not None
 
 
 def listed(values: Tensor, limit: int) -> Lists | None:
@@ -228,7 +218,7 @@ def _product(lists: Lists, task: _Task, factor: Tensor, out: Tensor, turned: boo
 
 
 def _function(name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
-    return compile_c.kernels_of(library())[f"{name}_{DTYPES[dtype]}"]
+    return compile_c.kernel_of(library(), name, dtype)
 
 
 def _addresses(*tensors: Tensor) -> list[c_void_p]:

@@ -13,11 +13,9 @@ from torch import Tensor
 
 from neurorules.native import compile as compile_c
 from neurorules.native.pages import fresh
-from neurorules.native.scans import build as scans
+from neurorules.native.scans.build import load_beside
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("pools.c", "pools_template.c"))
-DTYPES = {torch.float32: "float32", torch.float64: "float64"}
-INSTEAD = "maxima are carried back by torch"
 
 
 class _Windows(ctypes.Structure):
@@ -32,11 +30,8 @@ class _Windows(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled kernel, or None, after one warning, if it cannot be compiled. Each process tries once.
-
-    The warning is that of the scans, which every run needs as well, so that users see it once.
-    """
-    return None if scans.library() is None else compile_c.load(scans.find_compiler(), SOURCES, compile_c.FLAGS, INSTEAD)
+    """The compiled kernel, or None, after one warning, if it cannot be compiled. Each process tries once."""
+    return load_beside(SOURCES, compile_c.FLAGS, "maxima are carried back by torch")
 
 
 def serves(maps: Tensor, gradient: Tensor, sides: tuple[int, int]) -> bool:
@@ -51,8 +46,8 @@ def serves(maps: Tensor, gradient: Tensor, sides: tuple[int, int]) -> bool:
         False for other windows than two by two, and if there is no kernel for the type or device, or if it cannot be
         compiled.
     """
-    fits = sides == (2, 2) and maps.device.type == "cpu" and maps.dtype in DTYPES and maps.dtype == gradient.dtype
-    return fits and library() is not None
+    fits = sides == (2, 2) and maps.device.type == "cpu" and maps.dtype == gradient.dtype
+    return fits and maps.dtype in compile_c.DTYPES and library() is not None
 
 
 def back(maps: Tensor, gradient: Tensor) -> Tensor:
@@ -71,5 +66,5 @@ def back(maps: Tensor, gradient: Tensor) -> Tensor:
     out = fresh(*maps.shape, like=maps)
     addresses = (tensor.data_ptr() for tensor in (maps, gradient, out))
     arguments = _Windows(*addresses, prod(maps.shape[:2]), *maps.shape[2:], torch.get_num_threads())
-    compile_c.kernels_of(library())[f"back_{DTYPES[maps.dtype]}"](ctypes.byref(arguments))
+    compile_c.kernel_of(library(), "back", maps.dtype)(ctypes.byref(arguments))
     return out

@@ -14,10 +14,9 @@ from torch import Tensor
 from neurorules.native import compile as compile_c
 from neurorules.native.rings.system import Mode, RingSystem
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("rings.c", "rings_template.c"))
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("rings.c", "ring_template.c", "rings_template.c"))
 FLAGS = (*compile_c.FLAGS, "-ffp-contract=fast")
 """Fused multiply-adds are allowed in rings."""
-DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
 class _System(ctypes.Structure):
@@ -40,7 +39,7 @@ def library() -> ctypes.CDLL | None:
 
 def serves(tensor: Tensor) -> bool:
     """Whether the compiled kernels can run rings that are driven by a tensor of this type and device."""
-    return tensor.device.type == "cpu" and tensor.dtype in DTYPES and library() is not None
+    return tensor.device.type == "cpu" and tensor.dtype in compile_c.DTYPES and library() is not None
 
 
 def _call(
@@ -50,9 +49,7 @@ def _call(
     structure = _System(*numbers, int(mode), torch.get_num_threads())
     dtype = next(x.dtype for x in tensors if x is not None)
     addresses = (c_void_p(None if x is None else x.data_ptr()) for x in tensors)
-    compile_c.kernels_of(library())[f"{name}_{DTYPES[dtype]}"](
-        ctypes.byref(structure), *addresses, *(c_int64(n) for n in sizes)
-    )
+    compile_c.kernel_of(library(), name, dtype)(ctypes.byref(structure), *addresses, *(c_int64(n) for n in sizes))
 
 
 def nodes(system: RingSystem, taps: Sequence[float], drive: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:

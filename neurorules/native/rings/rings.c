@@ -1,7 +1,8 @@
 /* Five-variable rings: forward runs and reverse circuits, many at once.
  *
- * `rings_template.c` is included once a floating type. A ring's whole run stays in
- * registers: one vector holds one variable of as many rings as fit into 64 bytes.
+ * The two templates are included once a floating type: `ring_template.c` for one vector
+ * of rings, `rings_template.c` for all of them. A ring's whole run stays in registers:
+ * one vector holds one variable of as many rings as fit into 64 bytes.
  */
 #include <stdint.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static int team(int64_t rings, int32_t threads)
 #define MAGIC (12582912.0f + 127) /* 1.5 * 2^23: adding it rounds to a whole number, kept in the low bits; the bias */
 #define FURTHEST 126.0f
 #define TERMS 7
+#include "ring_template.c"
 #include "rings_template.c"
 #undef REAL
 #undef INTEGER
@@ -53,4 +55,5 @@ static int team(int64_t rings, int32_t threads)
 #define MAGIC (6755399441055744.0 + 1023)
 #define FURTHEST 1022.0
 #define TERMS 14
+#include "ring_template.c"
 #include "rings_template.c"

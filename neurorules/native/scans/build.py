@@ -1,4 +1,4 @@
-"""The compiled scans of this folder; see `neurorules.native.compile`."""
+"""The compiled scans of this folder, and kernels that run beside them; see `neurorules.native.compile`."""
 
 from __future__ import annotations
 
@@ -38,4 +38,21 @@ def library() -> ctypes.CDLL | None:
     return compile_c.load(find_compiler(), _sources(), FLAGS)
 
 
-__all__ = ["FLAGS", "SOURCES", "cache_folder", "find_compiler", "library"]
+def load_beside(sources: tuple[Path, ...], flags: tuple[str, ...], instead: str) -> ctypes.CDLL | None:
+    """Load other kernels that a run needs besides the scans.
+
+    Where the scans cannot be compiled, the others are not tried: every run needs the scans as well, so that users see
+    one warning instead of one for each set of kernels.
+
+    Args:
+        sources: the source files of the kernels; the first one includes the others.
+        flags: the flags for the compiler.
+        instead: what happens without the kernels, for the warning.
+
+    Returns:
+        The library; None, after one warning, if it cannot be compiled.
+    """
+    return None if library() is None else compile_c.load(find_compiler(), sources, flags, instead)
+
+
+__all__ = ["FLAGS", "SOURCES", "cache_folder", "find_compiler", "library", "load_beside"]

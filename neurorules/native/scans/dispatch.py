@@ -9,6 +9,8 @@ from typing import ParamSpec
 
 import torch
 
+from neurorules.native.compile import DTYPES
+
 from . import native, reference
 from .build import library
 from .contract import (
@@ -241,7 +243,7 @@ def _checked(through: Through | None, gradient: torch.Tensor, whole: Sequence[in
 
 def _kernels(tensor: torch.Tensor) -> Kernels | None:
     """The kernels for a tensor's device and type; None if there is only plain torch."""
-    if tensor.dtype not in native.DTYPES:
+    if tensor.dtype not in DTYPES:
         return None
     if tensor.device.type == "cuda":
         return gpu_kernels()

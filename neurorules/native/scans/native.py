@@ -7,11 +7,11 @@ from ctypes import c_double, c_int32, c_int64, c_void_p
 
 import torch
 
+from neurorules.native.compile import DTYPES
 from neurorules.native.pages import fresh
 
 from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs
 
-DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 MOST_STEPS, FEWEST_NEURONS = 128, 16
 """The largest number of steps whose membranes are computed again, as in scans.c, and the smallest number of neurons:
 those of a vector."""

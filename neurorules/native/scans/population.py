@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from neurorules.native.compile import kernels_of
+from neurorules.native.compile import kernel_of
 from neurorules.native.pages import fresh
 
 from . import dispatch
 from .build import library
 from .contract import Affine, Reset
-from .native import DTYPES, AffineFields, address, affine_fields
+from .native import AffineFields, address, affine_fields
 
 LARGEST = 1024
 """The largest recurrent population that the scans run. Source: measured with float32 on one thread of a Zen 4 core. Up
@@ -199,6 +199,4 @@ def function(name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
     Returns:
         The function, which may return a number of 64 bits.
     """
-    function = kernels_of(library())[f"{name}_{DTYPES[dtype]}"]
-    function.restype = c_int64
-    return function
+    return kernel_of(library(), name, dtype)

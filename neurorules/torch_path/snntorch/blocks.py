@@ -112,18 +112,9 @@ class _Walk(Sums):
         first = args[0] if args else None
         if node.target is operator.getitem or node.target is getattr:
             return self._item(first, args[1], at)
-        if any(isinstance(one, Size) for one in args[:2]) and node.target in (*SUMS, *PRODUCTS, *QUOTIENTS):
-            return Size()
-        if node.target in SUMS and kwargs.keys() <= {"alpha"}:
-            times = SUMS[node.target] * kwargs.get("alpha", 1)
-            return self._sum(first, args[1] if times == 1 else self._times(args[1], times, at), at)
-        if node.target in PRODUCTS and len(args) == 2 and not kwargs:
-            part, times = args if isinstance(args[1], int | float) else args[::-1]
-            return self._times(part, times, at)
-        if node.target in QUOTIENTS and isinstance(args[1], int | float) and args[1] and not kwargs:
-            return self._times(first, 1 / args[1], at)
-        if node.target in NEGATIVES:
-            return self._times(first, -1, at)
+        computed = self._computed(node.target, args, kwargs, at)
+        if computed is not None:
+            return computed
         if node.target in (torch.cat, torch.concat, torch.concatenate):
             return self._joined(first, kwargs.get("dim", kwargs.get("axis", (*args, 0)[1])), at)
         if isinstance(first, Size) or node.target in ("size", "dim"):
@@ -139,6 +130,20 @@ class _Walk(Sums):
             return self._refused(at)
         arguments = {name: False if isinstance(one, Size) else one for name, one in kwargs.items()}
         return self._called(Placed(at, make(*args[1:], **arguments)), [first])
+
+    def _computed(self, function: Any, args: list[Value], kwargs: dict[str, Value], at: str) -> Value | None:
+        """A sum, difference or multiple of what earlier calls gave; None if the function computes none of these."""
+        if any(isinstance(one, Size) for one in args[:2]) and function in (*SUMS, *PRODUCTS, *QUOTIENTS):
+            return Size()
+        if function in SUMS and kwargs.keys() <= {"alpha"}:
+            times = SUMS[function] * kwargs.get("alpha", 1)
+            return self._sum(args[0], args[1] if times == 1 else self._times(args[1], times, at), at)
+        if function in PRODUCTS and len(args) == 2 and not kwargs:
+            part, times = args if isinstance(args[1], int | float) else args[::-1]
+            return self._times(part, times, at)
+        if function in QUOTIENTS and isinstance(args[1], int | float) and args[1] and not kwargs:
+            return self._times(args[0], 1 / args[1], at)
+        return self._times(args[0], -1, at) if function in NEGATIVES else None
 
     def _attribute(self, path: str, at: str) -> Value:
         """A tensor that forward reads: a fresh membrane, or one that a neuron keeps; anything else is refused."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from neurorules.connections.recurrent import Recurrent
 from neurorules.contracts.series import Series
 from neurorules.native import scans
-from neurorules.network.layer import Layer, Masks, carry_back
+from neurorules.network.layer import Input, Layer, Masks, carry_back
 from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.update.eligibility import MembraneAdjoint, adjoint_of, passing_of
 from neurorules.torch_path.update.spike_times import earlier
@@ -92,19 +92,35 @@ def through_own_loop(
         UserError: a neuron whose state has no known derivative.
     """
     loops = [entry for entry in layer.inputs if entry.connection.recurrent and entry.name in activity.pre]
-    adaptation = layer.neuron.adaptation
-    if not (loops or adaptation) or activity.steps == 1:
+    if not (loops or layer.neuron.adaptation) or activity.steps == 1:
         return factor
+    scanned = None if of_times else _in_one_scan(layer, activity, loops, factor, weights_of)
+    return _step_by_step(layer, activity, loops, factor, weights_of, of_times) if scanned is None else scanned
+
+
+def _in_one_scan(
+    layer: Layer, activity: Activity, loops: list[Input], factor: Tensor, weights_of: Callable[[str], Tensor]
+) -> Tensor | None:
+    """The sum of `through_own_loop`, compiled; None if no scan runs these neurons and recurrent connections."""
     v = activity.v.values
-    psi = activity.psi(layer.neuron, v)
     served = scans.loops(v, v.shape[-1] if loops else 0)
     served = served and [type(entry.connection) for entry in loops] in ([], [Recurrent])
-    passing = passing_of(layer, activity) if served and not of_times else None
-    if passing is not None:
-        gain = None if activity.gain is None else activity.gain.expand(1, *layer.shape).reshape(-1)
-        weights = weights_of(layer.weight_name(loops[0])) if loops else None
-        flat = [value.expand_as(v).flatten(2) for value in (factor, psi)]
-        return scans.loop_back(flat[0], flat[1], passing, weights, gain).reshape(v.shape)
+    passing = passing_of(layer, activity) if served else None
+    if passing is None:
+        return None
+    gain = None if activity.gain is None else activity.gain.expand(1, *layer.shape).reshape(-1)
+    weights = weights_of(layer.weight_name(loops[0])) if loops else None
+    flat = [value.expand_as(v).flatten(2) for value in (factor, activity.psi(layer.neuron, v))]
+    return scans.loop_back(flat[0], flat[1], passing, weights, gain).reshape(v.shape)
+
+
+def _step_by_step(
+    layer: Layer, activity: Activity, loops: list[Input], factor: Tensor, weights_of: Callable[[str], Tensor],
+    of_times: bool,
+) -> Tensor:  # fmt: skip
+    """The sum of `through_own_loop`, one step after the other from the last one on."""
+    v, adaptation = activity.v.values, layer.neuron.adaptation
+    psi = activity.psi(layer.neuron, v)
     total = factor.expand_as(v).clone()
     adjoint = adjoint_of(layer, activity)
     reaches, threshold = MembraneAdjoint.at_rest(v[0]), torch.zeros_like(v[0])

@@ -1,0 +1,26 @@
+"""Convolutions: digits of 28 x 28 pixels on a small net of shared kernels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from neurorules.benchmark.suite import Suite, Task, with_labels
+from neurorules.language.config import TrainConfig
+
+MNIST = TrainConfig(
+    data="mnist", net="c16k3-n-p2-c32k3-n-p2-128", steps=4, epochs=3, limit=7_000, validation=1_000, batch_size=32,
+    lr_schedule="linear", augment="shift",
+)  # fmt: skip
+
+
+def convolution(quick: bool = False) -> Suite:
+    """6,000 pictures of MNIST, shifted by a pixel at random; if `quick`, 300 of them, a small net and one epoch."""
+    config = replace(MNIST, net="c4k3-n-p2-16", epochs=1, limit=300, validation=None) if quick else MNIST
+    return Suite(
+        title="Convolutions",
+        tasks=(Task("mnist_maps", "which digit a picture of 28 x 28 pixels shows", config, with_labels()),),
+        notes=("Every rule brings its own neuron.",),
+    )
+
+
+ENTRY = convolution
