@@ -177,6 +177,8 @@ def build_network(
         inputs = [entry]
         if layer_spec.recurrent:
             loop: Connection = CONNECTIONS.factory("recurrent")(size=layer_spec.size)
+            if layer_spec.delay > 1:
+                loop = CONNECTIONS.factory("recurrent_delayed")(size=layer_spec.size, delay=layer_spec.delay)
             inputs.append(Input("rec", number - 1, (), loop, shape, shape))
         normalisation = _normalisation(norm, layer_spec.normalised)
         layers.append(
