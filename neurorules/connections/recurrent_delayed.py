@@ -20,7 +20,7 @@ class RecurrentDelayed(Matrix):
         delay: steps after which a spike arrives, 2 to 1,000; `recurrent` is the connection of one step.
     """
 
-    delay: Annotated[int, Range(f"[2, {LONGEST_LOOP}]")] = 2  # type: ignore[misc]
+    delay: Annotated[int, Range(f"[2, {LONGEST_LOOP}]")] = 2
     recurrent = True
 
 
