@@ -18,7 +18,6 @@ from neurorules.brian2_continuous.parts.traces import unit_traces
 from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.brian2_steps.surrogate_texts import psi_text
 from neurorules.contracts.neuron import Neuron
-from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.torch_path.recording.window import membranes_of, model_of
 
@@ -41,24 +40,21 @@ def changes(
         pre: presynaptic spikes, a tensor (T, N), one column a synapse.
         post: postsynaptic spikes likewise.
         weight: before.
-        m: third factor; only None is possible here.
+        m: third factor of the postsynaptic neuron, the same at all times; None for a rule that reads none.
         membranes_mV: what postsynaptic membranes are held at, a tensor (N,); None to let them run.
 
     Returns:
         The change of each weight, (N,).
 
     Raises:
-        UserError: the rule has no equations in continuous time, or reads a third factor; a neuron that cannot spike as
-            often as asked; a clamp of a membrane without mV.
+        UserError: the rule has no equations in continuous time, or reads a third factor and there is none; a neuron
+            cannot spike as often as asked; or a membrane without mV is clamped.
         MissingExtra: brian2 is not installed.
     """
-    if rule.signal is not None or m is not None:
-        reason = "--m gives" if rule.signal is None else f"rule '{rule.name}' reads"
-        raise UserError(f"{reason} a third factor, and a single synapse in continuous time has none. Use --path torch")
-    model, _ = model_of(rule, pre.shape[-1], None)
+    model, _ = model_of(rule, pre.shape[-1], m)
     neuron = model.network.layers[0].neuron
     v = membranes_of(rule, neuron, post, membranes_mV)
-    circuit = circuit_of_synapses(rule, len(pre), pre.shape[-1], weight, _psi(neuron))
+    circuit = circuit_of_synapses(rule, len(pre), pre.shape[-1], weight, _psi(neuron), m)
     machine = Interpreted(circuit) if len(pre) < REPAYS else machine_for(circuit)
     tables = {"pre": pre, "post": post, "membrane": v}
     machine.run(circuit.starts(), {name: np.asarray(tables[name].numpy()) for name in circuit.tables})
@@ -73,7 +69,9 @@ def _psi(neuron: Neuron[Any]) -> str:
     return psi_text(text.surrogate, f"({{v}} - {float(text.numbers['v_threshold'])!r})")
 
 
-def circuit_of_synapses(rule: Rule, steps: int, synapses: int, weight: float, psi: str = "1.0") -> Circuit:
+def circuit_of_synapses(
+    rule: Rule, steps: int, synapses: int, weight: float, psi: str = "1.0", m: float | None = None
+) -> Circuit:
     """Write synapses whose two neurons fire as tables say.
 
     Args:
@@ -82,6 +80,7 @@ def circuit_of_synapses(rule: Rule, steps: int, synapses: int, weight: float, ps
         synapses: number of synapses N, > 0, each with two neurons of its own.
         weight: of each synapse.
         psi: of the postsynaptic neuron as text, with {v} for the membrane.
+        m: third factor of the postsynaptic neurons; None for a rule that reads none.
 
     Returns:
         A circuit that reads the tables `pre`, `post` and, where the rule may read it, `membrane`, (T, N) each, and sums
@@ -93,7 +92,9 @@ def circuit_of_synapses(rule: Rule, steps: int, synapses: int, weight: float, ps
     shown = f"int(t < {(steps - 0.5) * STEP_MS!r}*ms)"  # A run lasts one step longer than its tables.
     rule, own = replace(rule, bounds=None), np.arange(synapses)
     pre = Units("before", synapses, (), threshold="pre_i > 0.5", streams=("pre",))
-    post = Units("behind", synapses, (), threshold="post_i > 0.5", streams=("post",))
+    post = Units(
+        "behind", synapses, () if m is None else (f"m = {float(m)!r} : 1",), threshold="post_i > 0.5", streams=("post",)
+    )
     wires = Wires(
         "synapse", "before", "behind", ("w : 1", "dw : 1"), start={"w": weight, "dw": 0.0}, pairs=Pairs(own, own)
     )
@@ -128,7 +129,7 @@ def _in_steps(rule: Rule, shown: str, pre: Units, post: Units, wires: Wires, psi
 
 
 def _with_membrane(post: Units) -> Units:
-    return replace(post, equations=("v = membrane_i : 1",), streams=("post", "membrane"))
+    return replace(post, equations=(*post.equations, "v = membrane_i : 1"), streams=("post", "membrane"))
 
 
 def _beside(line: str) -> str:

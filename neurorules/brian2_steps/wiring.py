@@ -75,6 +75,11 @@ def wiring_of(layer: Layer, afferent: Input) -> Wiring:
         UserError: the connection is neither dense, recurrent nor a convolution without pool.
     """
     connection = afferent.connection
+    if connection.delay > 1:
+        raise UserError(
+            f"connection '{afferent.name}' of layer '{layer.name}' delivers after {connection.delay} steps, and "
+            f"recurrent connections in Brian2 after one. Use --path torch, or a net without delays such as r100"
+        )
     if isinstance(connection, Convolution) and connection.pools == (1, 1):
         return _convolution(connection, afferent.pre_shape, layer.shape)
     if isinstance(connection, RecurrentSingle):

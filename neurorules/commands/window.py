@@ -1,10 +1,11 @@
-"""`neurorules window`, which shows how a rule changes a synapse for pairs of spikes (an STDP window)."""
+"""`neurorules window`, which shows how a rule changes a synapse for pairs, triplets and quadruplets of spikes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,13 +14,19 @@ from neurorules.commands.settings import Json
 from neurorules.language.config import path_of
 from neurorules.language.errors import UserError
 from neurorules.language.registry import own_part
-from neurorules.traces.window import Point
+from neurorules.traces.window import Point, place_label, place_of
 
 if TYPE_CHECKING:
     from neurorules.torch_path.recording.window import Changes
 
 MOST = 10_000
 """Largest number of lags or rates in one command."""
+LARGEST = 1e9
+"""Largest time, rate or voltage."""
+LAGS = "-50:50:1"
+"""The lags of pairs if no others are given."""
+QUADRUPLET_LAG_MS = 5.0
+"""The lag of both pairs of a quadruplet. Source: the protocol of Wang, Gerkin, Nauen, Bi 2005."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,11 +37,27 @@ def add_to(app: typer.Typer) -> None:
 def window(
     rule: Annotated[str, typer.Argument(help="Rule with options, such as triplet_stdp:fit=hippocampal.")],
     dt: Annotated[
-        str,
-        typer.Option(help="Lags in ms (post minus pre): a list such as -10,10, or first:last:step such as -50:50:1."),
-    ] = "-50:50:1",
+        str | None,
+        typer.Option(
+            help="Lags in ms (post minus pre): a list such as -10,10, or first:last:step such as -50:50:1, the default."
+        ),
+    ] = None,
+    triplets: Annotated[
+        str | None,
+        typer.Option(
+            help="Triplets instead of pairs, by the lags of the first and the last two spikes in ms: 5:-5 is "
+            "pre-post-pre, and -5:5 post-pre-post, as in 5:-5,10:-10,-5:5."
+        ),
+    ] = None,
+    quadruplets: Annotated[
+        str | None,
+        typer.Option(
+            help="Quadruplets instead of pairs, by the ms between a pair post-pre and a pair pre-post (below 0: in the "
+            "other order), such as -90:90:10; --dt is the lag of both pairs, 5 by default."
+        ),
+    ] = None,
     rates: Annotated[
-        str | None, typer.Option(help="Pairs per second, such as 0.1,10,20,40,50; by default one pair for each lag.")
+        str | None, typer.Option(help="Pairs per second, such as 0.1,10,20,40,50; by default a single one.")
     ] = None,
     clamp: Annotated[
         str | None,
@@ -42,21 +65,18 @@ def window(
     ] = None,
     pairs: Annotated[
         int,
-        typer.Option(min=1, max=100_000, help="Number of pairs, or of spikes under --clamp, at each rate."),
+        typer.Option(min=1, max=100_000, help="Number of pairs, or of what stands for them, at each rate."),
     ] = 60,
     weight: Annotated[float, typer.Option(help="Initial weight, which is used for all pairs.")] = 0.5,
     m: Annotated[float | None, typer.Option(help="Third factor, for rules that read one, such as 1.")] = None,
     step_ms: Annotated[float, typer.Option(help="Duration of a step in ms.")] = 1.0,
-    path: Annotated[
-        str, typer.Option(help="torch, or continuous: the rule's equations in Brian2, for rules without --m.")
-    ] = "torch",
+    path: Annotated[str, typer.Option(help="torch, or continuous: the rule's equations in Brian2.")] = "torch",
     out: Annotated[Path | None, typer.Option(help="Draw the window to this file (.png, .svg or .pdf).")] = None,
     json: Json = False,
 ) -> None:
     """Show how a rule changes one synapse, depending on the timing and the rate of spikes."""
     from neurorules.rules import RULES
-    from neurorules.torch_path.recording.window import clamped
-    from neurorules.torch_path.recording.window import window as measure
+    from neurorules.torch_path.recording import window as measure
 
     if out is not None:
         from neurorules.traces.plots._shared import check_format
@@ -64,16 +84,21 @@ def window(
         check_format(out)
     if not 0 < step_ms < float("inf"):
         raise UserError(f"--step-ms is {step_ms}, and must be a number above 0")
-    lags = _numbers("--dt", dt)
+    _check_one_protocol(dt, triplets, quadruplets, clamp)
     wanted = None if rates is None else _numbers("--rates", rates)
     if wanted is not None and min(wanted) <= 0:
         raise UserError(f"--rates holds {min(wanted):g}, and each must be above 0")
     own, machine = RULES.make(own_part(rule, "rule")), _machine(path)
-    if clamp is None:
-        points = measure(own, lags, wanted, pairs=pairs, weight=weight, m=m, step_ms=step_ms, machine=machine)
+    among: dict[str, Any] = {"weight": weight, "m": m, "step_ms": step_ms, "machine": machine}
+    if clamp is not None:
+        points = measure.clamped(own, _numbers("--clamp", clamp), wanted, pulses=pairs, **among)
+    elif triplets is not None:
+        points = measure.triplets(own, _triplets(triplets), wanted, count=pairs, **among)
+    elif quadruplets is not None:
+        between, lag = _numbers("--quadruplets", quadruplets), _lag(dt)
+        points = measure.quadruplets(own, between, wanted, lag_ms=lag, count=pairs, **among)
     else:
-        held = _numbers("--clamp", clamp)
-        points = clamped(own, held, wanted, pulses=pairs, weight=weight, m=m, step_ms=step_ms, machine=machine)
+        points = measure.window(own, _numbers("--dt", dt or LAGS), wanted, pairs=pairs, **among)
     if out is not None:
         from neurorules.traces.plots._window import draw_window
 
@@ -81,12 +106,50 @@ def window(
     if json:
         print_json({"rule": rule, "weight": weight, "pairs": pairs if wanted else 1, "points": _rows(points)})
         return
-    print_table(
-        ["lag, ms" if clamp is None else "clamp, mV", "rate, Hz", "dw"],
-        [_row(point) for point in points],
-    )
+    print_table([place_label(points[0]), "rate, Hz", "dw"], [_row(point) for point in points])
     if out is not None:
         print(f"{out} drawn")
+
+
+def _check_one_protocol(dt: str | None, triplets: str | None, quadruplets: str | None, clamp: str | None) -> None:
+    """Refuse options of several protocols; --dt is also an option of quadruplets."""
+    protocols = {"--triplets": triplets, "--quadruplets": quadruplets, "--clamp": clamp}
+    options = [name for name, text in protocols.items() if text is not None]
+    if dt is not None and options != ["--quadruplets"]:
+        options = ["--dt", *options]
+    if len(options) > 1:
+        raise UserError(f"{' and '.join(options)} are different experiments on a synapse. Give one of them")
+
+
+def _triplets(text: str) -> list[tuple[float, float]]:
+    """Parse the lags of triplets, such as 5:-5,10:-10.
+
+    Raises:
+        UserError: the text has another form.
+    """
+    lags = []
+    for piece in text.split(","):
+        numbers = [_number(part) for part in piece.split(":")]
+        if len(numbers) != 2 or None in numbers:
+            raise UserError(
+                f"--triplets is '{text:.80}', where '{piece:.40}' is not a pair of lags. Write 5:-5,10:-10,-5:5"
+            )
+        lags.append((float(numbers[0] or 0), float(numbers[1] or 0)))
+    return lags
+
+
+def _lag(dt: str | None) -> float:
+    """The lag of both pairs of a quadruplet, which --dt gives.
+
+    Raises:
+        UserError: it gives several.
+    """
+    if dt is None:
+        return QUADRUPLET_LAG_MS
+    lags = _numbers("--dt", dt)
+    if len(lags) != 1:
+        raise UserError(f"--dt is '{dt:.80}', and both pairs of all --quadruplets have one lag. Write --dt 5")
+    return lags[0]
 
 
 def _machine(path: str) -> Changes:
@@ -101,13 +164,12 @@ def _machine(path: str) -> Changes:
 
 
 def _row(point: Point) -> list[str]:
-    """The cells of a row: lag or clamp, rate, and change."""
-    at = point.dt_ms if point.clamp_mV is None else point.clamp_mV
-    return [f"{at:g}", "-" if point.rate_hz is None else f"{point.rate_hz:g}", f"{point.dw:+.6g}"]
+    """The cells of a row: lag, lags, time between pairs or clamp; rate; and change."""
+    return [place_of(point), "-" if point.rate_hz is None else f"{point.rate_hz:g}", f"{point.dw:+.6g}"]
 
 
 def _rows(points: Sequence[Point]) -> list[dict[str, float | None]]:
-    return [{"dt_ms": p.dt_ms, "rate_hz": p.rate_hz, "clamp_mV": p.clamp_mV, "dw": p.dw} for p in points]
+    return [asdict(point) for point in points]
 
 
 def _numbers(option: str, text: str) -> list[float]:
@@ -116,18 +178,25 @@ def _numbers(option: str, text: str) -> list[float]:
     Raises:
         UserError: the text has neither form, or there are more numbers than `MOST`.
     """
-    try:
-        parts = [float(part) for part in text.replace(":", ",").split(",")]
-    except ValueError:
-        parts = []
-    if not parts or any(abs(part) > 1e9 or part != part for part in parts):
+    numbers = [_number(part) for part in text.replace(":", ",").split(",")]
+    parts = [part for part in numbers if part is not None]
+    if len(parts) < len(numbers):
         raise UserError(f"{option} is '{text:.80}', which is not a list of numbers. Write 1,10,20 or first:last:step")
     if ":" not in text:
         return parts
     if len(parts) != 3 or "," in text or parts[2] <= 0 or parts[1] < parts[0]:
         raise UserError(f"{option} is '{text:.80}'. Write first:last:step with first below last and a step above 0")
     first, last, step = parts
+    if (last - first) / step >= MOST:
+        raise UserError(f"{option} is '{text:.80}', which is more than {MOST} numbers, the maximum. Use a longer step")
     count = int((last - first) / step + 1e-9) + 1
-    if count > MOST:
-        raise UserError(f"{option} asks for {count} numbers; the maximum is {MOST}. Use a longer step")
     return [first + number * step for number in range(count)]
+
+
+def _number(text: str) -> float | None:
+    """A number of at most `LARGEST`; None for another text."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if abs(number) <= LARGEST else None

@@ -50,6 +50,7 @@ def moments(neuron: Neuron[Any], currents: Tensor) -> list[Moment]:
     Returns:
         The T steps in order.
     """
+    neuron = neuron.to(currents.device, currents.dtype)
     state, before, steps = neuron.initial(currents[0]), torch.zeros_like(currents[0]), []
     dynamics = neuron.dynamics()
     for current in currents:
@@ -86,7 +87,7 @@ def with_membrane(state: Any, membrane: Tensor) -> Any:
 
 def its_state_is_a_named_tuple_of_tensors_like_its_current(entry: Entry) -> None:
     """A state keeps its type over a run, and holds tensors of the current's shape and type alone."""
-    neuron: Neuron[Any] = entry.make()
+    neuron: Neuron[Any] = entry.make().in_population(SHAPE)
     demands, advice = "a state is one NamedTuple type of tensors like the current", "Make it a NamedTuple of its own"
     for dtype in (torch.float32, torch.float64):
         run = moments(neuron, drawn_currents(neuron.steps or 5).to(dtype))
@@ -111,7 +112,7 @@ def its_gates_are_the_finite_differences_of_its_step(entry: Entry) -> None:
     state is held, and neurons whose spike would change are left out. The change of v in the next step, divided by that
     of the membrane, must be `keep`.
     """
-    neuron: Neuron[Any] = entry.make()
+    neuron: Neuron[Any] = entry.make().in_population(SHAPE)
     run = moments(neuron, drawn_currents(neuron.steps or STEPS))
     if run[0].gates is None:
         _check_no_memory(neuron, run[0])

@@ -65,6 +65,7 @@ def run(neuron: Neuron, current: Tensor) -> tuple[Tensor, Tensor, Any]:
     Returns:
         Outputs and membranes before the reset, (T, B, *shape) each, and the state after the last step.
     """
+    neuron = neuron.in_population(tuple(current.shape[2:])).to(current.device, current.dtype)
     state = neuron.initial(current[0])
     outputs, membranes = [], []
     for here in current:
@@ -96,14 +97,14 @@ def a_step_has_the_shape_and_the_type_of_its_current(entry: Entry) -> None:
 
 def a_step_is_pure(entry: Entry) -> None:
     """Equal states and currents give equal bits, neither is changed, and no global state is changed."""
-    neuron: Neuron = entry.make()
+    neuron: Neuron = entry.make().in_population((SIZE,))
     demands, advice = "a step is pure", "Return a new state, and keep nothing in the neuron"
     for dtype in (torch.float64, torch.float32):
-        current = currents(neuron, dtype=dtype)
-        state = neuron.initial(current[0])
+        own, current = neuron.to(torch.device("cpu"), dtype), currents(neuron, dtype=dtype)
+        state = own.initial(current[0])
         for here in current:
             before = copied([state, here])
-            first, second = neuron.step(state, here), neuron.step(state, here)
+            first, second = own.step(state, here), own.step(state, here)
             same = equal([first[0], first[1].v, first[2]], [second[0], second[1].v, second[2]])
             demand(same, demands, "two calls differ", advice)
             demand(equal(before, copied([state, here])), demands, "it changed its state or current in place", advice)
@@ -116,7 +117,7 @@ def a_step_is_pure(entry: Entry) -> None:
 
 def a_spiking_neuron_gives_zeros_and_ones_and_both(entry: Entry) -> None:
     """Where `spiking` is true, the output is 0 or 1, fires for strong currents, and is silent at rest."""
-    neuron: Neuron = entry.make()
+    neuron: Neuron = entry.make().in_population((SIZE,))
     if not neuron.spiking:
         raise NotApplicable("its output is graded")
     current = currents(neuron)
@@ -131,7 +132,7 @@ def a_spiking_neuron_gives_zeros_and_ones_and_both(entry: Entry) -> None:
 
 def no_row_of_a_batch_sees_another(entry: Entry) -> None:
     """A row alone gives the same result as in a batch."""
-    neuron: Neuron = entry.make()
+    neuron: Neuron = entry.make().in_population((SIZE,))
     current = currents(neuron)
     together = run(neuron, current)[:2]
     alone = [run(neuron, current[:, [row]])[:2] for row in range(ROWS)]
@@ -142,7 +143,7 @@ def no_row_of_a_batch_sees_another(entry: Entry) -> None:
 
 def neurons_are_apart_unless_it_says_that_they_pool(entry: Entry) -> None:
     """If `pools_layer` is false, the current of one neuron does not affect another."""
-    neuron: Neuron = entry.make()
+    neuron: Neuron = entry.make().in_population((SIZE,))
     current = currents(neuron)
     other = current.clone()
     other[..., 0] = 1 - 2 * other[..., 0]
@@ -154,7 +155,7 @@ def neurons_are_apart_unless_it_says_that_they_pool(entry: Entry) -> None:
 
 def psi_is_the_derivative_of_its_graded_output(entry: Entry) -> None:
     """psi(v) equals central differences of `primitive`, wherever that is smooth."""
-    neuron: Neuron = entry.make()
+    neuron: Neuron = entry.make().in_population((SIZE,))
     if neuron.pools_layer:
         raise NotApplicable("its graded output reads the whole population, whose part psi holds fixed")
     v = torch.linspace(-2.0137, 3.0171, 41 * SIZE, dtype=torch.float64).reshape(-1, SIZE)
@@ -165,7 +166,7 @@ def psi_is_the_derivative_of_its_graded_output(entry: Entry) -> None:
 
 def fused_scans_run_it_as_its_own_step_does(entry: Entry) -> None:
     """A layer gives the same bits as single steps of the neuron, at once and in windows, in both precisions."""
-    neuron: Neuron = entry.make()
+    neuron: Neuron = entry.make().in_population((SIZE,))
     for dtype in (torch.float32, torch.float64):
         current = currents(neuron, dtype=dtype)
         outputs, membranes, _ = run(neuron, current)
@@ -193,7 +194,8 @@ def _unit_layer(neuron: Neuron, dtype: torch.dtype) -> Layer:
     """A layer whose current is its input: identity weights, no bias, no normalisation."""
     identity = Input("ff", NETWORK_INPUT, (), Dense(SIZE), (SIZE,), (SIZE,))
     own = {name: value.to(dtype) for name, value in neuron.parameters((SIZE,)).items()}
-    return Layer("hidden1", (identity,), (SIZE,), neuron.with_parameters(own) if own else neuron, None, "hidden")
+    neuron = (neuron.with_parameters(own) if own else neuron).to(torch.device("cpu"), dtype)
+    return Layer("hidden1", (identity,), (SIZE,), neuron, None, "hidden")
 
 
 def _identity(dtype: torch.dtype) -> dict[str, Tensor]:
@@ -202,7 +204,7 @@ def _identity(dtype: torch.dtype) -> dict[str, Tensor]:
 
 def parameters_that_learn_have_a_start_and_a_place(entry: Entry) -> None:
     """`parameters` starts what `learns` names, and `with_parameters` runs with it as the bare neuron does."""
-    neuron: Neuron = entry.make()
+    neuron: Neuron = entry.make().in_population((SIZE,))
     start = neuron.parameters((SIZE,))
     names = f"`learns` names {sorted(neuron.learns)}, and `parameters` gives {sorted(start)}"
     demand(set(start) == set(neuron.learns), "`parameters` starts what `learns` names", names, "Make them agree")

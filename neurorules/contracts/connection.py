@@ -22,7 +22,9 @@ class Connection(Contract, kind="connection"):
     """A map from presynaptic activity to postsynaptic current; linear unless the class says otherwise."""
 
     recurrent: bool = False
-    """Whether the connection reads the population that it drives, with a delay of one step."""
+    """Whether the connection reads the population that it drives, `delay` steps late."""
+    delay: int = 1
+    """The steps after which a recurrent connection brings a spike, >= 1."""
     linear: bool = True
     """Whether the current is linear in the presynaptic activity, so that the result of `carry` does not depend on
     it."""

@@ -238,6 +238,16 @@ class Neuron(Contract, Generic[State], kind="neuron", older={"keep_held": "keep_
         """
         return None
 
+    def in_population(self, shape: tuple[int, ...]) -> Neuron[Any]:
+        """The neuron in a population, for options that give each neuron a number of its own; `self` by default.
+
+        Networks ask for it when they are built, before anything else.
+
+        Args:
+            shape: the shape of the population.
+        """
+        return self
+
     def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
         """The initial values of the neuron's own parameters (see `learns`), by name.
 

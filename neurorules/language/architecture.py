@@ -9,12 +9,14 @@ from typing import Literal
 from neurorules.language.errors import UserError
 
 GRAMMAR = (
-    "Join with '-': 400 dense, c32k5 convolution (c32k5v valid, c32k5s2 stride 2), r128 recurrent, "
-    "n normalisation, p2 or a2 max or average pooling, d0.1 dropout"
+    "Join with '-': 400 dense, c32k5 convolution (c32k5v valid, c32k5s2 stride 2), r128 recurrent (r128d5 with a "
+    "delay of 5 steps), n normalisation, p2 or a2 max or average pooling, d0.1 dropout"
 )
+LONGEST_LOOP = 1000
+"""The longest delay of a recurrent layer in steps; that many steps of its spikes are stored."""
 # A size of more than nine digits is a typing error, so the pattern does not match it.
 LAYER = re.compile(
-    r"(?P<recurrent>r)?(?P<size>\d{1,9})|c(?P<maps>\d{1,9})k(?P<kernel>\d{1,9})(?P<valid>v)?(?:s(?P<stride>\d{1,9}))?(?P<late>v)?"
+    r"(?P<recurrent>r)?(?P<size>\d{1,9})(?:d(?P<delay>\d{1,9}))?|c(?P<maps>\d{1,9})k(?P<kernel>\d{1,9})(?P<valid>v)?(?:s(?P<stride>\d{1,9}))?(?P<late>v)?"
 )
 AFTER = re.compile(r"(?P<pool>[pa])(?P<side>\d{1,9})|d(?P<dropout>0?\.\d+|0)")
 
@@ -37,6 +39,7 @@ class LayerSpec:
         stride: the stride of the convolution.
         padding: the padding of the convolution.
         recurrent: whether the layer also receives its own spikes.
+        delay: the steps after which it receives them.
         normalised: whether the text marks it with `n`.
         before: transforms of the layer's incoming spikes.
     """
@@ -46,6 +49,7 @@ class LayerSpec:
     stride: int = 1
     padding: Literal["same", "valid"] = "same"
     recurrent: bool = False
+    delay: int = 1
     normalised: bool = False
     before: tuple[AfterSpec, ...] = ()
 
@@ -85,7 +89,11 @@ def parse_net(text: str) -> NetSpec:
 
 def _layer(match: re.Match[str], piece: str, text: str) -> LayerSpec:
     if match["size"]:
-        spec = LayerSpec(int(match["size"]), recurrent=bool(match["recurrent"]))
+        spec = LayerSpec(int(match["size"]), recurrent=bool(match["recurrent"]), delay=int(match["delay"] or 1))
+        if match["delay"] and not spec.recurrent:
+            raise UserError(f"net '{text}': '{piece}' has a delay, which only recurrent layers have: r{piece}")
+        if not 1 <= spec.delay <= LONGEST_LOOP:
+            raise UserError(f"net '{text}': '{piece}' has a delay of {spec.delay} steps. Give 1 to {LONGEST_LOOP}")
     else:
         padding: Literal["same", "valid"] = "valid" if match["valid"] or match["late"] else "same"
         spec = LayerSpec(int(match["maps"]), int(match["kernel"]), int(match["stride"] or 1), padding)

@@ -16,6 +16,7 @@ from neurorules.connections.conv2d_pooled import Conv2dPooled
 from neurorules.connections.dense import Dense
 from neurorules.connections.recurrent import Recurrent
 from neurorules.connections.recurrent_conv2d import RecurrentConv2d
+from neurorules.connections.recurrent_delayed import RecurrentDelayed
 from neurorules.connections.recurrent_single import RecurrentSingle
 from neurorules.contracts.neuron import Neuron
 from neurorules.language.errors import UserError
@@ -39,10 +40,10 @@ from neurorules.transforms.pool import Pool
 PARTS: Mapping[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        Network, Layer, Input, Dense, Conv2d, Conv2dGrouped, Conv2dPooled, Recurrent, RecurrentConv2d, RecurrentSingle,
-        Dropout, Flatten, OneRow, Pool, Batch, WeightedBatch,
-        LeakyIntegrator, SynapticIntegrator, LearningLeaky, LearningSynaptic, AlphaIntegrator, LeakyReadout,
-        RestingIntegrator, Rate, *SURROGATES.values(),
+        Network, Layer, Input, Dense, Conv2d, Conv2dGrouped, Conv2dPooled,
+        Recurrent, RecurrentConv2d, RecurrentDelayed, RecurrentSingle, Dropout, Flatten, OneRow, Pool,
+        Batch, WeightedBatch, LeakyIntegrator, SynapticIntegrator, LearningLeaky, LearningSynaptic, AlphaIntegrator,
+        LeakyReadout, RestingIntegrator, Rate, *SURROGATES.values(),
     )
 }  # fmt: skip
 """The classes that a description may contain, by their names in the file."""

@@ -177,9 +177,13 @@ def build_network(
         inputs = [entry]
         if layer_spec.recurrent:
             loop: Connection = CONNECTIONS.factory("recurrent")(size=layer_spec.size)
+            if layer_spec.delay > 1:
+                loop = CONNECTIONS.factory("recurrent_delayed")(size=layer_spec.size, delay=layer_spec.delay)
             inputs.append(Input("rec", number - 1, (), loop, shape, shape))
         normalisation = _normalisation(norm, layer_spec.normalised)
-        layers.append(Layer(f"hidden{number}", tuple(inputs), shape, unit, normalisation, "hidden"))
+        layers.append(
+            Layer(f"hidden{number}", tuple(inputs), shape, unit.in_population(shape), normalisation, "hidden")
+        )
         source = number - 1
     sources = range(len(layers)) if readout == "all" else range(len(layers) - 1, len(layers))
     entries = []
@@ -190,7 +194,7 @@ def build_network(
         name = "ff" if readout == "last" else layers[index].name
         entries.append(Input(name, index, transforms, dense, layers[index].shape, pre_shape))
     reader: Neuron = NEURONS.make(readout_neuron)
-    layers.append(Layer("readout", tuple(entries), (classes,), reader, None, "readout"))
+    layers.append(Layer("readout", tuple(entries), (classes,), reader.in_population((classes,)), None, "readout"))
     return Network(tuple(layers), input_shape, classes)
 
 

@@ -158,7 +158,7 @@ def check_numbers(network: Network, rule: Rule, texts: tuple[Text, ...]) -> None
         raise UserError(
             f"layer '{learning[0].name}' learns {learning[0].neuron.learns[0]}, which rule '{rule.name}' does not "
             f"teach: its text of weights holds no m_post * psi(v_post). Use a rule that does, such as bptt or dfa, or "
-            f"leave it as it is in the module (learn_beta=False, learn_threshold=False)"
+            f"leave it as it is (learn=nothing; in a module learn_beta=False, learn_threshold=False)"
         )
 
 

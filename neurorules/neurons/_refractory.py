@@ -108,6 +108,9 @@ class Refractory(Neuron[RefractoryState]):
         """The names of the wrapped neuron's learned parameters."""
         return self.neuron.learns
 
+    def in_population(self, shape: tuple[int, ...]) -> Refractory:
+        return self._around(self.neuron.in_population(shape))
+
     def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
         return self.neuron.parameters(shape)
 

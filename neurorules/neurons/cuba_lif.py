@@ -8,6 +8,7 @@ from neurorules.contracts.neuron import Reset
 from neurorules.contracts.threshold_neuron import ThresholdNeuron
 from neurorules.language.options import Named
 from neurorules.language.ranges import Fraction, Positive, Whole, ranged
+from neurorules.neurons._own_numbers import LEARNED, Learn, SynapticOfPopulation, check_own_numbers
 from neurorules.neurons._refractory import Refractory, with_refractory_period
 from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.surrogates import make_surrogate
@@ -22,6 +23,8 @@ def current_based(
     reset: Reset = "subtract",
     reset_delay: bool = False,
     refractory: Whole = 0,
+    beta_to: Fraction | None = None,
+    learn: Learn = "nothing",
     surrogate: Named = "fast_sigmoid",
 ) -> ThresholdNeuron[Any] | Refractory:
     """i[t] = alpha i[t-1] + I[t], v[t] = beta v[t-1] + i[t]. A spike resets v but not i.
@@ -36,6 +39,10 @@ def current_based(
         reset_delay: whether the reset acts one step later (snnTorch's default).
         refractory: number of steps after a spike in which the membrane is held and the neuron cannot spike, >= 0; the
             current continues.
+        beta_to: decay of the last neuron of a layer; time constants grow by the same factor from each neuron, or map,
+            to the next. None: all have the decay `beta`.
+        learn: what each neuron learns for itself by rules that train through its membrane, such as bptt: nothing, beta,
+            v_threshold or both; with reset_delay=true.
         surrogate: the surrogate derivative with options, such as "atan:alpha=2".
 
     Returns:
@@ -44,7 +51,10 @@ def current_based(
     Raises:
         UserError: a number is out of range.
     """
-    neuron = SynapticIntegrator(beta, v_threshold, reset, reset_delay, make_surrogate(surrogate), alpha)
+    check_own_numbers("cuba_lif", beta, beta_to, learn, reset_delay, refractory)
+    plain = (beta, v_threshold, reset, reset_delay, make_surrogate(surrogate), alpha)
+    own = beta_to is not None or learn != "nothing"
+    neuron = SynapticOfPopulation(*plain, beta_to, LEARNED[learn]) if own else SynapticIntegrator(*plain)
     return with_refractory_period(neuron, refractory)
 
 

@@ -77,7 +77,7 @@ SOURCE = Source(
         "jumps and drift are scaled by the learning rate, 0.01 by default; the paper's is 1",
         "weights change once a trial: a jump sees neither the drift nor the jumps before it in the trial",
         "calcium begins at 0 with every sample; the paper's time has no breaks",
-        "neurons are those of the net, which leak in proportion; the paper's leak at a constant rate, down to a floor",
+        "neurons are those of the net, and those of the paper are if:leak=0.01:floor=0, which leak by a constant",
         "neurons, input and read-out are those of a classifier, without the paper's teacher and inhibition",
         "a trial's change is the sum over its steps, averaged over the batch",
         "constants were read in ports that quote the paper",

@@ -182,7 +182,8 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
         "its second pass meets weights that all samples have changed": "pepita:form=time_local",
     },
     ("neuron", "parameters_that_learn_have_a_start_and_a_place"): {
-        "has no parameters of its own": "adex alif cuba_lif if leaky_readout lif rate lif:refractory=2 "
+        "has no parameters of its own": "adex alif cuba_lif if izhikevich leaky_readout lif two_compartment rate "
+        "lif:refractory=2 "
         "alif:reset=zero:reset_delay=true rate:activation=tanh rate:unit=true lif:surrogate=boxcar "
         "cuba_lif:reset=none:refractory=1"
     },
@@ -198,7 +199,7 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     ("connection", "synapses_at_rest_transmit_all_of_a_spike"): {
         WHOLE: "conv2d dense recurrent ring conv2d:kernel=5:padding=valid conv2d:stride=2 ring:mode=exact "
         "conv2d_pooled conv2d_pooled:kind=average:pool=3 conv2d_grouped recurrent_conv2d "
-        "recurrent_single"
+        "recurrent_single recurrent_delayed"
     },
     ("connection", "fresh_weights_of_a_linear_connection_have_the_spread_they_announce"): {
         RING: "ring ring:mode=exact conv2d_pooled"

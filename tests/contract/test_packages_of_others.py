@@ -35,7 +35,7 @@ batches = [batch() for _ in range(120)]
 losses = {}
 for rule in ("sigprop", "shallow"):
     learner = neurorules.Learner(
-        "40", rule, input_shape=(32,), classes=4, neuron="izhikevich", steps=20, device="cpu", seed=1,
+        "40", rule, input_shape=(32,), classes=4, neuron="quadratic", steps=20, device="cpu", seed=1,
         lr=0.01, readout_lr=0.01,
     )
     losses[rule] = [learner.step(*one)["loss"] for one in batches]
@@ -45,7 +45,7 @@ for rule in ("sigprop", "shallow"):
 with TraceReader(Path(sys.argv[1])) as reader:
     spikes, v = (np.stack([reader.dense(s.position, "hidden1", name) for s in reader], 1) for name in ("S", "v"))
 print(json.dumps({
-    "listed": "izhikevich" in NEURONS.names(), "losses": losses, "shape": list(spikes.shape),
+    "listed": "quadratic" in NEURONS.names(), "losses": losses, "shape": list(spikes.shape),
     "spikes": int(spikes.sum()), "consistent": bool((spikes == (v > 1)).all()),
 }))
 """
@@ -121,18 +121,18 @@ def test_the_signal_of_the_page_teaches_better_than_the_frozen_control(signal_pa
 
 @pytest.fixture
 def neuron_package(repository: Path, tmp_path: Path) -> Path:
-    install(repository / "docs" / "writing-a-neuron.md", "my_neurons", "izhikevich.py", tmp_path)
+    install(repository / "docs" / "writing-a-neuron.md", "my_neurons", "quadratic.py", tmp_path)
     return tmp_path
 
 
 def test_the_neuron_of_the_page_is_listed_and_passes_its_suite(neuron_package: Path) -> None:
-    assert "izhikevich" in neurorules(neuron_package, "list", "neurons")
-    answer = json.loads(neurorules(neuron_package, "check", "neuron:izhikevich", "--json"))
+    assert "quadratic" in neurorules(neuron_package, "list", "neurons")
+    answer = json.loads(neurorules(neuron_package, "check", "neuron:quadratic", "--json"))
     assert answer["passed"] == len([check for check in answer["checks"] if check["status"] != "left out"]) >= 5, answer
 
 
 def test_a_net_of_the_neuron_of_the_page_learns(neuron_package: Path) -> None:
-    small = ["--neuron", "izhikevich", "--steps", "20", "--data", "digits", "--net", "24", "--epochs", "3", "--json"]
+    small = ["--neuron", "quadratic", "--steps", "20", "--data", "digits", "--net", "24", "--epochs", "3", "--json"]
 
     def accuracy(rule: str) -> float:
         words = ["train", "--rule", rule, *small, "--batch-size", "32", "--seed", "1", "--out", rule]
@@ -142,11 +142,14 @@ def test_a_net_of_the_neuron_of_the_page_learns(neuron_package: Path) -> None:
 
 
 def test_the_suite_sees_a_reset_that_the_gates_of_the_neuron_leave_out(neuron_package: Path) -> None:
-    file = neuron_package / "my_neurons" / "izhikevich.py"
+    file = neuron_package / "my_neurons" / "quadratic.py"
     text = file.read_text(encoding="utf-8")
-    assert text.count("(1 - before) * (0.4 + 8 * v)") == 1
-    file.write_text(text.replace("(1 - before) * (0.4 + 8 * v)", "0.4 + 8 * v"), encoding="utf-8")
-    done = python(neuron_package, "-m", "neurorules", "check", "neuron:izhikevich", "--json")
+    assert text.count("(1 - before) * (1 + 8 * u - 4 * self.critical)") == 1
+    file.write_text(
+        text.replace("(1 - before) * (1 + 8 * u - 4 * self.critical)", "1 + 8 * u - 4 * self.critical"),
+        encoding="utf-8",
+    )
+    done = python(neuron_package, "-m", "neurorules", "check", "neuron:quadratic", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
     failed = [check for check in json.loads(done.stdout)["checks"] if check["status"] == "failed"]
     assert len(failed) == 1 and "keep is not the derivative" in failed[0]["reason"], failed

@@ -11,7 +11,7 @@ import torch
 from neurorules.language.errors import UserError
 from neurorules.network.products import group_products, value_of
 from neurorules.rules import RULES
-from neurorules.torch_path.recording.window import window
+from neurorules.torch_path.recording.window import quadruplets, triplets, window
 
 RATES = (0.1, 10.0, 20.0, 40.0, 50.0)
 # Changes by 60 pairs, for +10 and -10 ms: exact sums of the equations of Pfister & Gerstner (2006) from empty traces.
@@ -55,6 +55,54 @@ def test_nearest_spike_triplets_are_those_of_the_last_spikes() -> None:
         (point,) = window(RULES.make("triplet_stdp:fit=hippocampal:pairing=nearest"), (lag,), (20.0,), pairs=7)
         pre = [50.0 * pair for pair in range(7)]
         assert point.dw == pytest.approx(by_events(pre, [t + lag for t in pre], constants), rel=1e-9)
+
+
+def since_all(times: list[float], now: float, tau_ms: float) -> float:
+    """A trace that every earlier spike raises by 1."""
+    return sum(math.exp((t - now) / tau_ms) for t in times if t < now)
+
+
+def of_spikes(pre_ms: list[float], post_ms: list[float]) -> float:
+    """Triplets of all spikes with the constants of visual cortex, from the times of spikes alone."""
+    up = sum(since_all(pre_ms, t, 16.8) * (5e-10 + 6.2e-3 * since_all(post_ms, t, 125.0)) for t in post_ms)
+    down = sum(since_all(post_ms, t, 33.7) * (7e-3 + 2.3e-4 * since_all(pre_ms, t, 101.0)) for t in pre_ms)
+    return up - down
+
+
+def test_triplets_and_quadruplets_have_the_spikes_of_the_papers_protocols() -> None:
+    rule, often = RULES.make("triplet_stdp"), {"rates_hz": (20.0,), "count": 3}
+    for lags, pre, post in [((5, -15), [-5, 15], [0]), ((-5, 15), [0], [-5, 15]), ((10, -10), [-10, 10], [0])]:
+        (once,), (thrice,) = triplets(rule, [lags]), triplets(rule, [lags], **often)
+        assert (once.dt_ms, once.second_dt_ms, once.rate_hz, once.between_ms) == (*lags, None, None)
+        assert once.dw == pytest.approx(of_spikes(pre, post), rel=1e-9)
+        again = [[t + 50 * n for n in range(3) for t in side] for side in (pre, post)]
+        assert thrice.dw == pytest.approx(of_spikes(*again), rel=1e-9) and thrice.rate_hz == 20
+    # Above 0 post-pre comes first; the time is that between the middles of both pairs.
+    for between, pre, post in [(40, [0, 35], [-5, 40]), (-40, [0, -45], [-5, -40]), (3, [0, -2], [-5, 3])]:
+        (point,) = quadruplets(rule, [between])
+        assert point.dw == pytest.approx(of_spikes(pre, post), rel=1e-9)
+        assert (point.dt_ms, point.second_dt_ms, point.between_ms) == (5.0, None, between)
+        middles = sorted([(pre[0] + post[0]) / 2, (pre[1] + post[1]) / 2])
+        assert middles[1] - middles[0] == abs(between)
+
+
+def test_several_groups_share_a_time_axis() -> None:
+    rule, lags = RULES.make("triplet_stdp"), [(5, -5), (-15, 5), (20, -1)]
+    together = [p.dw for p in triplets(rule, lags, (10.0, 25.0), count=2)]
+    apart = [p.dw for rate in (10.0, 25.0) for one in lags for p in triplets(rule, [one], (rate,), count=2)]
+    np.testing.assert_allclose(together, apart, rtol=1e-9)
+
+
+@pytest.mark.parametrize("lags", [(5.0, 5.0), (-5.0, -1.0), (0.0, 5.0)])
+def test_a_triplet_without_a_middle_spike_is_refused(lags: tuple[float, float]) -> None:
+    with pytest.raises(UserError, match="one of them must be above 0 and the other below. Write 5:-5"):
+        triplets(RULES.make("stdp"), [lags])
+
+
+@pytest.mark.parametrize(("between", "lag", "words"), [(5.0, 5.0, "at the same time"), (9.0, -5.0, "must be above 0")])
+def test_a_quadruplet_of_fewer_spikes_is_refused(between: float, lag: float, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        quadruplets(RULES.make("stdp"), [between], lag_ms=lag)
 
 
 def test_without_triplet_terms_the_rule_is_that_of_pairs() -> None:
@@ -117,11 +165,17 @@ def test_a_third_factor_scales_what_a_rule_with_one_does() -> None:
     [
         ("sigprop", {}, "reads a third factor, .* --m 1"),
         ("stdp", {"m": float("nan")}, "third factor is nan"),
+        ("stdp", {"m": 1.0}, "reads no third factor, and --m gives one. Leave --m out"),
+        ("stdp", {"weight": float("nan")}, "initial weight is nan"),
+        ("stdp", {"weight": float("inf")}, "initial weight is inf"),
+        ("eventprop", {"m": 1.0}, "reads dv_dw.* Ask for a rule of spikes"),
+        ("stdp", {"lags_ms": (5.0,), "step_ms": 1e300}, "a lag of 5 ms is not a whole number"),
+        ("stdp", {"rates_hz": (1e9,)}, "the interval at 1e\\+09 Hz, of 1e-06 ms is not a whole number"),
         ("shallow", {}, "do not learn from spikes"),
         ("bsp", {}, "neurons that do not spike"),
         ("stdp", {"lags_ms": (0.3,)}, "a lag of 0.3 ms is not a whole number of steps of 1 ms"),
         ("stdp", {"rates_hz": (30.0,)}, "the interval at 30 Hz, of 33.3333 ms is not a whole number"),
-        ("stdp", {"rates_hz": (0.001,), "pairs": 100_000}, "too many to hold. Use fewer --pairs"),
+        ("stdp", {"rates_hz": (0.001,), "pairs": 100_000}, "too many to hold. Use shorter lags, fewer --pairs"),
     ],
 )
 def test_a_window_that_cannot_be_is_refused_in_one_line(text: str, arguments: dict, words: str) -> None:

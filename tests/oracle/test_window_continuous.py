@@ -49,6 +49,16 @@ def test_both_machines_draw_the_same_window(text: str) -> None:
     np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("text", ["eprop", "s_tller", "urbanczik_senn", "reward_stdp", "tess"])
+def test_a_given_third_factor_draws_the_same_window_on_both_machines(text: str) -> None:
+    rule = RULES.make(text)
+    in_torch, in_brian2 = (
+        [p.dw for p in window(rule, LAGS, (20.0,), pairs=3, m=-0.7, machine=machine)] for machine in (None, changes)
+    )
+    assert max(map(abs, in_torch)) > 1e-3
+    np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-11, atol=1e-13)
+
+
 def test_a_rule_of_voltages_has_the_same_window_on_both_machines() -> None:
     rule = RULES.make("clopath")
     in_torch, in_brian2 = (
@@ -143,8 +153,9 @@ def test_the_command_tells_the_same_form(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["dfa"], "third factor"),
-        (["stdp", "--m", "1"], "third factor"),
+        (["dfa"], "Say what it is: --m 1"),
+        (["stdp", "--m", "1"], "reads no third factor"),
+        (["bptt", "--m", "1"], "dv_dw, a derivative through steps"),
         (["stdp", "--clamp", "-70"], "such as clopath"),
     ],
 )

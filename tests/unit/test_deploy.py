@@ -86,6 +86,19 @@ def test_what_each_connection_loses_is_what_its_weights_say(run: Path) -> None:
         assert row["at_the_ends"] == pytest.approx(float(((at_the_ends == -256) | (at_the_ends == 240)).float().mean()))
 
 
+def test_the_error_of_a_weight_is_that_of_what_the_network_reads(run: Path) -> None:
+    """Synapses that differ from each other store what they are asked to, and are read otherwise."""
+    restored = restore(run)
+    bare = folded(restored.learner, restored.config.learner_settings())
+    exact = {name: w.clone() for name, w in bare.learned.parameters.items() if name.endswith(".w")}
+    reading = on_device(bare, "dynapse:chip=3:headroom=1").read()
+    told = report_of(run, "dynapse:chip=3")["quantisation"]
+    for name, w in exact.items():
+        error = (reading[name] - w).double()
+        assert told[name]["relative_error"] == pytest.approx(float(error.norm() / w.double().norm()), rel=1e-5)
+        assert told[name]["relative_error"] > 0.05
+
+
 def test_energy_is_the_counts_times_the_constants_of_running_and_of_learning(run: Path) -> None:
     from neurorules.torch_path.training.evaluate import evaluate
 

@@ -88,6 +88,11 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
             f"net '{text}': circuits in continuous time have dense and recurrent layers, and no convolutions, pools, "
             f"dropout or normalisation. Write sizes, such as 256-256 or 256-r128, or use --path torch"
         )
+    if any(spec.delay > 1 for spec in net.layers):
+        raise UserError(
+            f"net '{text}': recurrent layers of circuits in continuous time have no delays. Leave them out, such as "
+            f"r128, or use --path torch"
+        )
     return tuple(spec.size for spec in net.layers)
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from neurorules.papers.paper import Paper, Published
 from neurorules.papers.protocol import Protocol, Protocols
 from neurorules.rules import RULES
-from neurorules.torch_path.recording.window import TAIL_MS, changes
+from neurorules.torch_path.recording.spike_groups import TAIL_MS
+from neurorules.torch_path.recording.window import changes
 
 PERIODS_MS = (10_000, 100, 50, 25, 20)
 LONGEST_MS = 10_000

@@ -90,10 +90,11 @@ def run_loop(
     drive: Series,
     steps: int,
     state: tuple[Any, ...] | None,
-    spikes: Tensor | None,
+    past: Tensor | None,
     gain: Tensor | None,
 ) -> WindowActivity:
-    """Run a population with recurrent connections. Each step is fed with the spikes of the step before.
+    """Run a population with recurrent connections. Each step is fed with the spikes of the step before, or of an
+    earlier one where a connection delivers later.
 
     Args:
         layer: the population.
@@ -102,7 +103,7 @@ def run_loop(
         drive: feed-forward current, normalised, (T, B, *shape) or constant (B, *shape).
         steps: T, >= 1.
         state: the state of the neurons before the first step; rest if None.
-        spikes: the spikes of the step before the first, (B, *shape); 0 if None.
+        past: the spikes of the steps before the first, as many as the longest delay, (D, B, *shape); 0 if None.
         gain: 1/sigma of the layer's normalisation, which multiplies the recurrent current too; None for 1.
 
     Returns:
@@ -110,15 +111,43 @@ def run_loop(
     """
     currents = drive.over_time(steps)
     state = layer.neuron.initial(currents[0]) if state is None else state
-    spikes = torch.zeros_like(currents[0]) if spikes is None else spikes
+    longest = longest_delay(loops)
+    sent = [torch.zeros_like(currents[0])] * longest if past is None else list(past)
     membranes, fired, gates_by_step = [], [], []
     for t in range(steps):
-        late = sum(entry.connection.current(parameters[layer.weight_name(entry)], spikes) for entry in loops)
+        late = sum(
+            entry.connection.current(parameters[layer.weight_name(entry)], sent[longest + t - entry.connection.delay])
+            for entry in loops
+        )
         spikes, observed, state = layer.neuron.step(state, currents[t] + (late if gain is None else late * gain))
         membranes.append(observed.v)
         fired.append(spikes)
+        sent.append(spikes)
         gates_by_step += [observed.gates] if observed.gates is not None else []
     return WindowActivity(torch.stack(membranes), torch.stack(fired), state, gates=_stacked(gates_by_step))
+
+
+def longest_delay(loops: list[Input]) -> int:
+    """The steps after which the slowest of some recurrent connections delivers, >= 1."""
+    return max(entry.connection.delay for entry in loops)
+
+
+def spikes_ago(run: WindowActivity, past: Tensor | None, loops: list[Input]) -> tuple[dict[str, Tensor], Tensor]:
+    """The spikes that recurrent connections bring in each step, and those that later windows need.
+
+    Args:
+        run: the activity of the population in a window.
+        past: the spikes of the steps before the window, as many as the longest delay, (D, B, *shape); 0 if None.
+        loops: the connections.
+
+    Returns:
+        By connection (T, B, *shape), and the spikes of the last D steps.
+    """
+    longest, fired = longest_delay(loops), run.fired
+    past = torch.zeros_like(fired[:1]).expand(longest, *fired.shape[1:]) if past is None else past
+    sent = torch.cat([past, fired])
+    starts = {entry.name: longest - entry.connection.delay for entry in loops}
+    return {name: sent[start : start + len(fired)] for name, start in starts.items()}, sent[-longest:]
 
 
 def spikes_before(run: WindowActivity, previous: Tensor | None) -> Tensor:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,14 +19,11 @@ from neurorules.network.network import build_network
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.forward.step_by_step import run_steps
+from neurorules.torch_path.recording.spike_groups import TAIL_MS, SpikeGroup, pair, quadruplet, trains, triplet
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.plasticity import learn_layer
 from neurorules.traces.window import Point
 
-TAIL_MS = 500.0
-"""The time after the last spike for which a synapse is observed, so that its traces still take effect."""
-LARGEST = 200_000_000
-"""The largest size of a train of spikes, steps times synapses."""
 ADVICE = "Ask for a rule of spikes, such as stdp"
 """The advice for a rule that has no window."""
 Changes = Callable[..., Iterable[float]]
@@ -60,14 +56,84 @@ def window(
         UserError: the rule reads a third factor and there is none, or it has no text of spikes; a lag or an interval is
             no whole number of steps; or the trains are too long.
     """
+    groups = [pair(lag) for lag in lags_ms]
+    rows = _measured(rule, groups, rates_hz, pairs, weight, m, step_ms, machine)
+    return [Point(float(lags_ms[which]), rate, dw) for which, rate, dw in rows]
+
+
+def triplets(
+    rule: Rule, lags_ms: Sequence[tuple[float, float]], rates_hz: Sequence[float] | None = None, *, count: int = 1,
+    weight: float = 0.5, m: float | None = None, step_ms: float = 1.0, machine: Changes | None = None,
+) -> list[Point]:  # fmt: skip
+    """The change of a weight by triplets of spikes, pre-post-pre or post-pre-post.
+
+    Args:
+        rule: the rule, whose text of hidden weights is used.
+        lags_ms: the lag of the first two spikes and that of the last two, postsynaptic minus presynaptic time, of
+            opposite signs. (5, -5) is pre-post-pre, and (-5, 5) is post-pre-post.
+        rates_hz: triplets per second, above 0; None for a single one.
+        count: number of triplets at each rate, >= 1.
+        weight, m, step_ms, machine: as in `window`.
+
+    Returns:
+        One point for each rate and triplet, in that order.
+
+    Raises:
+        UserError: as in `window`, or the lags do not have opposite signs.
+    """
+    groups = [triplet(*lags) for lags in lags_ms]
+    rows = _measured(rule, groups, rates_hz, count, weight, m, step_ms, machine)
+    return [Point(float(lags_ms[i][0]), rate, dw, second_dt_ms=float(lags_ms[i][1])) for i, rate, dw in rows]
+
+
+def quadruplets(
+    rule: Rule, betweens_ms: Sequence[float], rates_hz: Sequence[float] | None = None, *, lag_ms: float = 5.0,
+    count: int = 1, weight: float = 0.5, m: float | None = None, step_ms: float = 1.0, machine: Changes | None = None,
+) -> list[Point]:  # fmt: skip
+    """The change of a weight by quadruplets of spikes: two pairs of opposite order.
+
+    Args:
+        rule: the rule, whose text of hidden weights is used.
+        betweens_ms: times between the middles of the pairs. Above 0, post-pre comes before pre-post; below 0, it comes
+            after it.
+        rates_hz: quadruplets per second, above 0; None for a single one.
+        lag_ms: time between the spikes of a pair, above 0.
+        count: number of quadruplets at each rate, >= 1.
+        weight, m, step_ms, machine: as in `window`.
+
+    Returns:
+        One point for each rate and time, in that order.
+
+    Raises:
+        UserError: as in `window`, or two spikes of a neuron fall together.
+    """
+    groups = [quadruplet(between, lag_ms) for between in betweens_ms]
+    rows = _measured(rule, groups, rates_hz, count, weight, m, step_ms, machine)
+    return [Point(float(lag_ms), rate, dw, between_ms=float(betweens_ms[which])) for which, rate, dw in rows]
+
+
+def _measured(
+    rule: Rule, groups: Sequence[SpikeGroup], rates_hz: Sequence[float] | None, count: int, weight: float,
+    m: float | None, step_ms: float, machine: Changes | None,
+) -> list[tuple[int, float | None, float]]:  # fmt: skip
+    """The number of a group, the rate, and the change of the weight, for each rate and group."""
+    _check(rule, weight, m)
+    rows: list[tuple[int, float | None, float]] = []
+    for rate in (None,) if rates_hz is None else tuple(rates_hz):
+        pre, post = trains(groups, rate, count if rate is not None else 1, step_ms)
+        moved = (machine or changes)(rule, pre, post, weight=weight, m=m)
+        rows += [(which, rate, float(change)) for which, change in enumerate(moved)]
+    return rows
+
+
+def _check(rule: Rule, weight: float, m: float | None) -> None:
+    """Refuse a weight or a third factor that is not a finite number, and one for a rule that reads none."""
+    if not math.isfinite(weight):
+        raise UserError(f"the initial weight is {weight}, and has to be a finite number, such as 0.5")
     if m is not None and not math.isfinite(m):
         raise UserError(f"the third factor is {m}, and has to be a finite number, such as 1")
-    points = []
-    for rate in (None,) if rates_hz is None else tuple(rates_hz):
-        pre, post = _trains(lags_ms, rate, pairs if rate is not None else 1, step_ms)
-        moved = (machine or changes)(rule, pre, post, weight=weight, m=m)
-        points += [Point(float(lag), rate, float(change)) for lag, change in zip(lags_ms, moved, strict=True)]
-    return points
+    if m is not None and rule.signal is None:
+        raise UserError(f"rule '{rule.name}' reads no third factor, and --m gives one. Leave --m out")
 
 
 def clamped(
@@ -89,9 +155,10 @@ def clamped(
     Raises:
         UserError: as in `window`, or the neurons of the rule have no membrane in mV.
     """
+    _check(rule, weight, m)
     points, tail, held = [], round(TAIL_MS / step_ms), torch.tensor(list(clamps_mV), dtype=torch.float64)
     for rate in (None,) if rates_hz is None else tuple(rates_hz):
-        pre, _ = _trains((0.0,) * len(clamps_mV), rate, pulses if rate is not None else 1, step_ms)
+        pre, _ = trains([pair(0.0)] * len(clamps_mV), rate, pulses if rate is not None else 1, step_ms)
         pre = torch.cat([pre.new_zeros(tail, len(clamps_mV)), pre])
         moved = (machine or changes)(rule, pre, torch.zeros_like(pre), weight=weight, m=m, membranes_mV=held)
         points += [Point(None, rate, float(dw), float(mV)) for mV, dw in zip(clamps_mV, moved, strict=True)]
@@ -112,8 +179,11 @@ def model_of(rule: Rule, synapses: int, m: float | Tensor | None) -> tuple[Model
     Raises:
         UserError: as in `window`.
     """
-    network = build_network(str(synapses), (synapses,), 2, neuron=rule.defaults.neuron, norm="none")
-    if not network.layers[0].neuron.spiking or rule.defaults.connection != "dense":
+    own = rule.defaults
+    network = build_network(
+        str(synapses), (synapses,), 2, neuron=own.neuron, norm="none", readout_neuron=own.readout_neuron
+    )
+    if not network.layers[0].neuron.spiking or own.connection != "dense":
         raise UserError(f"rule '{rule.name}' runs on neurons that do not spike, and a window is of spikes. {ADVICE}")
     if m is None and rule.signal is not None:
         raise UserError(
@@ -121,38 +191,17 @@ def model_of(rule: Rule, synapses: int, m: float | Tensor | None) -> tuple[Model
         )
     model, wanted = build_model(network, rule), ("w", "hidden", "input")
     texts = [(text, text.plasticity) for text in model.texts]
-    texts_of_weights = tuple(text for text, own in texts if (own.parameter, own.role, own.phase) == wanted)
+    texts_of_weights = tuple(text for text, one in texts if (one.parameter, one.role, one.phase) == wanted)
     if not texts_of_weights:
         raise UserError(f"the hidden weights of rule '{rule.name}' do not learn from spikes. {ADVICE}")
+    if model.network.layers[0].neuron.dynamics() is None and any(
+        "dv_dw" in text.plasticity.text for text in texts_of_weights
+    ):
+        raise UserError(
+            f"rule '{rule.name}' reads dv_dw, how membranes of '{own.neuron}' follow their weights, and in a window "
+            f"their spikes are given. {ADVICE}"
+        )
     return model, texts_of_weights
-
-
-def _steps(time_ms: float, step_ms: float, what: str) -> int:
-    steps = round(time_ms / step_ms)
-    if abs(steps * step_ms - time_ms) > 1e-6 * step_ms:
-        raise UserError(
-            f"{what} of {time_ms:g} ms is not a whole number of steps of {step_ms:g} ms. Use another --step-ms"
-        )
-    return steps
-
-
-def _trains(lags_ms: Sequence[float], rate_hz: float | None, pairs: int, step_ms: float) -> tuple[Tensor, Tensor]:
-    """Spikes of both neurons of each synapse, (T, N)."""
-    lags = np.array([_steps(lag, step_ms, "a lag") for lag in lags_ms])
-    period = 0 if rate_hz is None else _steps(1000 / rate_hz, step_ms, f"the interval at {rate_hz:g} Hz,")
-    first = int(max(0, -lags.min()))
-    steps = first + period * (pairs - 1) + int(max(0, lags.max())) + 1 + round(TAIL_MS / step_ms)
-    if steps * len(lags) > LARGEST:
-        at = "" if rate_hz is None else f" at {rate_hz:g} Hz"
-        raise UserError(
-            f"{pairs} pairs{at} are {steps} steps of {len(lags)} synapses, too many to hold. Use fewer "
-            f"--pairs, or a longer --step-ms"
-        )
-    pre, post = torch.zeros(2, steps, len(lags), dtype=torch.float64)
-    for pair in range(pairs):
-        pre[first + pair * period] = 1
-        post[torch.from_numpy(first + pair * period + lags), torch.arange(len(lags))] = 1
-    return pre, post
 
 
 def changes(

@@ -72,10 +72,11 @@ def through_own_loop(
 ) -> Tensor:
     """Add the factor that comes back from later steps of the same layer to a factor of the layer's spikes.
 
-    factor[t] += sum_rec W_rec^T (gain Q[t+1]) + A[t+1], with Q the membrane's adjoint of factor psi by its current, and
-    A[t] = decay A[t+1] - rise factor[t] psi[t] the derivative by the adaptation of the neurons, where thresholds rise
-    with spikes: the exact derivative through membrane, loop and threshold, resets held fixed. `gain` is the
-    normalisation's, constant in a trial. Of a spike that comes a step earlier, Q[t+1] - Q[t+2] stands for Q[t+1].
+    factor[t] += sum_rec W_rec^T (gain Q[t+delay]) + A[t+1], with Q the membrane's adjoint of factor psi by its current,
+    and A[t] = decay A[t+1] - rise factor[t] psi[t] the derivative by the adaptation of the neurons, where thresholds
+    rise with spikes: the exact derivative through membrane, loop and threshold, resets held fixed. `gain` is the
+    normalisation's, constant in a trial. Of a spike that comes a step earlier, Q[t+1] - Q[t+2] stands for Q[t+1], at
+    a delay of 1.
 
     Args:
         layer: the recurrent or adaptive layer.
@@ -124,17 +125,39 @@ def _step_by_step(
     total = factor.expand_as(v).clone()
     adjoint = adjoint_of(layer, activity)
     reaches, threshold = MembraneAdjoint.at_rest(v[0]), torch.zeros_like(v[0])
-    after = reaches.current
-    for t in reversed(range(activity.steps)):
-        if t + 1 < activity.steps:
-            post = reaches.current
-            if of_times:  # a spike of the step before the last one has no later step to move to
-                post, after = (post - after if t + 2 < activity.steps else torch.zeros_like(post)), post
-            post = post if activity.gain is None else post * activity.gain
-            for entry in loops:
+    steps, by_currents = activity.steps, list[Tensor | None]([None] * activity.steps)
+    farthest = max((entry.connection.delay for entry in loops), default=1) + 1
+    for t in reversed(range(steps)):
+        for entry in loops:
+            post = _arriving(by_currents, t + entry.connection.delay, of_times)
+            if post is not None:
+                post = post if activity.gain is None else post * activity.gain
                 total[t] += entry.connection.transpose(weights_of(layer.weight_name(entry)), post, entry.pre_shape)
+        if t + 1 < steps:
             total[t] += threshold
         reaches = adjoint(reaches, total[t] * psi[t], t)
+        by_currents[t] = reaches.current
+        if t + farthest < steps:
+            by_currents[t + farthest] = None
         if adaptation is not None:
             threshold = adaptation.decay * threshold - adaptation.rise * total[t] * psi[t]
     return total
+
+
+def _arriving(by_currents: list[Tensor | None], step: int, of_times: bool) -> Tensor | None:
+    """What comes back from the step in which a spike arrives; None if that is after the last one.
+
+    Args:
+        by_currents: the adjoints by the current of each step, (B, *shape), from the last step on as far as they are
+            known.
+        step: the step of the arrival.
+        of_times: whether it is that of a spike that comes a step earlier: one that arrives in the last step has no
+            later step to move to.
+    """
+    if step >= len(by_currents):
+        return None
+    post = by_currents[step]
+    if post is None or not of_times:
+        return post
+    after = by_currents[step + 1] if step + 1 < len(by_currents) else None
+    return torch.zeros_like(post) if after is None else post - after
