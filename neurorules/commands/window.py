@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -75,30 +75,14 @@ def window(
     json: Json = False,
 ) -> None:
     """Show how a rule changes one synapse, depending on the timing and the rate of spikes."""
-    from neurorules.rules import RULES
-    from neurorules.torch_path.recording import window as measure
-
     if out is not None:
         from neurorules.traces.plots._shared import check_format
 
         check_format(out)
     if not 0 < step_ms < float("inf"):
         raise UserError(f"--step-ms is {step_ms}, and must be a number above 0")
-    _check_one_protocol(dt, triplets, quadruplets, clamp)
-    wanted = None if rates is None else _numbers("--rates", rates)
-    if wanted is not None and min(wanted) <= 0:
-        raise UserError(f"--rates holds {min(wanted):g}, and each must be above 0")
-    own, machine = RULES.make(own_part(rule, "rule")), _machine(path)
-    among: dict[str, Any] = {"weight": weight, "m": m, "step_ms": step_ms, "machine": machine}
-    if clamp is not None:
-        points = measure.clamped(own, _numbers("--clamp", clamp), wanted, pulses=pairs, **among)
-    elif triplets is not None:
-        points = measure.triplets(own, _triplets(triplets), wanted, count=pairs, **among)
-    elif quadruplets is not None:
-        between, lag = _numbers("--quadruplets", quadruplets), _lag(dt)
-        points = measure.quadruplets(own, between, wanted, lag_ms=lag, count=pairs, **among)
-    else:
-        points = measure.window(own, _numbers("--dt", dt or LAGS), wanted, pairs=pairs, **among)
+    wanted, among = _rates(rates), {"weight": weight, "m": m, "step_ms": step_ms, "machine": _machine(path)}
+    points = _Protocol(dt, triplets, quadruplets, clamp).points(rule, wanted, pairs, among)
     if out is not None:
         from neurorules.traces.plots._window import draw_window
 
@@ -111,14 +95,49 @@ def window(
         print(f"{out} drawn")
 
 
-def _check_one_protocol(dt: str | None, triplets: str | None, quadruplets: str | None, clamp: str | None) -> None:
-    """Refuse options of several protocols; --dt is also an option of quadruplets."""
-    protocols = {"--triplets": triplets, "--quadruplets": quadruplets, "--clamp": clamp}
-    options = [name for name, text in protocols.items() if text is not None]
-    if dt is not None and options != ["--quadruplets"]:
-        options = ["--dt", *options]
-    if len(options) > 1:
-        raise UserError(f"{' and '.join(options)} are different experiments on a synapse. Give one of them")
+def _rates(text: str | None) -> list[float] | None:
+    """Parse the rates of groups; None for a single group.
+
+    Raises:
+        UserError: the text is no list of numbers, or one is not above 0.
+    """
+    rates = None if text is None else _numbers("--rates", text)
+    if rates is not None and min(rates) <= 0:
+        raise UserError(f"--rates holds {min(rates):g}, and each must be above 0")
+    return rates
+
+
+class _Protocol(NamedTuple):
+    """The options of which one says what is done to a synapse; --dt is also the lag of quadruplets."""
+
+    dt: str | None
+    triplets: str | None
+    quadruplets: str | None
+    clamp: str | None
+
+    def points(self, rule: str, rates: list[float] | None, count: int, among: dict[str, Any]) -> list[Point]:
+        """Measure the synapse of a rule, `count` times at each rate, with further arguments of `recording.window`.
+
+        Raises:
+            UserError: there are options of several protocols, or one has another form.
+        """
+        from neurorules.rules import RULES
+        from neurorules.torch_path.recording import window as measure
+
+        options = [f"--{name}" for name in ("triplets", "quadruplets", "clamp") if getattr(self, name) is not None]
+        if self.dt is not None and options != ["--quadruplets"]:
+            options = ["--dt", *options]
+        if len(options) > 1:
+            raise UserError(f"{' and '.join(options)} are different experiments on a synapse. Give one of them")
+        own = RULES.make(own_part(rule, "rule"))
+        if self.clamp is not None:
+            return measure.clamped(own, _numbers("--clamp", self.clamp), rates, pulses=count, **among)
+        if self.triplets is not None:
+            return measure.triplets(own, _triplets(self.triplets), rates, count=count, **among)
+        if self.quadruplets is not None:
+            between, lag = _numbers("--quadruplets", self.quadruplets), _lag(self.dt)
+            return measure.quadruplets(own, between, rates, lag_ms=lag, count=count, **among)
+        return measure.window(own, _numbers("--dt", self.dt or LAGS), rates, pairs=count, **among)
 
 
 def _triplets(text: str) -> list[tuple[float, float]]:

@@ -176,10 +176,7 @@ def build_network(
         shape = entry.connection.post_shape(entry.pre_shape)
         inputs = [entry]
         if layer_spec.recurrent:
-            loop: Connection = CONNECTIONS.factory("recurrent")(size=layer_spec.size)
-            if layer_spec.delay > 1:
-                loop = CONNECTIONS.factory("recurrent_delayed")(size=layer_spec.size, delay=layer_spec.delay)
-            inputs.append(Input("rec", number - 1, (), loop, shape, shape))
+            inputs.append(Input("rec", number - 1, (), _loop(layer_spec), shape, shape))
         normalisation = _normalisation(norm, layer_spec.normalised)
         layers.append(
             Layer(f"hidden{number}", tuple(inputs), shape, unit.in_population(shape), normalisation, "hidden")
@@ -196,6 +193,15 @@ def build_network(
     reader: Neuron = NEURONS.make(readout_neuron)
     layers.append(Layer("readout", tuple(entries), (classes,), reader.in_population((classes,)), None, "readout"))
     return Network(tuple(layers), input_shape, classes)
+
+
+def _loop(spec: LayerSpec) -> Connection:
+    """The connection by which a layer reads itself."""
+    if spec.delay > 1:
+        late: Connection = CONNECTIONS.factory("recurrent_delayed")(size=spec.size, delay=spec.delay)
+        return late
+    plain: Connection = CONNECTIONS.factory("recurrent")(size=spec.size)
+    return plain
 
 
 def settled_network(

@@ -27,6 +27,7 @@ SIZES = {
     "conv2d_pooled": {"channels": 3},
     "conv2d_grouped": {"channels": 3},
     "recurrent_conv2d": {"channels": 3},
+    "recurrent_delayed": {"size": 3},
     "recurrent_single": {"size": 3},
 }
 

@@ -28,15 +28,7 @@ from neurorules.network.post_forms import slopes
 from neurorules.torch_path.forward.drive import Current, Drive, feed_forward_current, joined, normalised, transmitted
 from neurorules.torch_path.forward.fused_loop import run_fused
 from neurorules.torch_path.forward.offset import offset_current, with_offset
-from neurorules.torch_path.forward.step_by_step import (
-    WindowActivity,
-    longest_delay,
-    run_loop,
-    run_steps,
-    spikes_ago,
-    spikes_before,
-    sum_of,
-)
+from neurorules.torch_path.forward.step_by_step import WindowActivity, own_spikes, run_loop, run_steps, sum_of
 
 Variable = Literal["v", "spikes", "output"]
 """Activity at every step that may not be worth storing: membranes, spikes, or the output of a read-out."""
@@ -106,10 +98,8 @@ class Carry:
 
     Args:
         state: the neurons' own state, whatever its type; None before the first window.
-        spikes: the spikes of the last step, (B, *shape), for effects that come one step later; None before the first
-            window.
-        past: the spikes of the last steps, (D, B, *shape), where a recurrent connection delivers after D > 1 steps;
-            None for others, and before the first window.
+        spikes: the spikes of the last step, (B, *shape), which act one step later; None before the first window.
+        past: the spikes of the last D steps, (D, B, *shape), if the longest recurrent delay is D > 1; else None.
         traces: traces of texts and the state of dynamic connections, by name.
     """
 
@@ -169,7 +159,7 @@ def run_layer(
         run = _run_loops(layer, parameters, loops, drive, steps, carry, training)
     else:
         run = _run_through_time(layer, drive, steps, carry, summary, training, needs)
-    late, past = _late(loops, run, carry)
+    late, past = own_spikes(run, loops, carry.spikes, carry.past) if loops else ({}, None)
     run = _observed(chip, place, run)
     read = run.summary if summary is None or run.summary is not None else sum_of(summary, layer, run, drive, steps)
     moments = current.moments(steps, run.scan) if training and current and current.gain is not None else None
@@ -179,14 +169,6 @@ def run_layer(
         inflow=None if chip is not None and chip.observes else partial(drive.inflow, layer, parameters, late),
     )  # fmt: skip
     return activity, Carry(run.after, run.fired[-1] if loops else None, past, carry.traces)
-
-
-def _late(loops: list[Input], run: WindowActivity, carry: Carry) -> tuple[dict[str, Series], Tensor | None]:
-    """The spikes that reach a layer through its own connections, by input, and those that the next window needs."""
-    if not loops or longest_delay(loops) == 1:
-        return {entry.name: Series(spikes_before(run, carry.spikes), False) for entry in loops}, None
-    late, past = spikes_ago(run, carry.past, loops)
-    return {name: Series(values, False) for name, values in late.items()}, past
 
 
 def _arriving(layer: Layer, entry: Input, spikes: Series, masks: Masks, steps: int, carry: Carry) -> Series:
@@ -235,10 +217,7 @@ def _normalised(
 
 
 def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> WindowActivity:
-    """The activity of a population as a chip shows it: its true spikes, and its membranes as the chip reads them out.
-
-    `run` is the true activity, (T, B, *shape); the noise of the read-out follows from `place`.
-    """
+    """The activity of a population as a chip shows it: true spikes, and membranes as it reads them out at `place`."""
     if chip is None or place is None or not chip.observes:
         return run
     v = chip.observed(place, run.membranes)
@@ -249,11 +228,10 @@ def _run_loops(
     layer: Layer, parameters: Parameters, loops: list[Input], drive: Drive, steps: int, carry: Carry, training: bool
 ) -> WindowActivity:  # fmt: skip
     """Run a layer that reads its own spikes: in one scan if there is one for its neurons, else step by step."""
-    run = run_fused(layer, parameters, loops, drive, steps, (carry.state, carry.spikes), training)
+    before = (carry.state, carry.spikes, carry.past)
+    run = run_fused(layer, parameters, loops, drive, steps, before[:2], training)
     gain = None if drive.current is None else drive.current.gain
-    past = None if carry.spikes is None else carry.spikes[None]
-    past = past if longest_delay(loops) == 1 else carry.past
-    return run or run_loop(layer, parameters, loops, drive.values(), steps, carry.state, past, gain)
+    return run or run_loop(layer, parameters, loops, drive.values(), steps, before, gain)
 
 
 def _run_through_time(

@@ -89,8 +89,7 @@ def run_loop(
     loops: list[Input],
     drive: Series,
     steps: int,
-    state: tuple[Any, ...] | None,
-    past: Tensor | None,
+    before: tuple[tuple[Any, ...] | None, Tensor | None, Tensor | None],
     gain: Tensor | None,
 ) -> WindowActivity:
     """Run a population with recurrent connections. Each step is fed with the spikes of the step before, or of an
@@ -102,16 +101,18 @@ def run_loop(
         loops: its recurrent connections.
         drive: feed-forward current, normalised, (T, B, *shape) or constant (B, *shape).
         steps: T, >= 1.
-        state: the state of the neurons before the first step; rest if None.
-        past: the spikes of the steps before the first, as many as the longest delay, (D, B, *shape); 0 if None.
+        before: the state of the neurons before the first step, rest if None; the spikes of the step before,
+            (B, *shape); and those of D steps before, (D, B, *shape), if the longest delay is D > 1; 0 if None.
         gain: 1/sigma of the layer's normalisation, which multiplies the recurrent current too; None for 1.
 
     Returns:
         Membranes, spikes and gates of all steps, and the state after them.
     """
     currents = drive.over_time(steps)
+    state, previous, past = before
     state = layer.neuron.initial(currents[0]) if state is None else state
-    longest = longest_delay(loops)
+    longest = _longest_delay(loops)
+    past = past if longest > 1 or previous is None else previous[None]
     sent = [torch.zeros_like(currents[0])] * longest if past is None else list(past)
     membranes, fired, gates_by_step = [], [], []
     for t in range(steps):
@@ -127,39 +128,36 @@ def run_loop(
     return WindowActivity(torch.stack(membranes), torch.stack(fired), state, gates=_stacked(gates_by_step))
 
 
-def longest_delay(loops: list[Input]) -> int:
-    """The steps after which the slowest of some recurrent connections delivers, >= 1."""
+def _longest_delay(loops: list[Input]) -> int:
     return max(entry.connection.delay for entry in loops)
 
 
-def spikes_ago(run: WindowActivity, past: Tensor | None, loops: list[Input]) -> tuple[dict[str, Tensor], Tensor]:
-    """The spikes that recurrent connections bring in each step, and those that later windows need.
+def own_spikes(
+    run: WindowActivity, loops: list[Input], previous: Tensor | None, past: Tensor | None
+) -> tuple[dict[str, Series], Tensor | None]:
+    """The spikes that a population reads of itself in each step, and those that the next window needs.
 
     Args:
         run: the activity of the population in a window.
-        past: the spikes of the steps before the window, as many as the longest delay, (D, B, *shape); 0 if None.
-        loops: the connections.
+        loops: its recurrent connections.
+        previous: spikes of the step before the first, (B, *shape); 0 if None.
+        past: spikes of D steps before the first, (D, B, *shape), if the longest delay is D > 1; 0 if None.
 
     Returns:
-        By connection (T, B, *shape), and the spikes of the last D steps.
+        By connection (T, B, *shape), and the spikes of the last D steps; None where all arrive after one step.
     """
-    longest, fired = longest_delay(loops), run.fired
+    longest = _longest_delay(loops)
+    if longest == 1:
+        return {entry.name: Series(_spikes_before(run, previous), False) for entry in loops}, None
+    fired = run.fired
     past = torch.zeros_like(fired[:1]).expand(longest, *fired.shape[1:]) if past is None else past
     sent = torch.cat([past, fired])
     starts = {entry.name: longest - entry.connection.delay for entry in loops}
-    return {name: sent[start : start + len(fired)] for name, start in starts.items()}, sent[-longest:]
+    return {name: Series(sent[at : at + len(fired)], False) for name, at in starts.items()}, sent[-longest:]
 
 
-def spikes_before(run: WindowActivity, previous: Tensor | None) -> Tensor:
-    """The spikes of the step before each, which a population reads of itself.
-
-    Args:
-        run: the activity of the population in a window.
-        previous: spikes of the step before the first, (B, *shape); 0 if None.
-
-    Returns:
-        (T, B, *shape).
-    """
+def _spikes_before(run: WindowActivity, previous: Tensor | None) -> Tensor:
+    """The spikes of the step before each, (T, B, *shape)."""
     if run.late is not None:
         return run.late
     previous = torch.zeros_like(run.fired[0]) if previous is None else previous

@@ -30,7 +30,7 @@ from neurorules.torch_path.training.augmented import augmentation_for
 from neurorules.torch_path.training.batches import Data, TrainingData, epoch_order
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.evaluate import Evaluation, evaluate
-from neurorules.torch_path.training.health import warn_of
+from neurorules.torch_path.training.health import Health
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.on_ranks import begin_alike
 from neurorules.torch_path.training.position import Position, position_of
@@ -90,6 +90,7 @@ class Run:
     logs: list[Log] = field(default_factory=list)
     under_way: deque[int] = field(default_factory=deque)
     goes_on: GoesOn = to_the_end
+    health: Health = field(init=False, default_factory=Health)
     encoding: torch.Generator = field(init=False)
     augmentation: Augmentation | None = field(init=False)
     saved: float = field(default_factory=time.monotonic)
@@ -220,8 +221,7 @@ class Run:
         if self.data.validation is not None:
             with self.memory.aside():
                 validation = evaluate(self.learner, self.data.validation, self.config.seed)
-            spiking = {layer.name for layer in self.learner.model.network.hidden if layer.neuron.spiking}
-            for line in warn_of(validation, spiking) if self.writes else ():
+            for line in self.health.news(validation, self.learner.model.network.hidden) if self.writes else ():
                 _log.warning(line)
         figures = FIGURES_OF[self.learner.model.task]
         validated = {name: validation.figures[name] if validation else None for name in figures}

@@ -145,7 +145,7 @@ def _step_by_step(
 
 
 def _arriving(by_currents: list[Tensor | None], step: int, of_times: bool) -> Tensor | None:
-    """What comes back from the step in which a spike arrives; None if that is after the last one.
+    """The factor that comes back from the step in which a spike arrives; None if that is after the last one.
 
     Args:
         by_currents: the adjoints by the current of each step, (B, *shape), from the last step on as far as they are
