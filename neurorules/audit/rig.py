@@ -118,12 +118,14 @@ def rig_of(settings: Settings) -> Rig:
     network = build_network(net, SHAPE, CLASSES, **parts)
     model = build_model(network, rule, signal, dw, targets, scores)
     steps = settings.time_steps()
-    rig = warm_up(settings.rule, model, steps, RATE, init)
-    # A rule may silence such a small net while it learns. In this case the net with its initial weights is audited.
-    rig = rig if not silent(rig) else warm_up(settings.rule, model, steps, 0.0, init)
-    if silent(rig):
-        raise UserError(f"layer '{silent(rig)[0]}' of the audited net {net} is silent, so nothing shows. Widen it")
-    return rig
+    # A rule may silence such a small net while it learns: then the net is audited with the weights it was drawn with.
+    # A trial may also be too short for small weights to reach the thresholds of all layers: then they are drawn larger.
+    ways: tuple[tuple[float, Drawn], ...] = ((RATE, init), (0.0, init), (RATE, "he"))
+    for rate, drawn in ways:
+        rig = warm_up(settings.rule, model, steps, rate, drawn)
+        if not silent(rig):
+            return rig
+    raise UserError(f"layer '{silent(rig)[0]}' of the audited net {net} is silent, so nothing shows. Widen it")
 
 
 def warm_up(rule: str, model: Model, steps: int, rate: float, init: Drawn) -> Rig:

@@ -12,6 +12,7 @@ from neurorules.conformance.comparison import demand_close, normal, seeded
 from neurorules.conformance.in_brian2 import it_learns_in_continuous_time, it_learns_step_by_step_in_brian2_as_in_torch
 from neurorules.conformance.small_nets import (
     ROWS,
+    awake,
     build,
     facts_of,
     has_rows_of_its_own,
@@ -100,8 +101,8 @@ def changes_are_linear_in_the_third_factor(entry: Entry) -> None:
         raise NotApplicable("its hidden layers read no third factor")
     if all(_compared(rule.equation(p).expression) for p in rule.plasticity if p.role == "hidden"):
         raise NotApplicable("its texts compare the third factor with numbers, and read no size of it")
-    model, learned = build(entry.text, norm="none")
-    result = trial(model, learned, *samples(steps_of(entry.text)))
+    model, drawn = build(entry.text, norm="none")
+    learned, result = awake(model, drawn, *samples(steps_of(entry.text)))
     layer, activity = model.network.layers[1], result.activity[1]
     m = normal(seeded(2), ROWS, *layer.shape)
     phase = next(p.phase for p in model.rule.plasticity if p.role == "hidden")

@@ -130,6 +130,26 @@ def trial(
     return replace(result, gradients=applied)
 
 
+def awake(model: Model, learned: Learned, drive: Series, labels: Tensor) -> tuple[Learned, TrialResult]:
+    """A trial in which every hidden layer spikes, by ten times larger weights where few steps do not reach a threshold.
+
+    Args:
+        model, learned: a model and its state, from `build`.
+        drive: spikes (T, B, *input).
+        labels: class indices (B,).
+
+    Returns:
+        The state, with its own weights if all layers spike with them, and the trial's result.
+    """
+    result = trial(model, learned, drive, labels)
+    if all(activity.S.values.any() for activity in result.activity[:-1]):
+        return learned, result
+    names = {layer.weight_name(entry) for layer in model.network.hidden for entry in layer.inputs}
+    larger = {name: 10 * value if name in names else value for name, value in learned.parameters.items()}
+    learned = replace(learned, parameters=larger)
+    return learned, trial(model, learned, drive, labels)
+
+
 def warmed(
     rule: str, net: str = NETS[0], norm: str | None = None, signal: str | None = None, trials: int = 3
 ) -> tuple[Model, Learned]:

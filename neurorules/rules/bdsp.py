@@ -19,7 +19,7 @@ def burst_dependent_plasticity(
     *,
     bursts: Literal["drawn", "expected"] = "drawn",
     gain: Positive = 4.0,
-    rest: Annotated[float, Range("(0, 1)")] = 0.15,
+    rest: Annotated[float, Range("(0, 1)")] = 0.5,
     tau_ms: Positive = 20.0,
     tau_average_ms: Positive = 15_000.0,
     dt_ms: Positive = 5.0,
@@ -29,7 +29,8 @@ def burst_dependent_plasticity(
     Args:
         bursts: drawn, each event with its probability; or expected, the mean of many neurons with the same events.
         gain: change of a burst's log-odds by a dendritic potential of the usual size, above 0.
-        rest: the probability of a burst without feedback, within 0 and 1.
+        rest: the probability of a burst without feedback, within 0 and 1. At 1/2 feedback of either sign changes it by
+            as much, so that a neuron that hears nothing from above bursts as often as it expects, and learns nothing.
         tau_ms: time constant of the presynaptic trace, in ms, above 0.
         tau_average_ms: time constant of the averages of events and bursts, in ms, above 0.
         dt_ms: duration of one step in ms, above 0.
@@ -65,6 +66,8 @@ SOURCE = Source(
         "events alone drive the layers above; in the paper short-term depression of forward synapses sees to that",
         "feedback is fixed and random, and reads bursts minus those expected; in the paper it reads bursts alone",
         "a potential is divided by its own running size, with a gain of 4; both are ours, chosen on validation samples",
+        "without feedback half of all events are bursts, as in the paper's nets of rates; the averages of its spiking "
+        "neurons begin at 0.15",
         "the read-out has no bursts: the error of each step teaches the last layer's dendrites",
         "averages of events and bursts are over earlier trials, and stand still within a trial",
         "a trace of events begins at 0 with each trial; steps last 5 ms",

@@ -10,6 +10,7 @@ from neurorules.language.ranges import BelowOne, Fraction, NonNegative, ranged
 from neurorules.language.rules import DELTA_RULE, SENT, Defaults, Plasticity, Rule, Source
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._online import adaptive
+from neurorules.rules._rates import OFF_TARGET, SO_FAR
 
 RATES = "firing rates are regularised at each step, by the rate so far, and in weights alone"
 """The deviation if firing rates are regularised."""
@@ -85,8 +86,7 @@ def _pull(c_reg: float, e: str) -> tuple[str, tuple[Trace, ...]]:
     """The term that regularises firing rates, through the eligibility psi e, and the traces that it reads."""
     if not c_reg:
         return "", ()
-    text = f" - c_reg * through_norm(spikes_post / steps_post - f_target) * psi(v_post) * {e}"
-    return text, (Trace("spikes", 1.0), Trace("steps", 1.0, "1"))
+    return f" - c_reg * through_norm{OFF_TARGET} * psi(v_post) * {e}", SO_FAR
 
 
 ENTRY = eprop

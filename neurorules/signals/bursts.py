@@ -51,7 +51,7 @@ class Bursts(Signal):
 
     bursts: Literal["drawn", "expected"] = "drawn"
     gain: Positive = 4.0
-    rest: Annotated[float, Range("(0, 1)")] = 0.15
+    rest: Annotated[float, Range("(0, 1)")] = 0.5
     events: Positive = 0.025
     decay: BelowOne = 0.99966672
 

@@ -69,7 +69,7 @@ THEORY = {
     # weights read, activity read, label, later steps: by the rules' equations
     "bptt": (ABOVE, AND_ALL_ABOVE, "####", "####"),
     # of a dozen milliseconds, in which currents that last for five have only begun to move what lies behind them
-    "eventprop": (ABOVE, AND_ALL_ABOVE, "####", "#..."),
+    "eventprop": (ABOVE, AND_ALL_ABOVE, "####", "##.#"),
     "fa": (NOBODY, AND_ALL_ABOVE, "####", "####"),
     "sign_symmetry": (ABOVE, AND_ALL_ABOVE, "####", "####"),
     "weight_mirroring": (NOBODY, AND_ALL_ABOVE, "####", "####"),

@@ -49,7 +49,7 @@ def aged(hand: Hand) -> None:
 def test_weights_change_by_bursts_beside_those_expected(options: str) -> None:
     """Payeur et al. 2021: dw_ij = sum_t (B_i[t] - Pbar_i E_i[t]) Etilde_j[t], with B = P E, the mean of an ensemble."""
     hand = Hand(f"bdsp:bursts=expected{options}")
-    gain, rest, decay = (1.5, 0.4, math.exp(-2 / 50)) if options else (4.0, 0.15, FADES)
+    gain, rest, decay = (1.5, 0.4, math.exp(-2 / 50)) if options else (4.0, 0.5, FADES)
     aged(hand)
     run, found = hand.run(X), hand.trial(X, LABELS)
     outputs = run.s[1] @ hand.weights("readout").T + hand.parameter("readout.b")
@@ -130,7 +130,7 @@ def test_the_share_of_bursts_is_at_most_one_and_that_of_a_silent_neuron_is_a_num
     assert share.tolist() == [0.5, 1.0, 0.0, 1.0]
     hand = Hand("bdsp:dt_ms=2")
     np.testing.assert_allclose(hand.state("hidden2.events"), 0.01)  # 5 Hz
-    np.testing.assert_allclose(hand.state("hidden2.bursts"), 0.0015)
+    np.testing.assert_allclose(hand.state("hidden2.bursts"), 0.005)
     hand.learned.parameters["hidden2.b"] -= 100.0
     aged(hand)
     silent = hand.learned.signal["hidden2.events"]

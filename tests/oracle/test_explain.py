@@ -41,6 +41,8 @@ TAUGHT = [
     for name in RULES.names()
     if name != "tess" and any(p.parameter == "w" and p.role == "hidden" for p in RULES.make(name).plasticity)
 ]
+FEW_STEPS = {"eventprop": {"neuron": "cuba_lif:alpha=0.82:beta=0.95"}}
+"""Neurons of rules whose own ones have thresholds that samples of a few steps do not reach."""
 DENSE = ("hidden2:3:4", "hidden1:2:0.3.3", "readout:1:5")
 MAPS = ("hidden1:2.1.4:0.2.5", "hidden1:0.0.0:0.0.0", "hidden2:3:11")
 
@@ -54,6 +56,7 @@ def samples(steps: int, rows: int = 1, seed: int = 0) -> tuple[Series, Tensor]:
 @cache
 def made(rule: str, net: str, **settings: str) -> Learner:
     """A learner whose running averages and read-out have seen something."""
+    settings = FEW_STEPS.get(rule, {}) | settings
     learner = Learner(net, rule, input_shape=SHAPE, classes=CLASSES, precision="float64", seed=1, **settings)
     learner.steps = min(STEPS, RULES.make(rule).defaults.steps)
     for seed in range(2):

@@ -17,8 +17,7 @@ def events(quick: bool = False) -> Suite:
         notes=(
             "Any subset of the published recordings will do; the table of tasks says how many there were.",
             "Every rule brings its own neuron and number of steps.",
-            "`eventprop` moves spikes in time and makes none: most neurons of the second layer are silent with its own "
-            "neuron here, and learn nothing. `reward_stdp` tells all synapses the same number, and its layers drift.",
+            "`reward_stdp` tells all synapses the same number, and its layers drift.",
         ),
     )
 
