@@ -115,7 +115,8 @@ def _task_of(labels: np.ndarray, where: str, steps: int | None) -> Task:
     if labels.ndim == 2:
         return _task_of_rows(labels, where, steps, real)
     if labels.ndim == 3 and (real or labels.dtype.kind == "f"):
-        return _said(where, labels, "regression_per_step", f"{shape[2]} values for each of {shape[1]} steps")
+        values = f"{shape[2]} value{'s' if shape[2] > 1 else ''}"
+        return _said(where, labels, "regression_per_step", f"{values} for each of {shape[1]} steps")
     if labels.ndim == 3 and shape[2] == 1:
         return _said(where, labels, "classes_per_step", f"a class for each of {shape[1]} steps")
     raise UserError(
