@@ -23,9 +23,11 @@ def convolution(quick: bool = False) -> Suite:
             "Every rule brings its own neuron. Settings that suit dense nets may not suit maps, whose weights are "
             "taught by every place.",
             "At its own rate nearly all neurons of `urbanczik_senn` come to spike in every step; it learns at a "
-            "hundredth of this rate. `pepita` unlearns what was drawn at every size and sign of F that was tried on "
-            "validation samples; the smaller F is, the less it does. `reward_stdp` tells all synapses the same number. "
-            "`forward_forward` begins low and rises from epoch to epoch: three are few for it.",
+            "hundredth of this rate. The threshold of `eventprop` is for trials of thirty steps: in four nothing "
+            "spikes, and it learns with a lower one. `pepita` unlearns what was drawn at every size and sign of F that "
+            "was tried on validation samples; the smaller F is, the less it does. `bdsp` stays near frozen layers, and "
+            "`reward_stdp` tells all synapses the same number. `forward_forward` begins low and rises from epoch to "
+            "epoch: three are few for it.",
         ),
     )
 
