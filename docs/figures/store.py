@@ -104,6 +104,8 @@ def joined(name: str, found: dict[str, Any]) -> dict[str, Any]:
     kept = [cell for cell in stored["cells"] if cell["rule"] not in new or cell["kind"] == "frozen"]
     there = {(cell["task"], cell["rule"], cell["kind"]) for cell in kept}
     cells = kept + [cell for cell in found["cells"] if (cell["task"], cell["rule"], cell["kind"]) not in there]
+    beside = {(cell["task"], cell["frozen"]) for cell in cells if cell["kind"] == "rule"}
+    cells = [cell for cell in cells if cell["kind"] != "frozen" or (cell["task"], cell["rule"]) in beside]
     rules = [rule for rule in stored["rules"] if rule["rule"] not in new]
     rules += [rule for rule in found["rules"] if rule["rule"] in new]
     order = [task["name"] for task in stored["tasks"]]
@@ -112,11 +114,12 @@ def joined(name: str, found: dict[str, Any]) -> dict[str, Any]:
         is_rule = cell["kind"] == "rule"
         return order.index(cell["task"]), not is_rule, cell["rule"] if is_rule else ""
 
-    later = f"{', '.join(sorted(new))}: {found['command']}, {found['date']}, commit {found['commit']}"
+    begun = f"Later: {', '.join(sorted(new))}: "
+    later = f"{begun}{found['command']}, {found['date']}, commit {found['commit']}."
     return {
         **stored, "cells": sorted(cells, key=place),
         "rules": sorted(rules, key=lambda rule: rule["rule"]),
-        "notes": [note for note in stored["notes"] if not note.startswith("Later: ")] + [f"Later: {later}."],
+        "notes": [note for note in stored["notes"] if not note.startswith(begun)] + [later],
     }  # fmt: skip
 
 
