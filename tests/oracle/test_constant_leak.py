@@ -9,22 +9,8 @@ import pytest
 import torch
 
 import neurorules
-from neurorules.conformance import SUITES
-from neurorules.conformance.neuron import brian2_runs_the_same_step_or_is_refused_by_name
-from neurorules.conformance.suite import Entry, run_check
 from neurorules.language.errors import UserError
 from neurorules.neurons import NEURONS
-
-VARIANTS = [
-    f"{name}:leak={leak}:floor={floor}:reset={reset}:reset_delay={delay}:refractory={rest}"
-    for name, leak, floor in (("if", 0.1, 0), ("lif", 0.07, -0.3), ("lif", 0.2, "none"), ("if", 0, 0))
-    for reset, delay, rest in (
-        ("zero", "false", 0),
-        ("subtract", "true", 0),
-        ("subtract", "false", 2),
-        ("none", "false", 1),
-    )
-]
 
 
 def run(text: str, currents: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -62,20 +48,6 @@ def test_both_leaks_act_together_as_a_plain_loop_has_them() -> None:
         assert v[t] == pytest.approx(u, abs=1e-12) and spikes[t] == (u > 1)
         u = max(u - 1 if u > 1 else u, -0.2)
     assert 10 < spikes.sum() < 200 and v.max() < 2
-
-
-@pytest.mark.parametrize("text", VARIANTS)
-def test_it_passes_the_suite_of_neurons_with_every_reset(text: str) -> None:
-    for check in SUITES["neuron"].checks:
-        if check is not brian2_runs_the_same_step_or_is_refused_by_name:
-            outcome = run_check(check, Entry(NEURONS, text))
-            assert outcome.status in ("passed", "left out"), (check.__name__, outcome.reason)
-
-
-@pytest.mark.parametrize("text", VARIANTS)
-def test_brian2_runs_the_same_step(text: str) -> None:
-    outcome = run_check(brian2_runs_the_same_step_or_is_refused_by_name, Entry(NEURONS, text))
-    assert outcome.status == "passed", outcome.reason
 
 
 def test_without_leak_and_floor_it_is_the_neuron_that_scans_run() -> None:

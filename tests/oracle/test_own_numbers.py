@@ -9,9 +9,6 @@ import pytest
 import torch
 
 import neurorules
-from neurorules.conformance import SUITES
-from neurorules.conformance.neuron import brian2_runs_the_same_step_or_is_refused_by_name
-from neurorules.conformance.suite import Entry, run_check
 from neurorules.language.errors import UserError
 from neurorules.network.network import build_network
 from neurorules.neurons import NEURONS
@@ -19,13 +16,6 @@ from neurorules.neurons._learned_numbers import LearningLeaky, LearningSynaptic
 from neurorules.neurons._own_numbers import spread_decays
 
 ORDER = {"data": "order:train=600:test=300", "net": "32", "epochs": 6, "batch_size": 32, "lr": 0.01, "threads": 1}
-VARIANTS = [
-    "lif:beta=0.6:beta_to=0.97",
-    "lif:beta_to=0.5:learn=beta:reset_delay=true",
-    "cuba_lif:beta_to=0.5:refractory=2",
-    "cuba_lif:learn=both:reset_delay=true",
-    "lif:learn=v_threshold:reset_delay=true:reset=zero",
-]
 
 
 def test_time_constants_grow_by_one_factor_from_the_first_neuron_to_the_last() -> None:
@@ -52,20 +42,6 @@ def test_each_neuron_of_a_net_has_numbers_of_its_own() -> None:
     torch.testing.assert_close(hidden.neuron.parameters((5,))["beta"], torch.full((5,), 0.7, dtype=torch.float64))
     rested = build_network("5", (3,), 2, neuron="lif:beta_to=0.5:refractory=2").hidden[0].neuron
     torch.testing.assert_close(rested.neuron.beta, spread_decays(0.9, 0.5, (5,)))
-
-
-@pytest.mark.parametrize("text", VARIANTS)
-def test_it_passes_the_suite_of_neurons(text: str) -> None:
-    for check in SUITES["neuron"].checks:
-        if check is not brian2_runs_the_same_step_or_is_refused_by_name:
-            outcome = run_check(check, Entry(NEURONS, text))
-            assert outcome.status in ("passed", "left out"), (check.__name__, outcome.reason)
-
-
-@pytest.mark.parametrize("text", VARIANTS)
-def test_brian2_runs_the_same_step(text: str) -> None:
-    outcome = run_check(brian2_runs_the_same_step_or_is_refused_by_name, Entry(NEURONS, text))
-    assert outcome.status == "passed", outcome.reason
 
 
 def test_learned_time_constants_solve_what_equal_ones_do_not(tmp_path: Path) -> None:

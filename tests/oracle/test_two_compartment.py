@@ -7,9 +7,6 @@ import pytest
 import torch
 
 import neurorules
-from neurorules.conformance import SUITES
-from neurorules.conformance.neuron import brian2_runs_the_same_step_or_is_refused_by_name
-from neurorules.conformance.suite import Entry, run_check
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.network.initial import initialise
@@ -18,26 +15,6 @@ from neurorules.network.network import build_network
 from neurorules.neurons import NEURONS
 from neurorules.rules import RULES
 from neurorules.torch_path.trial.learn import learn_trial
-
-VARIANTS = [
-    f"two_compartment:reset={reset}:reset_delay={delay}:refractory={rest}:back={back}:back_spike={kick}"
-    for reset, delay, rest in (("zero", "false", 0), ("subtract", "true", 0), ("zero", "true", 2), ("none", "false", 1))
-    for back, kick in ((0, 0), (0.2, 0.5))
-]
-
-
-@pytest.mark.parametrize("text", VARIANTS)
-def test_it_passes_the_suite_of_neurons_with_every_reset(text: str) -> None:
-    for check in SUITES["neuron"].checks:
-        if check is not brian2_runs_the_same_step_or_is_refused_by_name:
-            outcome = run_check(check, Entry(NEURONS, text))
-            assert outcome.status in ("passed", "left out"), (check.__name__, outcome.reason)
-
-
-@pytest.mark.parametrize("text", VARIANTS)
-def test_brian2_runs_the_same_step(text: str) -> None:
-    outcome = run_check(brian2_runs_the_same_step_or_is_refused_by_name, Entry(NEURONS, text))
-    assert outcome.status == "passed", outcome.reason
 
 
 def gradients(neuron: str, scale: float, rule: str) -> dict[str, torch.Tensor]:
