@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from neurorules.benchmark.suite import CONTROL, Suite, Task
-from neurorules.compare.comparison import Planned, plan
+from neurorules.compare.comparison import Planned, plan, with_names
 from neurorules.compare.controls import frozen_beside, is_shallow
-from neurorules.compare.rows import GLOBAL_RULE, check_words, name_of, parse_row
+from neurorules.compare.rows import GLOBAL_RULE, parse_row
 from neurorules.contracts.data_set import DataSet
 from neurorules.datasets import open_dataset
 from neurorules.language.config import TrainConfig
@@ -148,9 +148,7 @@ def runs_of(base: TrainConfig, shared: TrainConfig, seeds: int) -> tuple[Planned
     Raises:
         UserError: a part of the row is unknown, or its rule does not run on the path.
     """
-    configs = [settle(replace(base, seed=base.seed + seed)) for seed in range(seeds)]
-    check_words(configs[0])
-    return tuple(Planned(name_of(config.as_dict(), shared), config) for config in configs)
+    return tuple(with_names([settle(replace(base, seed=base.seed + seed)) for seed in range(seeds)], shared))
 
 
 def choose_tasks(suite: Suite, tasks: str | None) -> list[Task]:

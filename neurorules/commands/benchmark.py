@@ -105,9 +105,7 @@ def _show(content: dict[str, Any], out: Path) -> None:
     print(f"{content['title']}: test accuracy in percent, in brackets that of frozen layers\n")
     print_table(*table_of(content), WIDEST)
     if content["trials"]:
-        print(
-            f"\nLearning rates of hidden layers and read-out, chosen on validation samples{at_the_edge_note(content)}\n"
-        )
+        print(f"\nRates of hidden layers and read-out, chosen on validation samples{at_the_edge_note(content)}\n")
         print_table(*rates_of(content), WIDEST)
     print("\nThe family. Solves: which of backpropagation's four problems a rule does not have (neurorules audit)\n")
     print_table(*map_of(content), WIDEST)

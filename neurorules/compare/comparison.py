@@ -96,11 +96,27 @@ def plan(
         for seed in range(seeds)
     ]
     runs = runs if folds is None else in_folds(runs, folds, config.seed)
-    for run in runs:
-        check_words(run)
-    planned = [Planned(name_of(run.as_dict(), config), run) for run in dict.fromkeys(runs)]
+    planned = with_names(runs, config)
     check_folders(planned)
     return planned
+
+
+def with_names(runs: Sequence[SettledConfig], shared: TrainConfig) -> list[Planned]:
+    """Name runs by their rows, each once, after a check that the parts that they name exist.
+
+    Args:
+        runs: the configurations.
+        shared: the settings that all of them share, which the names leave out.
+
+    Returns:
+        The runs in their order, each with the name of its row.
+
+    Raises:
+        UserError: a part is unknown (see `rows.check_words`).
+    """
+    for run in runs:
+        check_words(run)
+    return [Planned(name_of(run.as_dict(), shared), run) for run in dict.fromkeys(runs)]
 
 
 def check_folders(planned: Sequence[Planned]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from neurorules.benchmark.benchmark import benchmark
-from neurorules.benchmark.cells import rates_of
+from neurorules.benchmark.cells import at_the_edge_note, rates_of
 from neurorules.benchmark.page import OWN_RATES
 from neurorules.benchmark.planning import plan_suite
 from neurorules.benchmark.rates import FACTOR, RATES, search_of, space_around
@@ -166,4 +166,6 @@ def test_the_command_takes_a_number_of_trials(tmp_path: Path, capsys: pytest.Cap
     assert run([*arguments, "--trials", "2", "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "chosen on validation samples" in shown and max(map(len, shown.splitlines())) <= 100
+    title = next(line for line in shown.splitlines() if "chosen on validation samples" in line)
+    assert len(title.partition(";")[0] + at_the_edge_note({"cells": [{"at_the_edge": ["lr"]}]})) <= 100
     assert "--trials=2" in json.loads((out / "benchmark.json").read_text())["command"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional, grad
+from watched_kernels import note_calls, without_compiler
 
 from neurorules.audit import fresh
 from neurorules.audit.apart import apart
@@ -186,18 +186,7 @@ def test_narrower_vectors_give_the_same(flag: str) -> None:
 @pytest.fixture
 def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the event-driven products that were made, in order."""
-    names: list[str] = []
-
-    def noted(name: str, product: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def call(*factors: object) -> Tensor:
-            names.append(name)
-            return product(*factors)
-
-        return call
-
-    for name in ("current", "change"):
-        monkeypatch.setattr(maps, name, noted(name, getattr(maps, name)))
-    return names
+    return note_calls(monkeypatch, maps, "current", "change")
 
 
 ROWS, IN = 128, (16, 14, 14)
@@ -281,18 +270,9 @@ def test_without_a_compiler_one_warning_comes_and_convolutions_are_dense(
     used: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s, w = maps_of(0.05), torch.randn(32, 16, 3, 3)
-    monkeypatch.setattr(build, "find_compiler", lambda: None)
-    for cached in (build.library, maps.library):
-        cached.cache_clear()
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            for _ in range(2):
-                assert torch.equal(Conv2d(32).current(w, s), functional.conv2d(s, w, padding=1))
-        assert len(caught) == 1 and "no C compiler was found" in str(caught[0].message)
-    finally:
-        for cached in (build.library, maps.library):
-            cached.cache_clear()
+    with without_compiler(monkeypatch, maps):
+        for _ in range(2):
+            assert torch.equal(Conv2d(32).current(w, s), functional.conv2d(s, w, padding=1))
     assert used == []
 
 

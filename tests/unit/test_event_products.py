@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -12,6 +11,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from watched_kernels import note_calls, without_compiler
 
 import neurorules
 from neurorules.audit import fresh
@@ -154,18 +154,7 @@ def dense_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the event-driven products that were made, in order."""
-    names: list[str] = []
-
-    def noted(name: str, product: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def call(*factors: object) -> Tensor:
-            names.append(name)
-            return product(*factors)
-
-        return call
-
-    for name in ("current", "correlation"):
-        monkeypatch.setattr(events, name, noted(name, getattr(events, name)))
-    return names
+    return note_calls(monkeypatch, events, "current", "correlation")
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -228,20 +217,11 @@ def test_without_a_compiler_one_warning_comes_and_products_are_dense(
     used: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s, w, post = spikes_of(R, I, 0.05, 8, torch.float32), torch.randn(O, I), torch.randn(R, O)
-    monkeypatch.setattr(build, "find_compiler", lambda: None)
-    for cached in (build.library, native.library):
-        cached.cache_clear()
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            for _ in range(2):
-                assert torch.equal(times_weights(s, w), times_transposed(s, w))
-                assert torch.equal(correlated(post, s), times_transposed(post.T, s.T))
-            assert not scans.compiled()
-        assert len(caught) == 1 and "no C compiler was found" in str(caught[0].message)
-    finally:
-        for cached in (build.library, native.library):
-            cached.cache_clear()
+    with without_compiler(monkeypatch, native):
+        for _ in range(2):
+            assert torch.equal(times_weights(s, w), times_transposed(s, w))
+            assert torch.equal(correlated(post, s), times_transposed(post.T, s.T))
+        assert not scans.compiled()
     assert used == []
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
+from watched_kernels import without_compiler
 
 from neurorules.connections.conv2d_pooled import Conv2dPooled
 from neurorules.native import pools
@@ -87,16 +86,7 @@ def test_pools_go_back_the_same_with_and_without_a_compiler(contiguous: bool, mo
     if not contiguous:
         rows, gradient = rows.transpose(0, 2).contiguous().transpose(0, 2), gradient.transpose(2, 3)
     ours = both_ways(rows, gradient, w)
-    monkeypatch.setattr(build, "find_compiler", lambda: None)
-    for cached in (build.library, native.library):
-        cached.cache_clear()
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            plain = both_ways(rows, gradient, w)
-        assert len(caught) == 1 and "no C compiler was found" in str(caught[0].message)
-    finally:
-        for cached in (build.library, native.library):
-            cached.cache_clear()
+    with without_compiler(monkeypatch, native):
+        plain = both_ways(rows, gradient, w)
     assert torch.equal(ours[0], plain[0])
     torch.testing.assert_close(ours[1], plain[1], rtol=1e-12, atol=1e-12)
