@@ -14,7 +14,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -56,6 +56,34 @@ class PostForm:
     dropout: bool = False
 
 
+class Cascade(NamedTuple):
+    """The low-pass filters of an eligibility, in the order in which a factor runs back through them.
+
+    Args:
+        first: decay per step of the filter nearer to the text; 0 for none.
+        last: decay per step of the filter of the presynaptic factor; 0 for none.
+        weighed: whether psi(v_post) multiplies between the two.
+        cut: whether the last filter decays by last (1 - psi(v_post)) of the step before instead.
+    """
+
+    first: float
+    last: float
+    weighed: bool = False
+    cut: bool = False
+
+
+class TracedForm(NamedTuple):
+    """The form of a post factor that a trace of the neuron multiplies.
+
+    Args:
+        form: the form of the other factors.
+        cascade: the low-pass filters of the trace.
+    """
+
+    form: PostForm
+    cascade: Cascade
+
+
 @functools.cache
 def scanned_psi(form: PostForm, own: Psi | None) -> Psi | None:
     """The form's factors `inner` and `factor` as one psi of the scans.
@@ -84,27 +112,37 @@ def recognise(expression: Expression, constants: Mapping[str, float]) -> PostFor
     Returns:
         The form; None if the factor has another form.
     """
-    factors = list(_flatten(expression))
+    factors = list(flatten(expression))
     calls = [f for f in factors if isinstance(f, Call) and f.function == "through_norm"]
     if not calls:
         inside = _inside(factors, constants)
         return None if inside is None else PostForm(inside[0], 1.0, inside[1], False, inside[2])
-    outer = _number([f for f in factors if f is not calls[0]], constants)
-    inside = _inside(list(_flatten(calls[0].arguments[0])), constants)
+    outer = number([f for f in factors if f is not calls[0]], constants)
+    inside = _inside(list(flatten(calls[0].arguments[0])), constants)
     if outer is None or inside is None:
         return None
     return PostForm(outer, inside[0], inside[1], True, inside[2])
 
 
-def _flatten(expression: Expression) -> Iterator[Expression]:
+def flatten(expression: Expression) -> Iterator[Expression]:
+    """The factors of a product, or the expression itself if it is none."""
     if isinstance(expression, Binary) and expression.operator == "*":
-        yield from _flatten(expression.left)
-        yield from _flatten(expression.right)
+        yield from flatten(expression.left)
+        yield from flatten(expression.right)
     else:
         yield expression
 
 
-def _number(factors: list[Expression], constants: Mapping[str, float]) -> float | None:
+def number(factors: list[Expression], constants: Mapping[str, float]) -> float | None:
+    """Multiply factors that are numbers or constants.
+
+    Args:
+        factors: the factors of a product.
+        constants: the constants of the rule, by name.
+
+    Returns:
+        The product; None if one of the factors is something else.
+    """
     product = 1.0
     for factor in factors:
         if isinstance(factor, Number):
@@ -122,10 +160,10 @@ def _inside(
     membrane, masks = [f for f in factors if f in MEMBRANE], factors.count(DROPOUT_MASK)
     if factors.count(Name("m_post")) != 1 or len(membrane) > 1 or masks > 1:
         return None
-    number = _number([f for f in factors if f not in (*MEMBRANE, Name("m_post"), DROPOUT_MASK)], constants)
-    if number is None:
+    constant = number([f for f in factors if f not in (*MEMBRANE, Name("m_post"), DROPOUT_MASK)], constants)
+    if constant is None:
         return None
-    return number, MEMBRANE[membrane[0]] if membrane else "one", masks == 1
+    return constant, MEMBRANE[membrane[0]] if membrane else "one", masks == 1
 
 
 def backwards(neuron: Neuron[Any]) -> Dynamics | None:

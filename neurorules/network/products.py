@@ -14,7 +14,7 @@ from neurorules.language.equations import Equation
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number, evaluate, names_in, show
 from neurorules.language.rules import Statistics
 from neurorules.language.vocabulary import ELIGIBILITY
-from neurorules.network.post_forms import PostForm, recognise
+from neurorules.network.post_forms import Cascade, PostForm, TracedForm, recognise
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class Group:
         eligible: whether the presynaptic factor is `dv_dw`.
         form: the form of the post factor that fused scans compute; None for other post factors.
         eligibility: the declared eligibility that is the presynaptic factor; None for none.
+        cascade: the low-pass filters of that eligibility, if one reverse scan carries factors through all of them;
+            otherwise None.
+        traced: the form of a post factor that a trace of the neuron multiplies, which the same scans can sum over time;
+            otherwise None.
         late: whether the eligibility is that of the previous step.
         statistics: how post factors are carried back through the normalisation (`Plasticity.statistics`).
     """
@@ -38,6 +42,8 @@ class Group:
     eligible: bool
     form: PostForm | None = None
     eligibility: DeclaredEligibility | None = None
+    cascade: Cascade | None = None
+    traced: TracedForm | None = None
     late: bool = False
     statistics: Statistics = "moving"
 
@@ -102,8 +108,8 @@ def group_products(equation: Equation, statistics: Statistics = "moving") -> tup
             eligible == Name(ELIGIBILITY),
             recognise(post, constants),
             _declared_eligibility(equation, eligible),
-            isinstance(eligible, Call),
-            statistics,
+            late=isinstance(eligible, Call),
+            statistics=statistics,
         )
         for (pre, weight, eligible), post in merged.items()
     )

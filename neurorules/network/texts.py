@@ -7,6 +7,7 @@ from typing import NamedTuple, get_args
 
 from neurorules.language.errors import UserError
 from neurorules.language.rules import SENT, Plasticity, Role, Rule
+from neurorules.network.cascades import with_cascades
 from neurorules.network.products import Group, group_products
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -76,7 +77,8 @@ def compile_rule(rule: Rule) -> tuple[Text, ...]:
     """
     equations = ((p, rule.equation(p)) for p in rule.plasticity)
     texts = tuple(
-        Text(p, group_products(equation, p.statistics), "m_post" in equation.reads) for p, equation in equations
+        Text(p, with_cascades(group_products(equation, p.statistics), equation.vocabulary), "m_post" in equation.reads)
+        for p, equation in equations
     )
     for text in texts:
         beside = any(g.pre is not None or g.weight is not None or g.eligible or g.eligibility for g in text.groups)

@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from neurorules.connections._products import times_transposed
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, spread_in_time
 from neurorules.contracts.target import TASKS
@@ -85,7 +86,7 @@ class DirectFeedback(Signal):
         learned = {feedback_name(name): self._as_read_out(error, view)} if self.feedback == "adaptive" else {}
         if self.error == "sign":
             error = error.sign() if error.ndim == 2 else error.sign() / (view.scored or view.steps)
-        m = torch.tensordot(error, matrix, 1)
+        m = times_transposed(error.flatten(0, -2), matrix.flatten(1).T).reshape(*error.shape[:-1], *shape)
         return ThirdFactor({"input": spread_in_time(m, shape, view.steps)}, learned, {})
 
     def _as_read_out(self, error: Tensor, view: View) -> Tensor:

@@ -11,12 +11,17 @@ import torch
 from neurorules.connections._products import Matrix
 from neurorules.contracts.series import Series
 from neurorules.language.expressions import parse
+from neurorules.language.neuron_trace import Trace
+from neurorules.language.rules import Plasticity
 from neurorules.native.scans import build, dispatch
+from neurorules.network.cascades import traced_form
 from neurorules.network.initial import initialise
 from neurorules.network.model import Model, build_model
 from neurorules.network.network import build_network
-from neurorules.network.post_forms import PostForm, recognise
+from neurorules.network.post_forms import Cascade, PostForm, TracedForm, recognise
+from neurorules.network.texts import compile_rule
 from neurorules.rules import RULES
+from neurorules.torch_path.forward import run_layer
 from neurorules.torch_path.training.state import to_tensors
 from neurorules.torch_path.trial.learn import learn_trial
 from neurorules.torch_path.update.post_factors import PostFactors
@@ -142,3 +147,110 @@ def test_the_common_rules_are_fused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PostFactors, "_fused", lambda *a: (seen.append((r := plain(*a)) is not None), r)[1])
     two_trials(model, torch.float32, False)
     assert any(seen)
+
+
+CASCADES = {
+    "ottt": Cascade(0.0, 0.5), "etlp": Cascade(0.0, 0.9), "tess": Cascade(0.0, 0.5), "s_tller": Cascade(0.0, 0.75),
+    "ostl": Cascade(0.0, 0.5, cut=True), "ostl:resets=none": Cascade(0.0, 0.5), "ostl:resets=zero": None,
+    "osttp": Cascade(0.0, 0.5, cut=True), "otpe": Cascade(0.5, 0.5, weighed=True, cut=True),
+    "eprop": Cascade(0.9, 0.9, weighed=True), "eprop:adaptation=0.2": None, "superspike": None, "reward_stdp": None,
+}  # fmt: skip
+"""The low-pass filters of the eligibilities of rules; None where one scan does not run through them."""
+
+
+@pytest.mark.parametrize(("rule", "cascade"), CASCADES.items())
+def test_the_filters_of_an_eligibility_are_recognised(rule: str, cascade: Cascade | None) -> None:
+    texts = [text for text in compile_rule(RULES.make(rule)) if text.plasticity.parameter == "w"]
+    assert next(group.cascade for text in texts for group in text.groups if group.eligibility is not None) == cascade
+
+
+def test_the_trace_of_a_bias_has_the_filters_of_its_weights() -> None:
+    texts = {text.plasticity.parameter: text for text in reversed(compile_rule(RULES.make("eprop")))}
+    weights, bias = (texts[parameter].groups[0] for parameter in ("w", "b"))
+    assert bias.traced == TracedForm(PostForm(-1.0, 1.0, "one", False), CASCADES["eprop"])
+    assert weights.cascade == CASCADES["eprop"]
+
+
+TRACES = (Trace("low", 0.5, "1"), Trace("twice", 0.5, "2"), Trace("last", 0.5, "1", spikes="nearest"),
+          Trace("kept", 0.5, "1", across_trials=True), Trace("filtered", 0.9, "psi(v) * low"),
+          Trace("third", 0.8, "psi(v) * filtered"), Trace("spikes", 0.5, "S"), Trace("smooth", 0.7, "low"),
+          Trace("smoother", 0.8, "smooth"), Trace("slopes", 0.6, "psi(v)"),
+          Trace("low_slopes", 0.8, "slopes"))  # fmt: skip
+OTHER_TRACES = ("twice", "last", "kept", "third", "spikes", "smoother", "low_slopes")
+"""Those whose low-pass filters a scan does not run through."""
+
+
+@pytest.mark.parametrize(
+    ("text", "traced"),
+    [
+        ("2 * m_post * low_post", TracedForm(PostForm(2.0, 1.0, "one", False), Cascade(0.0, 0.5))),
+        ("m_post * psi(v_post) * low_post", TracedForm(PostForm(1.0, 1.0, "psi", False), Cascade(0.0, 0.5))),
+        ("m_post * filtered_post", TracedForm(PostForm(1.0, 1.0, "one", False), Cascade(0.9, 0.5, weighed=True))),
+        *((f"m_post * {name}_post", None) for name in OTHER_TRACES),
+        ("m_post * smooth_post", TracedForm(PostForm(1.0, 1.0, "one", False), Cascade(0.7, 0.5))),
+        ("m_post * slopes_post", TracedForm(PostForm(1.0, 1.0, "one", False), Cascade(0.6, 0.0, weighed=True))),
+        ("m_post * low_post * filtered_post", None), ("m_post + low_post", None), ("low_post", None),
+        ("through_norm(m_post) * low_post", None),
+    ],
+)  # fmt: skip
+def test_a_trace_of_a_neuron_is_recognised_or_left_to_the_general_way(text: str, traced: TracedForm | None) -> None:
+    assert traced_form(parse(text), {}, {trace.name: trace for trace in TRACES}) == traced
+
+
+@pytest.mark.parametrize("norm", ["streaming", "batch", "none"])
+@pytest.mark.parametrize("neuron", ["lif:surrogate=triangle", "lif:reset=zero", "alif", "lif:refractory=2"])
+@pytest.mark.parametrize("rule", ["ottt", "ostl", "otpe", "eprop", "eprop:feedback=adaptive", "etlp"])
+def test_rules_that_learn_online_do_with_every_normalisation(
+    general: Callable[..., Found], rule: str, neuron: str, norm: str
+) -> None:
+    if rule.endswith("adaptive"):
+        net = build_network("13", (6,), CLASSES, neuron=neuron, norm=norm, readout_neuron="leaky_readout")
+        model = build_model(net.on(torch.device("cpu"), torch.float64), RULES.make(rule))
+    else:
+        model = model_of(rule, "dense", neuron, norm, torch.float64)
+    args = (model, torch.float64, False)
+    assert_same(two_trials(*args), general(two_trials, *args), torch.float64)
+
+
+OTHER_TEXTS = {
+    "averages in time": (Plasticity("w", "-through_norm(m_post) * e_bar"), Plasticity("b", "-m_post * e_bias_post")),
+    "a bias without a trace": (Plasticity("w", "-m_post * e_bar"), Plasticity("b", "-m_post")),
+    "a bias with a trace": (Plasticity("w", "-m_post * e_bar"), Plasticity("b", "-2 * m_post * e_bias_post")),
+    "the step before": (Plasticity("w", "-m_post * delay(e_bar, 1)"), Plasticity("b", "-m_post * e_bias_post")),
+    "a bias alone": (Plasticity("w", "-m_post * x"), Plasticity("b", "-m_post * e_bias_post")),
+    "both": (Plasticity("w", "-m_post * e_bar - 0.5 * m_post * psi(v_post) * x"), Plasticity("b", "-m_post")),
+}
+"""Texts of a weight and a bias that read the eligibilities and traces of e-prop otherwise than e-prop does."""
+
+
+@pytest.mark.parametrize("norm", ["streaming", "none"])
+@pytest.mark.parametrize("texts", OTHER_TEXTS.values(), ids=OTHER_TEXTS)
+def test_other_texts_learn_the_same_on_both_ways(
+    general: Callable[..., Found], texts: tuple[Plasticity, ...], norm: str
+) -> None:
+    eprop = RULES.make("eprop")
+    net = build_network("13", (6,), CLASSES, neuron="lif", norm=norm)
+    readout = tuple(text for text in eprop.plasticity if text.role == "readout")
+    model = build_model(net.on(torch.device("cpu"), torch.float64), replace(eprop, plasticity=(*texts, *readout)))
+    args = (model, torch.float64, False)
+    assert_same(two_trials(*args), general(two_trials, *args), torch.float64)
+
+
+@pytest.mark.parametrize("rule", ["ottt", "ostl", "eprop", "etlp"])
+def test_online_rules_take_one_scan_and_store_no_membranes(monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
+    net = build_network("17", (6,), CLASSES, neuron=RULES.make(rule).defaults.neuron, norm="streaming")
+    model = build_model(net.on(torch.device("cpu"), torch.float32), RULES.make(rule))
+    monkeypatch.setattr(run_layer, "MANY", 1)
+    read: list[object] = []
+    membranes = run_layer.scans.membranes
+    monkeypatch.setattr(run_layer.scans, "membranes", lambda inputs: (read.append(inputs), membranes(inputs))[1])
+    evaluated: list[str] = []
+    for way in ("of_current", "of_neurons"):
+        plain = getattr(PostFactors, way)
+        monkeypatch.setattr(
+            PostFactors,
+            way,
+            lambda own, *a, plain=plain, **k: (evaluated.append(own.view.layer.role), plain(own, *a, **k))[1],
+        )
+    two_trials(model, torch.float32, False)
+    assert not read and "hidden" not in evaluated and "readout" in evaluated

@@ -12,7 +12,20 @@ slower, 2 s at each start, a second OpenMP runtime in the process. A torch C++ e
 """
 
 from .backwards import Passing, adjoint, loop_back
-from .contract import HAVE_PRIMITIVE, RESETS, Affine, Psi, PsiShape, Reset, Reverse, Scan, ScanInputs, Through, Total
+from .contract import (
+    HAVE_PRIMITIVE,
+    RESETS,
+    Affine,
+    Onwards,
+    Psi,
+    PsiShape,
+    Reset,
+    Reverse,
+    Scan,
+    ScanInputs,
+    Through,
+    Total,
+)
 from .dispatch import compiled, membranes, reruns, reverse, reverse_scan, run, scan, scan_inputs, serves, spikes
 from .population import Cells, Kind, Loop, Start, loop, loops
 from .program import SLOPES, Program, Term
@@ -25,6 +38,7 @@ __all__ = [
     "Cells",
     "Kind",
     "Loop",
+    "Onwards",
     "Passing",
     "Program",
     "Psi",

@@ -124,12 +124,16 @@ class Reverse(NamedTuple):
         every_total: sum over time of `every`, (B, N).
         total: sum over time of R, (B, N).
         product: sum over time of R I^, (B, N).
+        onwards: E of `Onwards`, (T, B, N).
+        onwards_total: its sum over time, (B, N).
     """
 
     every: torch.Tensor | None
     every_total: torch.Tensor | None
     total: torch.Tensor | None
     product: torch.Tensor | None
+    onwards: torch.Tensor | None = None
+    onwards_total: torch.Tensor | None = None
 
     @property
     def at_each_step(self) -> torch.Tensor:
@@ -145,6 +149,31 @@ class Reverse(NamedTuple):
     def product_over_time(self) -> torch.Tensor:
         """`product`, for readers that have requested it."""
         return _requested(self.product, "product")
+
+
+class Onwards(NamedTuple):
+    """A second low-pass, through which a reverse scan carries `every` step on: E[t] = w[t] every[t] + keep[t+1] E[t+1].
+
+    Args:
+        beta: decay per step, in [0, 1].
+        psi: the surrogate derivative that `weighed` and `cut` read; None if neither does.
+        weighed: whether w[t] = psi(v[t]); otherwise it is 1.
+        cut: whether keep[t+1] = beta (1 - psi(v[t])), the derivative of a reset that depends on the spike; otherwise it
+            is beta.
+        every: whether E of each step is stored, and not only its sum.
+    """
+
+    beta: float
+    psi: Psi | None = None
+    weighed: bool = False
+    cut: bool = False
+    every: bool = True
+
+    @property
+    def slope(self) -> Psi | None:
+        """psi if it is read and depends on the membrane; otherwise None."""
+        read = self.psi is not None and (self.weighed or self.cut) and self.psi.shape is not PsiShape.FLAT
+        return self.psi if read else None
 
 
 class ScanInputs(NamedTuple):
@@ -186,4 +215,5 @@ class ReverseInputs(NamedTuple):
     outer: float
     keep_every: bool
     totals: bool
+    onwards: Onwards | None = None
     rerun: ScanInputs | None = None  # the run whose membranes are computed again; None if v or nothing gives them

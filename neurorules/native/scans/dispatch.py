@@ -16,6 +16,7 @@ from .build import library
 from .contract import (
     HAVE_PRIMITIVE,
     Affine,
+    Onwards,
     Psi,
     PsiShape,
     Reset,
@@ -167,7 +168,7 @@ def reverse(
     gradient: torch.Tensor, steps: int, beta: float | torch.Tensor, reset: Reset, *,
     spikes: torch.Tensor | None = None, v: torch.Tensor | None = None, v_threshold: float | torch.Tensor = 1.0,
     psi: Psi | None = None, through: Through | None = None, outer: float = 1.0,
-    every: bool = True, totals: bool = True, rerun: ScanInputs | None = None,
+    every: bool = True, totals: bool = True, onwards: Onwards | None = None, rerun: ScanInputs | None = None,
 ) -> Reverse:  # fmt: skip
     """Carry a factor of the spikes backwards in time through the membrane to a factor of the current, with resets held
     fixed.
@@ -184,6 +185,7 @@ def reverse(
         through: the normalisation whose adjoint is applied to `every` step; None for none.
         outer: the factor of `every` step.
         every, totals: which outputs to compute.
+        onwards: the low-pass through which `every` step is carried on; None for none. No kernel of a GPU has it.
         rerun: the run whose membranes are computed again if `v` is not given; None for none.
 
     Returns:
@@ -202,6 +204,7 @@ def reverse(
         psi = Psi(PsiShape(psi.shape), float(psi.slope), float(psi.scale))
         if v is None and rerun is None and psi.shape is not PsiShape.FLAT:
             raise ValueError("psi reads the membrane: give v, (T, B, N)")
+    _check_onwards(onwards, gradient, v is not None or rerun is not None)
     reset = Reset(reset)
     if reset is Reset.ZERO and spikes is None and v is None and rerun is None:
         raise ValueError("a reset to zero cuts the past off at each spike: give spikes or v, (T, B, N)")
@@ -215,10 +218,20 @@ def reverse(
         gradient.contiguous(), steps, _parameter("beta", beta, gradient),
         _parameter("v_threshold", v_threshold, gradient), reset, spikes,
         None if v is None else _matching("v", v, gradient, whole), psi, _checked(through, gradient, whole),
-        float(outer), every, totals, rerun,
+        float(outer), every, totals, onwards, rerun,
     )  # fmt: skip
     kernels = _kernels(gradient)
     return reference.reverse(inputs) if kernels is None else kernels.reverse(inputs)
+
+
+def _check_onwards(onwards: Onwards | None, gradient: torch.Tensor, has_membranes: bool) -> None:
+    """Refuse a low-pass that no kernel runs, or whose psi or membranes are not known."""
+    if onwards is None:
+        return
+    if (onwards.weighed or onwards.cut) and (onwards.slope is None or not has_membranes):
+        raise ValueError("the low-pass `onwards` reads psi of the membrane: give psi, and v, (T, B, N)")
+    if gradient.device.type == "cuda":
+        raise ValueError("no kernel of a GPU carries a reverse scan onwards: use tensors, filter by filter")
 
 
 def _checked_affine(affine: Affine, like: torch.Tensor) -> Affine:

@@ -10,7 +10,7 @@ import torch
 from neurorules.native.compile import DTYPES
 from neurorules.native.pages import fresh
 
-from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs
+from .contract import Affine, Onwards, Psi, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs
 
 MOST_STEPS, FEWEST_NEURONS = 128, 16
 """The largest number of steps whose membranes are computed again, as in scans.c, and the smallest number of neurons:
@@ -44,6 +44,16 @@ class _ScanTask(ctypes.Structure):
     ]
 
 
+class _Onwards(ctypes.Structure):
+    """Field for field `Onwards` of scans.c."""
+
+    _fields_ = [
+        *((name, c_void_p) for name in ("step", "total")),
+        *((name, c_double) for name in ("beta", "slope", "scale")),
+        *((name, c_int32) for name in ("psi", "weighed", "cut")),
+    ]
+
+
 class _ReverseTask(ctypes.Structure):
     """Field for field `ReverseTask` of scans.c."""
 
@@ -58,6 +68,7 @@ class _ReverseTask(ctypes.Structure):
         *((name, c_double) for name in ("slope", "scale", "outer")),
         *((name, c_int32) for name in ("zero", "psi", "storage", "threads")),
         ("rerun", ctypes.POINTER(_ScanTask)),
+        ("onwards", ctypes.POINTER(_Onwards)),
     ]
 
 
@@ -137,11 +148,13 @@ def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
         every_total=k.gradient.new_empty(plane) if k.totals else None,
         total=k.gradient.new_empty(plane) if k.totals else None,
         product=k.gradient.new_empty(plane) if k.totals and through is not None else None,
+        onwards=fresh(k.steps, *plane, like=k.gradient) if k.onwards is not None and k.onwards.every else None,
+        onwards_total=None if k.onwards is None else k.gradient.new_empty(plane),
     )
     size = plane.numel()
     current = None if through is None else through.current
     task = _ReverseTask(
-        *(address(tensor) for tensor in (k.gradient, k.beta, k.v_threshold, k.spikes, k.v, current, *out)),
+        *(address(tensor) for tensor in (k.gradient, k.beta, k.v_threshold, k.spikes, k.v, current, *out[:4])),
         *(size if k.gradient.ndim == 3 else 0, size if current is not None and current.ndim == 3 else 0),
         *(k.steps, size, k.beta.numel(), k.v_threshold.numel()),
         affine_fields(Affine() if through is None else through.affine),
@@ -150,9 +163,18 @@ def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
         *(k.outer, k.reset is Reset.ZERO, PsiShape.FLAT if psi is None else psi.shape),
         *(0 if k.spikes is None else _STORAGE.get(k.spikes.dtype, 0), torch.get_num_threads()),
         None if k.rerun is None else ctypes.pointer(scan_task(k.rerun)),
+        None if k.onwards is None else ctypes.pointer(_onwards_task(k.onwards, out)),
     )
     library[f"reverse_{DTYPES[k.gradient.dtype]}"](ctypes.byref(task))
     return out
+
+
+def _onwards_task(onwards: Onwards, out: Reverse) -> _Onwards:
+    psi = onwards.slope or Psi(PsiShape.FLAT)
+    return _Onwards(
+        address(out.onwards), address(out.onwards_total), onwards.beta, psi.slope, psi.scale, psi.shape,
+        onwards.weighed, onwards.cut,
+    )  # fmt: skip
 
 
 def _statistics(mean_d: torch.Tensor, mean_product: torch.Tensor) -> tuple[int, int, int]:

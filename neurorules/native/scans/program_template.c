@@ -35,13 +35,16 @@ INLINE void NAME(operate)(const Operation *o, REAL *restrict to, const REAL *res
 static void NAME(program_block)(const Program *k, int64_t start, int n)
 {
     static const int64_t size = BLOCK;
-    REAL made[MOST * BLOCK], kept[MOST * BLOCK] = {0};
+    REAL made[MOST * BLOCK], kept[MOST * BLOCK];
     const REAL *value[2 * MOST];
     for (int i = 0; i < k->inputs; i++)
         if (k->input[i].length < k->plane) {
             NAME(spread)(made + i * size, k->input[i].data, k->input[i].length, start, n);
             value[i] = made + i * size;
         }
+    for (int i = 0; i < k->operations; i++)
+        if (k->operation[i].kind == LATER || k->operation[i].kind == BACK)
+            memset(kept + (k->inputs + i) * size, 0, n * sizeof(REAL));
     for (int64_t t = k->steps - 1; t >= 0; t--) {
         for (int i = 0; i < k->inputs; i++)
             if (k->input[i].length >= k->plane) {

@@ -125,6 +125,7 @@ def reverse(k: ReverseInputs) -> Reverse:
     every_total = torch.zeros_like(adjoint) if k.totals else None
     total = torch.zeros_like(adjoint) if k.totals else None
     product = torch.zeros_like(adjoint) if k.totals and through is not None else None
+    later = None if k.onwards is None else _Later(k)
     for t in reversed(range(k.steps)):
         adjoint = _weighed(k, t) + _gate(k, t) * adjoint
         out = adjoint
@@ -141,4 +142,28 @@ def reverse(k: ReverseInputs) -> Reverse:
             every_total += out
         if total is not None:
             total += adjoint
-    return Reverse(every, every_total, total, product)
+        if later is not None:
+            later.step(t, out)
+    return Reverse(every, every_total, total, product, *((None, None) if later is None else (later.every, later.total)))
+
+
+class _Later:
+    """The second low-pass of a reverse scan, one step after the other. See `Onwards`."""
+
+    def __init__(self, k: ReverseInputs) -> None:
+        assert k.onwards is not None
+        self.k, self.onwards = k, k.onwards
+        self.now = k.gradient.new_zeros(k.gradient.shape[-2:])
+        self.total = torch.zeros_like(self.now)
+        self.every = self.now.new_empty((k.steps, *self.now.shape)) if k.onwards.every else None
+
+    def step(self, t: int, out: torch.Tensor) -> None:
+        decay: float | torch.Tensor = self.onwards.beta
+        if self.onwards.slope is not None and self.k.v is not None:
+            own = surrogate(self.onwards.slope, self.k.v[t], self.k.v_threshold)
+            out = out * own if self.onwards.weighed else out
+            decay = decay * (1 - own) if self.onwards.cut else decay
+        self.now = out + decay * self.now
+        self.total += self.now
+        if self.every is not None:
+            self.every[t] = self.now

@@ -45,22 +45,19 @@ static void NAME(rerun_vectors)(const ScanTask *k, int64_t at, NAME(Lanes) *v, N
         NAME(rerun_lanes)(k, at, v, currents, BESIDE, ZERO, 0);
 }
 
-/* gradient * scale * h(slope * (v - threshold)), as `weigh_by`. */
-INLINE NAME(Lanes) NAME(weighed)(NAME(Lanes) gradient, NAME(Lanes) v, NAME(Lanes) threshold, REAL slope, REAL scale,
-                                 int psi)
+/* h(slope * (v - threshold)), as in `weigh`. */
+INLINE NAME(Lanes) NAME(height)(NAME(Lanes) v, NAME(Lanes) threshold, REAL slope, int psi)
 {
-    NAME(Lanes) z = slope * (v - threshold), size = NAME(chosen)(WHERE(z < 0), -z, z), height;
+    NAME(Lanes) z = slope * (v - threshold), size = NAME(chosen)(WHERE(z < 0), -z, z);
     if (psi == FAST_SIGMOID)
-        height = 1 / ((1 + size) * (1 + size));
-    else if (psi == BOXCAR)
-        height = NAME(flag)(WHERE(size <= 1));
-    else if (psi == TRIANGLE)
-        height = NAME(chosen)(WHERE(1 - size < 0), ALL(0), 1 - size);
-    else if (psi == POSITIVE)
-        height = NAME(flag)(WHERE(v > 0));
-    else
-        height = 1 / (1 + z * z);
-    return gradient * (scale * height);
+        return 1 / ((1 + size) * (1 + size));
+    if (psi == BOXCAR)
+        return NAME(flag)(WHERE(size <= 1));
+    if (psi == TRIANGLE)
+        return NAME(chosen)(WHERE(1 - size < 0), ALL(0), 1 - size);
+    if (psi == POSITIVE)
+        return NAME(flag)(WHERE(v > 0));
+    return 1 / (1 + z * z);
 }
 
 /* What a reverse scan reads of some neurons at each step: the values of step t lie at from + t * stride. */
@@ -82,12 +79,18 @@ INLINE void NAME(fetch_back)(const NAME(Read) *values, int64_t t, int64_t steps,
                           vectors * LANES), vectors * VECTOR_BYTES);
 }
 
-INLINE void NAME(reverse_lanes)(const ReverseTask *k, int64_t at, int through, int vectors)
+INLINE void NAME(reverse_lanes)(const ReverseTask *k, int64_t at, int through, int onwards, int vectors)
 {
     NAME(Lanes) membranes[MOST_STEPS * BESIDE], currents[MOST_STEPS * BESIDE];
     NAME(Lanes) beta[BESIDE], threshold[BESIDE], mean_d[BESIDE], mean_product[BESIDE];
     NAME(Lanes) adjoint[BESIDE], total[BESIDE], product[BESIDE], every[BESIDE];
+    NAME(Lanes) later[BESIDE], later_total[BESIDE];
     NAME(AffineLanes) affine;
+    const Onwards *o = k->onwards;
+    const int weighed = onwards && o->weighed, cut = onwards && o->cut, later_psi = onwards ? o->psi : FLAT;
+    const REAL later_slope = onwards ? (REAL)o->slope : 0, later_scale = onwards ? (REAL)o->scale : 0;
+    const REAL later_beta = onwards ? (REAL)o->beta : 0;
+    REAL *later_step = onwards && o->step ? (REAL *)o->step + at : 0;
     NAME(Read) v = NAME(read)(k->v, at, k->size), gradient = NAME(read)(k->gradient, at, k->gradient_stride);
     NAME(Read) current = NAME(read)(through ? k->current : 0, at, k->current_stride);
     const REAL slope = (REAL)k->slope, scale = (REAL)k->scale, outer = (REAL)k->outer;
@@ -107,7 +110,7 @@ INLINE void NAME(reverse_lanes)(const ReverseTask *k, int64_t at, int through, i
     NAME(affine_lanes)(&affine, &k->affine, at, vectors);
 #pragma GCC unroll 8
     for (int j = 0; j < vectors; j++)
-        adjoint[j] = total[j] = product[j] = every[j] = ALL(0);
+        adjoint[j] = total[j] = product[j] = every[j] = later[j] = later_total[j] = ALL(0);
     for (int64_t t = steps - 1; t >= 0; t--) {
         NAME(fetch_back)(&v, t, steps, vectors);
         NAME(fetch_back)(&gradient, t, steps, vectors);
@@ -117,7 +120,7 @@ INLINE void NAME(reverse_lanes)(const ReverseTask *k, int64_t at, int through, i
             NAME(Lanes) g = FROM(gradient.from + t * gradient.stride + j * LANES), gate = beta[j], out;
             NAME(Lanes) here = v.from ? FROM(v.from + t * v.stride + j * LANES) : ALL(0);
             if (psi != FLAT)
-                g = NAME(weighed)(g, here, threshold[j], slope, scale, psi);
+                g = g * (scale * NAME(height)(here, threshold[j], slope, psi));
             else if (scale != 1)
                 g = g * scale;
             if (zero)
@@ -134,6 +137,18 @@ INLINE void NAME(reverse_lanes)(const ReverseTask *k, int64_t at, int through, i
             every[j] += out;
             if (every_step)
                 AT(every_step + t * size + j * LANES) = out;
+            if (onwards) {
+                NAME(Lanes) decay = ALL(later_beta);
+                if (later_psi != FLAT) {
+                    NAME(Lanes) own = later_scale * NAME(height)(here, threshold[j], later_slope, later_psi);
+                    out = weighed ? out * own : out;
+                    decay = cut ? decay * (1 - own) : decay;
+                }
+                later[j] = out + decay * later[j];
+                later_total[j] += later[j];
+                if (later_step)
+                    AT(later_step + t * size + j * LANES) = later[j];
+            }
         }
     }
 #pragma GCC unroll 8
@@ -144,18 +159,33 @@ INLINE void NAME(reverse_lanes)(const ReverseTask *k, int64_t at, int through, i
             AT((REAL *)k->total + at + j * LANES) = total[j];
         if (k->product)
             AT((REAL *)k->product + at + j * LANES) = product[j];
+        if (onwards && o->total)
+            AT((REAL *)o->total + at + j * LANES) = later_total[j];
     }
 }
 
 /* n >= LANES neurons; the last vectors reach back over some that have run, and give the same. */
-INLINE void NAME(reverse_all_lanes)(const ReverseTask *k, int64_t start, int64_t n, int through)
+INLINE void NAME(reverse_all_lanes)(const ReverseTask *k, int64_t start, int64_t n, int through, int onwards)
 {
     const int64_t many = BESIDE * LANES;
     int64_t i = 0;
     for (; n >= many && i < n; i += many)
-        NAME(reverse_lanes)(k, start + (n - i < many ? n - many : i), through, BESIDE);
+        NAME(reverse_lanes)(k, start + (n - i < many ? n - many : i), through, onwards, BESIDE);
     for (; i < n; i += LANES)
-        NAME(reverse_lanes)(k, start + (n - i < LANES ? n - LANES : i), through, 1);
+        NAME(reverse_lanes)(k, start + (n - i < LANES ? n - LANES : i), through, onwards, 1);
+}
+
+/* The same, in code of its own for each form of the scan. */
+static void NAME(reverse_piece)(const ReverseTask *k, int64_t start, int64_t n)
+{
+    if (k->mean_d && k->onwards)
+        NAME(reverse_all_lanes)(k, start, n, 1, 1);
+    else if (k->mean_d)
+        NAME(reverse_all_lanes)(k, start, n, 1, 0);
+    else if (k->onwards)
+        NAME(reverse_all_lanes)(k, start, n, 0, 1);
+    else
+        NAME(reverse_all_lanes)(k, start, n, 0, 0);
 }
 
 /* The reverse scan in vectors; false where it has to be made block by block. */
@@ -170,10 +200,7 @@ static int NAME(reverse_in_pieces)(const ReverseTask *k)
 #pragma omp parallel for schedule(static) num_threads(team(k->size, k->steps, k->threads))
     for (int64_t piece = 0; piece < k->size / row * pieces; piece++) {
         int64_t from = piece % pieces * row / pieces, n = (piece % pieces + 1) * row / pieces - from;
-        if (k->mean_d)
-            NAME(reverse_all_lanes)(k, piece / pieces * row + from, n, 1);
-        else
-            NAME(reverse_all_lanes)(k, piece / pieces * row + from, n, 0);
+        NAME(reverse_piece)(k, piece / pieces * row + from, n);
     }
     return 1;
 }

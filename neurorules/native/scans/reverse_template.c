@@ -99,10 +99,29 @@ INLINE void NAME(step_back)(REAL *restrict adjoint, REAL *restrict out, NAME(Sum
     }
 }
 
+/* One step back through the second low-pass. */
+static void NAME(step_onwards)(const Onwards *o, REAL *restrict later, REAL *restrict total, const REAL *restrict out,
+                               const REAL *v, const REAL *threshold, int n)
+{
+    REAL ones[BLOCK], own[BLOCK];
+    for (int i = 0; i < n; i++)
+        ones[i] = 1;
+    if (o->psi == FLAT)
+        memset(own, 0, n * sizeof(REAL));
+    else
+        NAME(weigh_shaped)(own, ones, v, threshold, (REAL)o->slope, (REAL)o->scale, n, o->psi);
+    for (int i = 0; i < n; i++) {
+        REAL decay = o->cut ? (REAL)o->beta * (1 - own[i]) : (REAL)o->beta;
+        later[i] = (o->weighed ? out[i] * own[i] : out[i]) + decay * later[i];
+        total[i] += later[i];
+    }
+}
+
 static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
 {
     REAL beta[BLOCK], threshold[BLOCK], gate_here[BLOCK], weighed[BLOCK], normalised_here[BLOCK];
     REAL mean_d[BLOCK], mean_product[BLOCK], every_here[BLOCK], adjoint[BLOCK] = {0};
+    REAL later[BLOCK] = {0}, later_total[BLOCK] = {0};
     NAME(Sums) sums = {0};
     NAME(AffineBlock) affine;
     int through = k->mean_d != 0;
@@ -142,7 +161,13 @@ static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
         } else {
             NAME(step_back)(adjoint, out, &sums, gate, gradient, 0, 0, 0, 0, (REAL)k->outer, n, 0);
         }
+        if (k->onwards)
+            NAME(step_onwards)(k->onwards, later, later_total, out, v, threshold, n);
+        if (k->onwards && k->onwards->step)
+            memcpy((REAL *)k->onwards->step + at, later, n * sizeof(REAL));
     }
+    if (k->onwards && k->onwards->total)
+        memcpy((REAL *)k->onwards->total + start, later_total, n * sizeof(REAL));
     if (k->every_total)
         memcpy((REAL *)k->every_total + start, sums.every, n * sizeof(REAL));
     if (k->total)

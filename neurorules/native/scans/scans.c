@@ -52,6 +52,13 @@ typedef struct {
     int32_t reset, delay, storage, summed, shape, threads;
 } ScanTask;
 
+/* A second low-pass, through which the factor of the current goes on. */
+typedef struct {
+    void *step, *total;                 /* every step of its values, and their sum over time; each may be null */
+    double beta, slope, scale;          /* slope and scale: of the pseudo-derivative */
+    int32_t psi, weighed, cut;          /* whether it weighs what enters, and whether the decay is beta (1 - psi) */
+} Onwards;
+
 typedef struct {
     const void *gradient, *beta, *threshold, *spikes, *v, *current;
     void *every_step, *every_total, *total, *product;
@@ -62,6 +69,7 @@ typedef struct {
     double slope, scale, outer;
     int32_t zero, psi, storage, threads;
     const ScanTask *rerun;              /* gives the membranes where v is null; null where v or nothing does */
+    const Onwards *onwards;             /* null for none */
 } ReverseTask;
 
 typedef struct {

@@ -33,7 +33,8 @@ from neurorules.torch_path.update.eligibility_by_synapse import decays, gated_sc
 from neurorules.torch_path.update.eligibility_forwards import eligibility_of
 from neurorules.torch_path.update.figures import predicted, scoring_of
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
-from neurorules.torch_path.update.post_factors import PostFactors, post_value
+from neurorules.torch_path.update.post_factors import PostFactors
+from neurorules.torch_path.update.post_values import post_value
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, pre_value
 from neurorules.traces.explanation import Explanation, PhasePart, Term
 

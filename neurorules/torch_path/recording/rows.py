@@ -22,7 +22,7 @@ from neurorules.torch_path.update.eligibility_by_synapse import has_matrix, over
 from neurorules.torch_path.update.eligibility_forwards import eligibility_over_time
 from neurorules.torch_path.update.local_view import LocalView, begin_traces
 from neurorules.torch_path.update.neuron_traces import Neurons
-from neurorules.torch_path.update.post_factors import postsynaptic
+from neurorules.torch_path.update.post_values import postsynaptic
 
 Arrays = dict[str, dict[str, np.ndarray]]
 """Arrays (T, B, ...) by layer, or connection, and variable."""

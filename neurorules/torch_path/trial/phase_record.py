@@ -20,7 +20,7 @@ from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series, per_step
 from neurorules.contracts.signal import SignalState
-from neurorules.contracts.target import OF_CLASSES, OF_VALUES, PER_STEP, target_rows
+from neurorules.contracts.target import OF_VALUES, PER_STEP, probabilities, target_rows
 from neurorules.language.rules import Rule
 from neurorules.language.settings import Scores, Task
 from neurorules.network.layer import Layer
@@ -155,7 +155,7 @@ def compare_output(rule: Rule, output: Tensor, labels: Tensor, task: Task = "cla
 
     Args:
         rule: names the loss and its targets.
-        output: average over time of the read-out's output, (B, O); or its output at some steps, (B, n, O).
+        output: average over time of the read-out's output, (B, O); or its output at some steps, (n, B, O).
         labels: targets of the task, for each sample or each of these steps: class indices, or vectors of O.
         task: the kind of targets.
 
@@ -167,7 +167,7 @@ def compare_output(rule: Rule, output: Tensor, labels: Tensor, task: Task = "cla
     if task in OF_VALUES:
         return Output(output, target, output - target)
     if rule.loss == "cross_entropy":
-        prediction = torch.softmax(output, -1) if task in OF_CLASSES else torch.sigmoid(output)
+        prediction = probabilities(output, task)
         return Output(prediction, target, prediction - target)
     hit, miss = rule.targets
     target = miss + (hit - miss) * target
@@ -190,14 +190,15 @@ def compare_steps(rule: Rule, outputs: Tensor, labels: Tensor, task: Task, score
     """
     first, last = len(outputs) - scored, outputs[len(outputs) - scored :]
     if task in PER_STEP or rule.errors == "step":
-        own = labels[:, first:] if task in PER_STEP else labels[:, None].expand(-1, scored, *labels.shape[1:])
-        compared = compare_output(rule, last.transpose(0, 1), own, task)
-        values = [value.transpose(0, 1) for value in compared]
+        own = labels[:, first:].transpose(0, 1) if task in PER_STEP else labels.expand(scored, *labels.shape)
+        compared = compare_output(rule, last, own, task)
     else:
         compared = compare_output(rule, last.mean(0), labels, task)
-        values = [value.expand_as(last) for value in compared]
+    values = ((value / scored).expand_as(last) for value in compared)
+    if not first:
+        return Output(*values)
     before = outputs.new_zeros(first, *outputs.shape[1:])
-    return Output(*(torch.cat([before, value / scored]) for value in values))
+    return Output(*(torch.cat([before, value]) for value in values))
 
 
 def class_scores(model: Model, learned: Learned, records: Mapping[str, PhaseRecord]) -> Tensor:

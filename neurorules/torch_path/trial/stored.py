@@ -78,7 +78,11 @@ def _groups(model: Model, phase: str, layer: Layer) -> Iterator[Group]:
 def _is_fused(group: Group, layer: Layer) -> bool:
     """Whether scans compute the post factor of a group."""
     norm = layer.normalisation
-    if group.form is None or group.eligibility is not None or scanned_psi(group.form, layer.psi) is None:
+    if group.traced is not None:
+        return group.traced.form.factor == "one" and layer.psi is not None
+    if group.form is None or scanned_psi(group.form, layer.psi) is None:
+        return False
+    if group.eligibility is not None and (group.cascade is None or layer.psi is None):
         return False
     return not (group.eligible and group.form.through) and (norm is None or not norm.reads_batch)
 

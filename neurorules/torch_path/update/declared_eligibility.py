@@ -16,6 +16,8 @@ shorter than the trial, eligibilities of eligibilities, and those whose decay va
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor
 
@@ -34,7 +36,7 @@ from neurorules.torch_path.update.eligibility_by_synapse import (
     over_window,
 )
 from neurorules.torch_path.update.local_view import LocalView
-from neurorules.torch_path.update.post_factors import post_value
+from neurorules.torch_path.update.post_values import post_value
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, correlate, correlate_mean, pre_value
 
 
@@ -61,6 +63,26 @@ def changes_by_eligibility(
     if view.whole:
         return _backwards(view, entries, weights, eligibility, late, post)
     return [_in_window(view, entry, w, eligibility, late, post) for entry, w in zip(entries, weights, strict=True)]
+
+
+def changes_by_factor(
+    view: LocalView, entries: list[Input], eligibility: DeclaredEligibility, factor: Series
+) -> list[Tensor]:
+    """The changes of a layer's connections by a factor that a scan has carried through a whole eligibility.
+
+    Args:
+        view: the local view on which the texts are evaluated, in a window of all steps.
+        entries: the connections.
+        eligibility: the eligibility, which has one presynaptic factor.
+        factor: the factor of that presynaptic factor, (T, B, *shape).
+
+    Returns:
+        For each connection the sum over steps and rows of both factors, of the shape of its weights.
+    """
+    group = eligibility.groups[0]
+    while group.eligibility is not None:
+        group = group.eligibility.groups[0]
+    return [_change(view, entry, view.parameters[view.layer.weight_name(entry)], factor, group) for entry in entries]
 
 
 def _in_window(
@@ -90,15 +112,15 @@ def _backwards(
     back = [] if len(traced) == len(groups) else reached(view, eligibility, late, post, frozenset(traced))
     changes = []
     for entry, w in zip(entries, weights, strict=True):
-        total = torch.zeros_like(w)
+        terms = []
         for number in traced:
             own = post_value(view, eligibility.groups[number].post, lambda a: a)
-            total += correlate(
-                view, entry, w, post.like(post.values * own), _traced(view, entry, eligibility, number)
-            )  # fmt: skip
+            terms.append(
+                correlate(view, entry, w, post.like(post.values * own), _traced(view, entry, eligibility, number))
+            )
         for below, number, factor in back:
-            total += _change(view, entry, w, Series(factor, False), below.groups[number])
-        changes.append(total)
+            terms.append(_change(view, entry, w, Series(factor, False), below.groups[number]))
+        changes.append(reduce(torch.Tensor.add_, terms))
     return changes
 
 

@@ -20,7 +20,7 @@ from neurorules.network.products import DeclaredEligibility
 from neurorules.neurons._integrator import Integrator
 from neurorules.torch_path.update.eligibility_by_synapse import decays, gated_reverse_scan, shifted_back
 from neurorules.torch_path.update.local_view import LocalView
-from neurorules.torch_path.update.post_factors import names_of_post, post_value
+from neurorules.torch_path.update.post_values import names_of_post, post_value
 
 
 class Reached(NamedTuple):

@@ -11,7 +11,7 @@ from neurorules.native import scans
 from neurorules.network.layer import Input
 from neurorules.network.products import DeclaredEligibility, Group
 from neurorules.torch_path.update.local_view import LocalView
-from neurorules.torch_path.update.post_factors import post_value
+from neurorules.torch_path.update.post_values import post_value
 from neurorules.torch_path.update.pre_factors import pre_value
 
 

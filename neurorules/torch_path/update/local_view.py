@@ -13,10 +13,14 @@ from typing import NamedTuple
 from torch import Tensor
 
 from neurorules.contracts.chip import Chip
+from neurorules.contracts.normalisation import UpdateStatistics, first_update_statistics
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.language.neuron_trace import Trace
+from neurorules.language.rules import Statistics
+from neurorules.native import scans
 from neurorules.network.layer import Layer
+from neurorules.torch_path.forward.drive import flat
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 
 
@@ -146,6 +150,26 @@ class LocalView:
     def __post_init__(self) -> None:
         own = {name: value for name, value in self.parameters.items() if key_of(name).layer == self.layer.name}
         object.__setattr__(self, "parameters", MappingProxyType(own))
+
+
+def way_through(view: LocalView, averages: UpdateStatistics | None, way: Statistics) -> scans.Through | None:
+    """The path of a factor back through a layer's normalisation, in the form that scans take.
+
+    Args:
+        view: the local view on which the texts are evaluated.
+        averages: running averages of the update; fresh ones if None.
+        way: how the normalisation's mean and deviation are treated (`Plasticity.statistics`).
+
+    Returns:
+        The path; None for a normalisation that reads the batch.
+    """
+    layer, current = view.layer, view.activity.current
+    if current is None or layer.normalisation is None or layer.normalisation.reads_batch:
+        return None
+    moving = averages if way == "moving" else None
+    moving = moving or first_update_statistics(layer.shape, current.synaptic.values)
+    mean_d, mean_product = (flat(value.value, layer.shape) for value in moving)
+    return scans.Through(current.synaptic.flat(), current.affine(layer.shape), mean_d, mean_product)
 
 
 def begin_traces(view: LocalView, stored: Mapping[str, Tensor]) -> None:

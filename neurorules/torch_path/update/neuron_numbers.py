@@ -7,7 +7,7 @@ from torch import Tensor
 from neurorules.network.products import Group
 from neurorules.torch_path.update.eligibility import membrane_scan
 from neurorules.torch_path.update.local_view import LocalView
-from neurorules.torch_path.update.post_factors import post_value
+from neurorules.torch_path.update.post_values import post_value
 
 
 def change_numbers(view: LocalView, group: Group) -> dict[str, Tensor]:

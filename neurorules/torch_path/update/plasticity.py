@@ -16,7 +16,7 @@ from neurorules.language.rules import SENT
 from neurorules.network.layer import Input
 from neurorules.network.products import DeclaredEligibility, Group, value_of
 from neurorules.network.texts import Text
-from neurorules.torch_path.update.declared_eligibility import changes_by_eligibility
+from neurorules.torch_path.update.declared_eligibility import changes_by_eligibility, changes_by_factor
 from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.eligibility_forwards import bias_eligibility, trace_a_synapse
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
@@ -39,7 +39,7 @@ def learn_layer(
     Returns:
         The value of the text `sent`, or else the post factor of the layer's last synaptic product with respect to the
         raw current, (T, B, *shape) or constant (B, *shape). Signals that come from above carry it to the layers below.
-        None if no text changes weights.
+        None if no text changes weights, or where the layers below get nothing.
 
     Raises:
         UserError: a text needs all steps at once, or a dense layer.
@@ -78,7 +78,7 @@ def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: s
 
     Returns:
         The postsynaptic factor for the layers below, (T, B, *shape) or constant (B, *shape); None if no input was
-        driven.
+        driven, or where the layers below get nothing.
     """
     entries = [entry for entry in view.layer.inputs if entry.name in view.activity.pre]
     if not entries:
@@ -109,7 +109,7 @@ def _change_by_eligibility(
     entries: list[Input],
     factors: PostFactors,
     name: str,
-) -> Tensor:
+) -> Tensor | None:
     """Add the change of the weights by a group that reads a declared eligibility of the synapses.
 
     Args:
@@ -118,14 +118,18 @@ def _change_by_eligibility(
         entries: the inputs of the layer that were driven.
 
     Returns:
-        The postsynaptic factor, (T, B, *shape).
+        The postsynaptic factor, (T, B, *shape) or constant (B, *shape); None if the layers below get none.
     """
-    post = factors.of_current(group, name, every=True)
-    changes = changes_by_eligibility(view, entries, eligibility, group.late, post)
+    carried = factors.through_cascade(group, name)
+    if carried is not None:
+        handed, changes = carried.handed, changes_by_factor(view, entries, eligibility, carried.factor)
+    else:
+        post = factors.of_current(group, name, every=True)
+        handed, changes = post.values, changes_by_eligibility(view, entries, eligibility, group.late, post)
     for entry, change in zip(entries, changes, strict=True):
         weights = view.layer.weight_names[entry.name]
         factors.sums.add(weights, _scaled(view, group, view.parameters[weights], change))
-    return post.values
+    return handed
 
 
 def _scaled(view: LocalView, group: Group, w: Tensor, change: Tensor) -> Tensor:
