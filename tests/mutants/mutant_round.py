@@ -81,8 +81,13 @@ def run_tests(copy: Path, log: Path, tests: Sequence[str]) -> None:
 
     # Without the checks of shapes and types at every call: they would see more, and take several times as long.
     os.environ["NEURORULES_UNCHECKED"] = "1"
-    warm = "ignore::pytest.PytestAssertRewriteWarning"  # plugins that are imported already keep their plain asserts
-    code = pytest.main(["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-W", warm, *tests])
+    # Plugins that are imported already keep their plain asserts, and Brian2 the log file from before the fork.
+    warm = [
+        word
+        for name in ("AssertRewrite", "UnraisableException")
+        for word in ("-W", f"ignore::pytest.Pytest{name}Warning")
+    ]
+    code = pytest.main(["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", *warm, *tests])
     sys.stdout.flush()
     os._exit(int(code))
 
