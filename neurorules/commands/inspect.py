@@ -130,15 +130,12 @@ def cite(
 
 def _tell(source: dict[str, Any], equations: bool) -> None:
     """Print the facts about a rule and, if requested, its equations."""
-    from neurorules.runner.catalogue import catalogue
-
     print(_wrapped(f"{source['authors']} ({source['year']}). {source['title']}."))
     if source["link"]:
         print(source["link"])
-    about = next(entry for entry in catalogue("rules") if entry["name"] == source["rule"])
-    print(_wrapped(about["options"], "  options: "))
-    print(_wrapped(f"{about['signal']}; needs: {about['needs']}", "  signal: "))
-    print(_wrapped(about["learns in"], "  learns in: "))
+    print(_wrapped(source["options"], "  options: "))
+    print(_wrapped(f"{source['signal'] or '-'}; needs: {source['needs']}", "  signal: "))
+    print(_wrapped(source["learns_in"], "  learns in: "))
     if source["deviations"]:
         print("\nWhat is not the paper's here:")
         print("\n".join(_wrapped(deviation, "- ") for deviation in source["deviations"]))
@@ -147,7 +144,7 @@ def _tell(source: dict[str, Any], equations: bool) -> None:
         for text in source["equations"]:
             print(f"  d{text['parameter']} ({text['role']}, phase {text['phase']}) = {text['text']}")
         for line in source["declarations"]:
-            print(f"  with {line}")
+            print(_wrapped(line, "  with "))
         if source["continuous"] is not None:
             print(
                 f"\nIn continuous time (train --path continuous), 64 inputs, 16 hidden units:\n{source['continuous']}"

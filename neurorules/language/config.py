@@ -104,7 +104,7 @@ def check_schedule(text: str) -> None:
     Raises:
         UserError: the text is neither the name of a schedule nor a whole number from 1.
     """
-    if text not in (*WHOLE, "by_step") and re.fullmatch(r"0*[1-9][0-9]{,8}", text) is None:
+    if text not in (*WHOLE, "by_step") and re.fullmatch(r"0*[1-9][0-9]{,8}", str(text)) is None:
         raise UserError(
             f"schedule '{text}' is unknown. Use by_layer, pipelined, by_step, or a number of steps such as 10"
         )

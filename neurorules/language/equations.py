@@ -175,6 +175,16 @@ class Equation:
             )
         return equation
 
+    def is_trace(self, name: str) -> bool:
+        """Whether a declared eligibility, step by step, is a trace of its presynaptic neuron: it decays by a number,
+        reads nothing of the postsynaptic neuron and no other eligibility, and no other one reads it.
+        """
+        own, names = self.eligibility(name), set(self.vocabulary.eligibilities)
+        others = (self.eligibility(other).expression for other in names - {name})
+        if any(product.post for product in own.products) or self.decay(name) is not None:
+            return False
+        return not names & set(names_in(own.expression)) and all(name not in names_in(other) for other in others)
+
     def eligible(self, product: Product) -> Expression | None:
         """The eligibility in a product: `dv_dw`, the name of a declared eligibility, or `delay(name, 1)`; None for a
         product without one.

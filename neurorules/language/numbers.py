@@ -50,5 +50,6 @@ def check_number(owner: str, text: str, expression: Expression, constants: Mappi
         finite = False
     if not finite:
         raise UserError(
-            f"{owner}: `{show(expression)}` in the text '{text:.80}' is not a finite number. Use a finite one"
+            f"{owner}: `{show(expression)}` in the text '{text:.80}' is no number of single precision. Use one below "
+            f"{LARGEST_NUMBER:.2g}"
         )

@@ -215,8 +215,7 @@ class Rule:
         lines += [f"{trace.show()}, of every neuron" for trace in self.traces]
         lines += [] if self.transmits is None else [f"a spike brings {self.transmits}, and not w"]
         for e in self.eligibilities:
-            products = self.equation(Plasticity("w", e.name)).eligibility(e.name).products
-            size = "B x O x I" if any(p.post for p in products) else "B x I"
+            size = "B x I" if self.equation(Plasticity("w", e.name)).is_trace(e.name) else "B x O x I"
             lines.append(f"{e.show()}, of every synapse ({size} numbers per layer where it runs step by step)")
         past = frozenset().union(*(self.equation(p).past for p in self.plasticity))
         lines += sorted({"before(x) is x without what this step has brought" for c in past if c.function == "before"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -18,9 +18,9 @@ from neurorules.contracts.normalisation import Normalisation
 from neurorules.contracts.target import FEWEST_OUTPUTS
 from neurorules.contracts.transform import Transform
 from neurorules.language.architecture import AfterSpec, LayerSpec, parse_net
-from neurorules.language.errors import UserError
+from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
-from neurorules.language.ranges import Classes, Count, check_range
+from neurorules.language.ranges import Classes, Count, check_range, hints_of
 from neurorules.language.rules import Defaults
 from neurorules.language.settings import Drawn, Task
 from neurorules.network.layer import INPUT, NETWORK_INPUT, Input, Layer, draw_masks
@@ -235,13 +235,28 @@ def settled_network(
 def _normalisation(norm: str, marked: bool) -> Normalisation | None:
     if norm == "none":
         return NORMALISATIONS.make("streaming") if marked else None
+    if norm.isidentifier() and norm not in (legal := NORMALISATIONS.names()):
+        raise unknown("normalisation", norm, [*legal, "none"])
     return NORMALISATIONS.make(norm)
 
 
 def _flat_connection(text: str, size: int) -> Connection:
     name, options = parse_named(text)
     factory = CONNECTIONS.factory(name)
+    if not _joins_flat(factory):
+        others = ", ".join(other for other in CONNECTIONS.names() if _joins_flat(CONNECTIONS.factory(other)))
+        raise UserError(
+            f"--connection joins flat populations, and '{name}' joins maps or a population with itself. Use {others}; "
+            f"maps and recurrent layers are named in the net, such as --net c16k3-p2-128 or --net r100"
+        )
+    if "size" in options:
+        raise UserError(f"connection '{name}' has the size of its layer, which --net names. Leave size out")
     return factory(size=size, **convert_options(f"connection '{name}'", factory, options))
+
+
+def _joins_flat(factory: Callable[..., Connection]) -> bool:
+    """Whether a connection leads from one flat population to another of any size."""
+    return "size" in hints_of(factory) and not getattr(factory, "recurrent", False)
 
 
 def _feed_forward(spec: LayerSpec, source: int, shape: Shape, flat: str) -> Input:

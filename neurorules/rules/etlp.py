@@ -18,8 +18,9 @@ def etlp(
         alpha: decay of the membrane per step.
         adaptation: rise of the threshold per spike; 0 for a fixed threshold.
         rho: decay of that rise per step.
-        teaching: the probability of a teaching event per step, the same for all synapses; at other steps nothing
-            learns. In the paper it is 0.1 per millisecond.
+        teaching: the probability of a teaching event per step, the same for all synapses; at other steps the third
+            factor is 0. Under streaming normalisation, the averages that centre an update act at every step. In the
+            paper the probability is 0.1 per millisecond.
 
     Returns:
         The rule with its texts, eligibilities, signal, default settings and source.

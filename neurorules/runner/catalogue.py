@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +14,7 @@ from neurorules.contracts.device import DEVICES
 from neurorules.datasets import DATASETS
 from neurorules.encoders import ENCODERS
 from neurorules.language.errors import UserError, unknown
+from neurorules.language.options import convert_options, parse_named
 from neurorules.language.own_files import is_path
 from neurorules.language.registry import Registry
 from neurorules.language.rules import Rule
@@ -74,17 +76,23 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
     factory = registry.factory(name)
     row = {"name": name, "what it is": registry.summary(name), "options": _options(factory)}
     if kind == "rules":
-        rule: Rule = registry.make(name)
-        signal = None if rule.signal is None else rule.signal.make()
-        row["signal"] = "-" if rule.signal is None else rule.signal.name
-        row["needs"] = ", ".join(sorted(signal.needs)) if signal else "nothing"
-        row["paths"] = ", ".join(paths_of(rule))
-        row["learns in"] = ", ".join(machines_of(rule))
+        row |= _facts(registry.make(name))
     if kind == "signals":
         signal = factory()
         row["needs"] = ", ".join(sorted(signal.needs))
         row["timing"] = "with the output error" if signal.timing == "error" else f"at the {signal.timing}'s end"
     return row
+
+
+def _facts(rule: Rule) -> dict[str, str]:
+    """The signal of a rule, what it needs, and where the rule learns."""
+    signal = None if rule.signal is None else rule.signal.make()
+    return {
+        "signal": "-" if rule.signal is None else rule.signal.name,
+        "needs": ", ".join(sorted(signal.needs)) if signal else "nothing",
+        "paths": ", ".join(paths_of(rule)),
+        "learns in": ", ".join(machines_of(rule)),
+    }
 
 
 def paths_of(rule: Rule) -> list[str]:
@@ -114,15 +122,15 @@ def machines_of(rule: Rule) -> list[str]:
     return [first, *steps, *others]
 
 
-def _options(factory: Any) -> str:
-    """The options of a part and their defaults, in one line."""
+def _options(factory: Any, chosen: Mapping[str, Any] | None = None) -> str:
+    """The options of a part in one line, with their defaults or the values that are chosen."""
     parameters = inspect.signature(factory).parameters.values()
-    shown = [f"{p.name}={p.default}" for p in parameters if p.default is not p.empty and not p.name.startswith("_")]
-    return ", ".join(shown) or "-"
+    values = {p.name: p.default for p in parameters if p.default is not p.empty and not p.name.startswith("_")}
+    return ", ".join(f"{name}={value}" for name, value in {**values, **(chosen or {})}.items()) or "-"
 
 
 def citation(text: str) -> dict[str, Any]:
-    """The source, deviations and equations of a rule, by name.
+    """The source, deviations and equations of a rule with its options, what it needs, and where it learns.
 
     Raises:
         UserError: the rule or an option is unknown.
@@ -138,6 +146,11 @@ def citation(text: str) -> dict[str, Any]:
         "equations": equations,
     }
     record["declarations"] = rule.declarations
+    name, options = parse_named(text)
+    factory = RULES.factory(name)
+    facts = _facts(rule)
+    record["options"] = _options(factory, convert_options(f"rule '{name}'", factory, options))
+    record |= {"needs": facts["needs"], "learns_in": facts["learns in"]}
     return {**record, "continuous": continuous_equations(rule)}
 
 

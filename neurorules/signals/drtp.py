@@ -25,7 +25,7 @@ class TargetProjection(Signal):
     """
 
     needs = frozenset({"target", "fixed_feedback"})
-    tasks: frozenset[Task] = frozenset({"classes", "multilabel"})
+    tasks = frozenset[Task]({"classes", "multilabel"})
     steps_apart = True
     timing = "step"
 

@@ -56,7 +56,7 @@ class Patterns(Signal):
     tau: Positive = 1.0
     gains: Gains = "none"
     errors: Errors = "trial"
-    tasks: frozenset[Task] = frozenset({"classes", "multilabel"})
+    tasks = frozenset[Task]({"classes", "multilabel"})
     steps_apart = True
     summary = "spikes"
 

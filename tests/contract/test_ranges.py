@@ -179,6 +179,12 @@ def test_a_schedule_is_a_number_of_steps_or_a_word(text: str) -> None:
         TrainConfig(schedule=text)
 
 
+def test_a_learner_takes_a_number_of_steps_as_its_schedule() -> None:
+    assert Learner("4", rule="drtp", input_shape=(3,), classes=2, schedule=2).window == 2  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="schedule 'True'"):
+        Learner("4", rule="drtp", input_shape=(3,), classes=2, schedule=True)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("net", ["9" * 12, "9" * 5000, "c4k" + "9" * 12, "c4k3s" + "9" * 12, "4-p" + "9" * 12])
 def test_sizes_of_a_net_that_no_machine_holds_are_no_layers(net: str) -> None:
     with pytest.raises(UserError, match="is not a layer"):

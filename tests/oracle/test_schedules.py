@@ -98,6 +98,35 @@ def test_by_step_and_chunks_learn_what_by_layer_learns(rule: str, kind: str, con
         assert_schedules_agree(model, constant)
 
 
+@pytest.mark.parametrize("rule", ["dfa", "drtp", "ottt", "eprop", "local_readout", "sigprop"])
+@pytest.mark.parametrize("norm", ["streaming", "none"])
+def test_connections_that_are_not_linear_learn_alike_in_every_schedule(rule: str, norm: str) -> None:
+    made = build_network("9-8", (6,), CLASSES, neuron="lif", norm=norm, connection="ring")
+    model = build_model(made.on(torch.device("cpu"), torch.float64), RULES.make(rule))
+    if rule in (*A_SYNAPSE, "ottt"):
+        with pytest.raises(UserError, match="step by step needs a dense layer. Use --schedule by_layer"):
+            two_trials(model, False, 1)
+    else:
+        assert_schedules_agree(model, False)
+    if norm == "none":  # of synapses that are no matrix no exact eligibility is followed forwards
+        exact = build_model(model.network, RULES.make("dfa"), dw="-m_post * psi(v_post) * dv_dw")
+        two_trials(exact, False, STEPS)
+        with pytest.raises(UserError, match="step by step needs a dense layer. Use --schedule by_layer"):
+            two_trials(exact, False, 1)
+
+
+@pytest.mark.parametrize("rule", ["sigprop", "ottt", "bptt"])
+def test_the_spikes_of_a_trial_are_counted_in_all_its_windows(rule: str) -> None:
+    model = build_model(network("dense"), RULES.make(rule))
+    generator = torch.Generator().manual_seed(3)
+    drive, labels = drive_of((6,), False, generator), torch.arange(SAMPLES) % CLASSES
+    learned = initialise(model, 1, torch.device("cpu"), torch.float64)
+    windows = WINDOWS if rule != "bptt" else (STEPS,)
+    counts = [learn_trial(model, learned, drive, STEPS, labels, generator, window).spikes for window in windows]
+    assert counts[0].keys() == {"hidden1", "hidden2"}
+    assert all(count == counts[0] and min(count.values()) > 0 for count in counts)
+
+
 @pytest.mark.parametrize("neuron", ["if", "lif:reset=zero:surrogate=boxcar", "lif:reset_delay=true:surrogate=atan"])
 def test_every_neuron_learns_alike_in_every_schedule(neuron: str) -> None:
     assert_schedules_agree(build_model(network("dense", neuron), RULES.make("sigprop")), False)

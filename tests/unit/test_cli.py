@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,7 +53,17 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["train", "--rule", "stdp", "--dw", "-m_post * S_pre"], ["m_post", "--signal"]),
         (["train", "--dw", "-m_pst * S_pre"], ["m_pst", "Did you mean `m_post`"]),
         (["train", "--dw", "clip(m_post * S_pre, 0, 1)"], ["mixes post and pre"]),
-        (["train", "--norm", "layer"], ["unknown normalisation 'layer'"]),
+        (["train", "--norm", "layer"], ["unknown normalisation 'layer'", "batch, none, streaming"]),
+        (["train", "--connection", "conv2d"], ["'conv2d' joins maps", "dense", "--net c16k3"]),
+        (["train", "--connection", "conv2d_grouped:groups=2"], ["joins maps"]),
+        (["train", "--connection", "recurrent"], ["a population with itself", "--net r100"]),
+        (["train", "--connection", "recurrent_delayed"], ["a population with itself"]),
+        (["train", "--connection", "dense:size=3"], ["connection 'dense'", "--net", "Leave size out"]),
+        (["train", "--rule", "eprop:c_reg=1e300"], ["c_reg", "no number of single precision"]),
+        (
+            ["train", "--rule", "eprop:feedback=adaptive", "--net", "20", "--schedule", "1", "--data", "digits"],
+            ["dfa:feedback=adaptive", "--schedule by_layer", "option"],
+        ),
         (["train", "--hardware", "fixed_pont"], ["fixed_pont", "fixed_point"]),
         (["train", "--precision", "float16"], ["float16", "float"]),
         (["train", "--readout", "lst"], ["lst", "last"]),
@@ -270,6 +281,37 @@ def test_a_citation_shows_what_the_texts_declare(capsys: pytest.CaptureFixture[s
     assert "  with x[t] = 0.8 x[t-1] + S[t], of every neuron\n" in told
     assert "  with before(x) is x without what this step has brought\n" in told
     assert "\n- a pair within one step counts for neither window\n" in told
+
+
+@pytest.mark.parametrize(
+    ("rule", "shown", "hidden"),
+    [
+        ("etlp:teaching=0.3", ["teaching=0.3"], ["teaching=1.0", "continuous time (train"]),
+        ("ostl:feedback=fixed", ["feedback=fixed", "needs: above, fixed_feedback"], ["weight_transport"]),
+        ("eprop:feedback=symmetric", ["needs: output_error, target, weight_transport"], ["fixed_feedback"]),
+        ("eprop", ["feedback=random", "needs: fixed_feedback", "continuous time (train"], ["weight_transport"]),
+    ],
+)
+def test_a_citation_is_of_the_rule_with_its_options(
+    capsys: pytest.CaptureFixture[str], rule: str, shown: list[str], hidden: list[str]
+) -> None:
+    assert run(["cite", rule]) == 0
+    told = " ".join(capsys.readouterr().out.partition("What is not")[0].split())
+    assert all(words in told for words in shown), told
+    assert not any(words in told for words in hidden), told
+
+
+@pytest.mark.parametrize(
+    ("rule", "sizes"),
+    [("ostl", ["B x O x I"]), ("ottt", ["B x I"]), ("eprop", ["B x O x I"] * 2), ("otpe", ["B x O x I"] * 2),
+     ("otpe:form=approximate", ["B x O x I"] * 2), ("reward_stdp", ["B x O x I"])],
+)  # fmt: skip
+def test_a_citation_says_what_eligibilities_take_step_by_step(
+    capsys: pytest.CaptureFixture[str], rule: str, sizes: list[str]
+) -> None:
+    assert run(["cite", rule, "--equations"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert re.findall(r"of every synapse \((.*?) numbers", told) == sizes
 
 
 def test_a_new_rule_file_is_listed_trains_and_cites(

@@ -154,7 +154,7 @@ def record_plan(
     """
     declared = [eligibility.name for eligibility in model.rule.eligibilities]
     populations = tuple(dict.fromkeys((*POPULATION, *model.rule.declared_traces)))
-    recordable = [*populations, *SYNAPSES, *PARAMETERS, *declared, *parameters]
+    recordable = list(dict.fromkeys((*populations, *SYNAPSES, *PARAMETERS, *declared, *parameters)))
     for variable in variables:
         if variable not in recordable:
             if ours := SNNTORCH.get(variable):

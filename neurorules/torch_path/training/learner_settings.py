@@ -43,6 +43,9 @@ class LearnerSettings(LearningSettings, NetSettings):
     def __post_init__(self) -> None:
         for name, value in with_own_parts({name: getattr(self, name) for name in OWN_PARTS}).items():
             object.__setattr__(self, name, value)
+        schedule: Any = self.schedule
+        if isinstance(schedule, int) and not isinstance(schedule, bool):  # a number of steps
+            object.__setattr__(self, "schedule", str(schedule))
         check_schedule(self.schedule)
         if self.task not in TASKS:
             raise unknown("task", self.task, TASKS)

@@ -110,7 +110,7 @@ def learn_trial(
         if not phase.applies and any(model.learning[phase.name, role].learns for role in ROLES):
             _learn_phase(trial, phase, records[phase.name], factors)
     factors.visit_silent_layers()
-    spikes = _spikes_per_sample(model, records["input"].activity, samples)
+    spikes = {name: number / samples for name, number in records["input"].spikes.items()}
     scores = class_scores(model, learned, records)
     sent = {name: answer.sent for name, answer in factors.answers.items() if answer.sent is not None}
     gradients = gradients_of(factors)
@@ -132,12 +132,6 @@ def _teaching_steps(probability: float, steps: int, generator: torch.Generator) 
     if probability == 1:
         return None
     return (torch.rand(steps, generator=generator, device=generator.device) < probability).float()
-
-
-def _spikes_per_sample(model: Model, activity: list[Activity], samples: int) -> dict[str, Tensor]:
-    """Number of spikes of each hidden layer in one window, per sample."""
-    layers = zip(model.network.hidden, activity, strict=False)
-    return {layer.name: a.S.total(a.steps).sum() / samples for layer, a in layers}
 
 
 def gradients_of(factors: ThirdFactors) -> dict[str, Tensor]:
@@ -282,8 +276,8 @@ def check_window(model: Model, window: int, steps: int) -> None:
     asked_anew = signal is not None and model.instant and (asks or not signal.momentary)
     if signal is not None and (signal.varies or signal.every is not None) and not asked_anew:
         raise UserError(
-            f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs through time on its own. "
-            f"Use --schedule by_layer"
+            f"rule '{model.rule.name}' needs every step of a trial at once: its signal, {model.rule.signal}, reads all "
+            f"of them. Use --schedule by_layer, or another signal or option of it"
         )
     for layer in model.network.layers:
         if layer.neuron.needs_whole_trial:

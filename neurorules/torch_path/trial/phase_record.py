@@ -44,6 +44,7 @@ class PhaseRecord:
         currents: by layer, mean and mean square of the raw current over rows, times steps, (N,) or (C, 1, 1) each.
         pre: by "layer.input", mean over rows of the activity of a centred input, times steps.
         activity: the activity of the last window, by layer; empty for a linear phase.
+        spikes: by hidden layer, the number of spikes of all samples; in the phase "input" of a training alone.
         psi, sent: by layer, sums over time of pseudo-derivative and output, (R, *shape), if a linear phase reads them.
         aside: the current that an offset added to the first layer's normalised current, (R, *shape); None without an
             offset.
@@ -58,6 +59,7 @@ class PhaseRecord:
     currents: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     pre: dict[str, Tensor] = field(default_factory=dict)
     activity: list[Activity] = field(default_factory=list)
+    spikes: dict[str, Tensor] = field(default_factory=dict)
     psi: dict[str, Tensor] = field(default_factory=dict)
     sent: dict[str, Tensor] = field(default_factory=dict)
     aside: Tensor | None = None

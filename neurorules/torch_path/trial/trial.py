@@ -233,6 +233,8 @@ def observe_phase(
     ):
         for index, (layer, activity) in enumerate(zip(trial.model.network.layers, activities, strict=True)):
             add_sums(record, layer, activity, trial.model.scores)
+            if training and phase.name == "input" and layer.role == "hidden":
+                add_to(record.spikes, layer.name, activity.S.total(activity.steps).sum())
             if phase.name == "input" and index < trial.linearised:
                 add_to(record.psi, layer.name, psi_total(layer, activity))
                 add_to(record.sent, layer.name, activity.S.total(activity.steps))

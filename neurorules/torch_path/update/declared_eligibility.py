@@ -57,7 +57,8 @@ def changes_by_eligibility(
         its weights.
 
     Raises:
-        UserError: the window is shorter than the trial, and the connection is not dense.
+        UserError: the window is shorter than the trial, and the connection is not dense, or for a trace of spikes alone
+            not linear.
     """
     weights = [view.parameters[view.layer.weight_name(entry)] for entry in entries]
     if view.whole:
@@ -89,6 +90,8 @@ def _in_window(
     view: LocalView, entry: Input, w: Tensor, eligibility: DeclaredEligibility, late: bool, post: Series
 ) -> Tensor:
     """The change of one connection in one of several windows."""
+    if not entry.connection.linear:
+        raise _no_matrix(view, eligibility)
     if eligibility.plain and not late:
         return _across_windows(view, entry, w, eligibility, post)
     if not has_matrix(view, entry, w):
@@ -108,7 +111,8 @@ def _backwards(
 ) -> list[Tensor]:
     """The changes in a window of all steps, by reverse scans alone."""
     groups = range(len(eligibility.groups))
-    traced = [n for n in groups if post.constant and not late and _low_pass(view, eligibility, n)]
+    summed = post.constant and not late and all(entry.connection.linear for entry in entries)
+    traced = [n for n in groups if summed and _low_pass(view, eligibility, n)]
     back = [] if len(traced) == len(groups) else reached(view, eligibility, late, post, frozenset(traced))
     changes = []
     for entry, w in zip(entries, weights, strict=True):

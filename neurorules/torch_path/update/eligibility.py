@@ -223,9 +223,13 @@ def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor
         The eligibility, (T, B, *pre) or constant (B, *pre); None if it does not factor.
 
     Raises:
-        UserError: the layer is normalised, so that the eligibility needs all steps at once.
+        UserError: the layer is normalised, or the connection not linear, so that the eligibility needs all steps at
+            once.
     """
     dynamics = view.layer.dynamics
+    remembers = view.activity.gates is not None or (dynamics is not None and not view.layer.forgets)
+    if remembers and not entry.connection.linear:
+        raise UserError(f"layer '{view.layer.name}': dv_dw step by step needs a dense layer. Use --schedule by_layer")
     if view.activity.gain is not None:
         raise UserError(
             f"layer '{view.layer.name}' is normalised, and dv_dw runs backwards through its normalisation: it needs "

@@ -67,7 +67,8 @@ def pre_value(view: LocalView, entry: Input, expression: Expression | None) -> S
 def correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Series) -> Tensor:
     """The change of a connection by two factors.
 
-    If only one of them varies in time, it is summed first, which is exact.
+    If only one of them varies in time, it is summed first, which is exact; activity is not if the connection is not
+    linear in it.
 
     Args:
         view: the local view on which the texts are evaluated.
@@ -80,10 +81,10 @@ def correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Serie
         Sum over steps and rows of post factor times pre factor, of the shape of `w`.
     """
     steps = view.activity.steps
-    if post.constant and pre.constant:
-        return entry.connection.correlate(w, post.total(steps), pre.values)
-    if post.constant:
-        return entry.connection.correlate(w, post.values, pre.total(steps))
+    if post.constant and not pre.constant:
+        if entry.connection.linear:
+            return entry.connection.correlate(w, post.values, pre.total(steps))
+        return entry.connection.correlate(w, post.over_time(steps).flatten(0, 1), pre.rows())
     if pre.constant:
         return entry.connection.correlate(w, post.total(steps), pre.values)
     return entry.connection.correlate(w, post.rows(), pre.rows())
