@@ -192,21 +192,23 @@ def entry_name(module: str) -> str:
 
 
 def own_part(text: str, kind: str) -> str:
-    """If a text names a part by its file, register the file and replace its path by the name of the part.
+    """The text of a part with the part's own name. If it names the part by its file, register the file.
 
     Args:
-        text: a part with its options, such as "./my_rule.py:alpha=3". Texts without a path are returned unchanged.
+        text: a part with its options, such as "./my_rule.py:alpha=3", or "s-tller", where a hyphen stands for an
+            underscore.
         kind: the kind of part that is needed: "rule", "signal" or "neuron".
 
     Returns:
-        The text with the file's name, such as "my_rule:alpha=3".
+        The text with the part's name, such as "my_rule:alpha=3" or "s_tller".
 
     Raises:
         UserError: there is no such file, it cannot be run, it does not define such a part, or its name is taken.
     """
     word = text.strip().partition(":")[0].strip()
+    options = text.strip()[len(word) :].lstrip()
     if not is_path(word):
-        return text
+        return word.replace("-", "_") + options
     path = checked_path(word)
     load(path)
     kinds = offer_of(path).kinds
@@ -216,7 +218,7 @@ def own_part(text: str, kind: str) -> str:
     for one in sorted(kinds):
         Registry(one, PACKAGES[one]).check_free(path.stem, path)
     take({path.stem: path})
-    return path.stem + text.strip()[len(word) :]
+    return path.stem + options
 
 
 def with_own_parts(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def test_a_name_says_only_what_shared_settings_and_the_rule_do_not_give() -> Non
 def test_a_row_that_stands_twice_is_run_once() -> None:
     assert names("sigprop,bptt,sigprop@lr=0.003, sigprop") == ["sigprop", "bptt"]
     assert names("sigprop,sigprop@lr=0.01,sigprop@lr=1e-2") == ["sigprop", "sigprop@lr=0.01"]
+    assert names("s_tller,s-tller, s-tller@lr=0.01") == ["s_tller", "s_tller@lr=0.01"]
 
 
 def test_rows_have_folders_of_their_own_that_a_file_system_takes() -> None:
