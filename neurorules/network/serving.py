@@ -202,8 +202,14 @@ def counting(network: Network, rule: Rule, signal: Signal | None, scores: Scores
         The rule with other texts for the read-out.
 
     Raises:
-        UserError: the read-out does not spike, or the rule has a read-out of another kind.
+        UserError: the read-out does not spike, the rule learns from errors of single steps, or it has a read-out of
+            another kind.
     """
+    if rule.errors == "step":
+        raise UserError(
+            f"scores={scores} counts the spikes of a whole trial, and rule '{rule.name}' learns from an error at each "
+            f"step. Use scores=membrane, or another rule"
+        )
     if not network.readout.neuron.spiking:
         raise UserError(
             f"scores={scores} counts the spikes of the read-out, and its neuron sends none. End the net with a neuron "

@@ -54,6 +54,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["train", "--dw", "-m_pst * S_pre"], ["m_pst", "Did you mean `m_post`"]),
         (["train", "--dw", "clip(m_post * S_pre, 0, 1)"], ["mixes post and pre"]),
         (["train", "--norm", "layer"], ["unknown normalisation 'layer'", "batch, none, streaming"]),
+        (["train", "--rule", "ottt", "--scores", "count"], ["ottt", "error at each step", "scores=membrane"]),
         (["train", "--connection", "conv2d"], ["'conv2d' joins maps", "dense", "--net c16k3"]),
         (["train", "--connection", "conv2d_grouped:groups=2"], ["joins maps"]),
         (["train", "--connection", "recurrent"], ["a population with itself", "--net r100"]),
