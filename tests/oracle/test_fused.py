@@ -10,6 +10,7 @@ import torch
 
 from neurorules.connections._products import Matrix
 from neurorules.contracts.series import Series
+from neurorules.language.errors import UserError
 from neurorules.language.expressions import parse
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.rules import Plasticity
@@ -22,6 +23,7 @@ from neurorules.network.post_forms import Cascade, PostForm, TracedForm, recogni
 from neurorules.network.texts import compile_rule
 from neurorules.rules import RULES
 from neurorules.torch_path.forward import run_layer
+from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.state import to_tensors
 from neurorules.torch_path.trial.learn import learn_trial
 from neurorules.torch_path.update.post_factors import PostFactors
@@ -254,3 +256,11 @@ def test_online_rules_take_one_scan_and_store_no_membranes(monkeypatch: pytest.M
         )
     two_trials(model, torch.float32, False)
     assert not read and "hidden" not in evaluated and "readout" in evaluated
+
+
+@pytest.mark.parametrize(("rule", "trace"), [("eprop", "e_bias"), ("ostl", "slope")])
+def test_traces_of_a_chip_are_not_passed_over(rule: str, trace: str) -> None:
+    learner = Learner("17", rule=rule, input_shape=(6,), classes=CLASSES, steps=STEPS, hardware="integer_traces")
+    spikes = (torch.rand(STEPS, SAMPLES, 6, generator=torch.Generator().manual_seed(0)) < 0.4).float()
+    with pytest.raises(UserError, match=f"adds an impulse where a spike comes, and trace '{trace}'"):
+        learner.step(spikes, torch.arange(SAMPLES) % CLASSES)

@@ -119,11 +119,14 @@ class PostFactors:
         return Carried(handed, Series(scan.onwards.reshape(shape), False, total))
 
     def _filters(self, form: PostForm) -> bool:
-        """Whether scans carry a factor of this form through low-pass filters: all steps run on a processor, the third
-        factor varies in time or a factor of the membrane does, and the neurons have a psi of their own.
+        """Whether scans carry a factor of this form through low-pass filters: all steps run on a processor, no chip
+        keeps traces in its own way, the third factor varies in time or a factor of the membrane does, and the neurons
+        have a psi of their own.
         """
         view = self.view
         if not view.whole or view.m is None or not scans.loops(view.m.values):
+            return False
+        if view.chip is not None and view.chip.traces:
             return False
         return view.layer.psi is not None and not (view.m.constant and form.factor == "one")
 
