@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from hardware_models.devices.integer_traces import IntegerTraces
 from neurorules.connections._products import Matrix
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
@@ -259,7 +260,8 @@ def test_online_rules_take_one_scan_and_store_no_membranes(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("rule", "trace"), [("eprop", "e_bias"), ("ostl", "slope")])
-def test_traces_of_a_chip_are_not_passed_over(rule: str, trace: str) -> None:
+def test_traces_of_a_chip_are_not_passed_over(monkeypatch: pytest.MonkeyPatch, rule: str, trace: str) -> None:
+    monkeypatch.setattr(IntegerTraces, "check_rule", lambda own, rule: None)  # so that it meets traces of psi
     learner = Learner("17", rule=rule, input_shape=(6,), classes=CLASSES, steps=STEPS, hardware="integer_traces")
     spikes = (torch.rand(STEPS, SAMPLES, 6, generator=torch.Generator().manual_seed(0)) < 0.4).float()
     with pytest.raises(UserError, match=f"adds an impulse where a spike comes, and trace '{trace}'"):
