@@ -153,8 +153,9 @@ def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
     )
     size = plane.numel()
     current = None if through is None else through.current
+    outputs = out.every, out.every_total, out.total, out.product
     task = _ReverseTask(
-        *(address(tensor) for tensor in (k.gradient, k.beta, k.v_threshold, k.spikes, k.v, current, *out[:4])),
+        *(address(tensor) for tensor in (k.gradient, k.beta, k.v_threshold, k.spikes, k.v, current, *outputs)),
         *(size if k.gradient.ndim == 3 else 0, size if current is not None and current.ndim == 3 else 0),
         *(k.steps, size, k.beta.numel(), k.v_threshold.numel()),
         affine_fields(Affine() if through is None else through.affine),

@@ -63,7 +63,8 @@ def reverse(k: ReverseInputs) -> Reverse:
     current, affine = (None, Affine()) if through is None else (through.current, through.affine)
     statistics = (None, None) if through is None else (through.mean_d, through.mean_product)
     spikes = None if k.spikes is None else _bytes(k.spikes)
-    arguments = (k.gradient, k.beta, k.v_threshold, spikes, k.v, current, *affine, *statistics, *out)
+    outputs = out.every, out.every_total, out.total, out.product
+    arguments = (k.gradient, k.beta, k.v_threshold, spikes, k.v, current, *affine, *statistics, *outputs)
     reverse_kernel[(-(-size // BLOCK),)](
         *(some if part is None else part for part in arguments), k.steps, size, plane[-1],
         CONSTANT=k.gradient.ndim == 2, CURRENT_CONSTANT=current is not None and current.ndim == 2,
