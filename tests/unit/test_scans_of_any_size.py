@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scan_cases import PSIS
+from scan_cases import PSIS, SIZES, in_plain_torch, same
 
-from neurorules.native.scans import Affine, Psi, Reset, build, dispatch, reverse, scan
-
-SIZES = st.tuples(st.integers(1, 9), st.integers(1, 5), st.one_of(st.integers(1, 70), st.integers(120, 400)))
-"""T, B, N: below and above a vector of neurons, and with a last one that is not full."""
-
-
-def in_plain_torch(function: Any, *arguments: Any, **named: Any) -> Any:
-    """What a machine without a compiler computes."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(dispatch, "library", lambda: None)
-        return function(*arguments, **named)
-
-
-def same(left: tuple[Any, ...], right: tuple[Any, ...]) -> None:
-    for a, b in zip(left, right, strict=True):
-        assert (a is None) == (b is None)
-        assert a is None or (a.dtype == b.dtype and torch.equal(a, b))
+from neurorules.native.scans import Affine, Psi, Reset, build, reverse, scan
 
 
 @settings(max_examples=40, deadline=None)

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scan_cases import PSIS
+from scan_cases import PSIS, SIZES, in_plain_torch, same
 
-from neurorules.native.scans import Affine, Onwards, Psi, Reset, Through, build, dispatch, reverse, scan, scan_inputs
+from neurorules.native.scans import Affine, Onwards, Psi, Reset, Through, build, reverse, scan, scan_inputs
 from neurorules.native.scans.reference import surrogate
 from neurorules.torch_path.update.eligibility_by_synapse import gated_reverse_scan
-
-SIZES = st.tuples(st.integers(1, 9), st.integers(1, 5), st.one_of(st.integers(1, 70), st.integers(120, 400)))
-"""T, B, N: below and above a vector of neurons, and with a last one that is not full."""
-
-
-def in_plain_torch(*arguments: Any, **named: Any) -> Any:
-    """What a machine without a compiler computes."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(dispatch, "library", lambda: None)
-        return reverse(*arguments, **named)
-
-
-def same(left: tuple[Any, ...], right: tuple[Any, ...]) -> None:
-    for a, b in zip(left, right, strict=True):
-        assert (a is None) == (b is None)
-        assert a is None or torch.equal(a, b)
 
 
 @settings(max_examples=60, deadline=None)
@@ -56,7 +38,7 @@ def test_the_second_low_pass_equals_plain_torch_and_a_scan_of_its_own(
     call = drawn(*size) - 0.5, steps, 0.7, reset
     known = {"v": v, "psi": first, "through": through if normalised else None, "outer": -1.5}
     ours = reverse(*call, **known, onwards=onwards)
-    same(ours, in_plain_torch(*call, **known, onwards=onwards))
+    same(ours, in_plain_torch(reverse, *call, **known, onwards=onwards))
     same(ours[:4], reverse(*call, **known)[:4])  # the first scan is not changed
     rerun = scan_inputs(current, steps, 0.9, 1.0, reset)
     same(ours, reverse(*call, **known | {"v": None}, onwards=onwards, rerun=rerun))
