@@ -13,7 +13,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from neurorules.contracts.chip import Chip
-from neurorules.contracts.normalisation import UpdateStatistics, first_update_statistics
+from neurorules.contracts.normalisation import UpdateStatistics, first_update_statistics, over_rows
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.language.neuron_trace import Trace
@@ -103,6 +103,19 @@ class ChangeSums:
             before = self.update_sums[name]
             mean, product, steps = before[0] + mean, before[1] + product, before[2] + steps
         self.update_sums[name] = (mean, product, steps)
+
+    def add_rows(self, name: str, total: Tensor, product: Tensor, shape: tuple[int, ...], steps: int) -> None:
+        """Add to the statistics of an update what a scan has summed over time.
+
+        Args:
+            name: the name of the statistics.
+            total: sum over time of the post factor d, (B, N).
+            product: sum over time of d I^, likewise.
+            shape: the shape of the population, of N neurons.
+            steps: the number of steps of the window, >= 1.
+        """
+        rows = (-1, *shape)
+        self.add_update(name, over_rows(total.reshape(rows)), over_rows(product.reshape(rows)), steps)
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,7 @@ class NormAdjoint:
         through = way_through(self.view, self.statistics, self.way)
         if through is not None and post.ndim > lead and scans.loops(post):
             scan = scans.reverse(post.flatten(2), len(post), 0.0, scans.Reset.NONE, through=through)
-            sums = scan.over_time, scan.product_over_time
-            mean, product = (over_rows(value.reshape(-1, *layer.shape)) for value in sums)
-            self.sums.add_update(self.name, mean, product, activity.steps)
+            self.sums.add_rows(self.name, scan.over_time, scan.product_over_time, layer.shape, activity.steps)
             return scan.at_each_step.reshape(post.shape)
         normalised = current.normalised.values
         if post.ndim == lead and normalised.ndim > lead:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from neurorules.contracts.normalisation import UpdateStatistics, over_rows
+from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.series import Series, pending_source
 from neurorules.native import scans
 from neurorules.network.post_forms import Cascade, PostForm, scanned_psi
@@ -203,9 +203,7 @@ class PostFactors:
         """Add the statistics of the factors that a scan carried through the normalisation to those of the update."""
         if scan.product is None or scan.total is None or group.statistics != "moving":
             return
-        shape, steps = self.view.layer.shape, self.view.activity.steps
-        mean, product = (over_rows(value.reshape(-1, *shape)) for value in (scan.total, scan.product))
-        self.sums.add_update(name, mean, product, steps)
+        self.sums.add_rows(name, scan.total, scan.product, self.view.layer.shape, self.view.activity.steps)
 
     def _norm(self, group: Group, name: str) -> NormAdjoint:
         return NormAdjoint(self.view, self.statistics.get(name), self.sums, name, group.statistics)
