@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -42,7 +43,8 @@ from neurorules.commands.grouped_help import Application
 from neurorules.language.errors import OwnRankError, UserError, nearest
 from neurorules.language.version import own_version
 from neurorules.runs.allocator import keep_freed_memory
-from neurorules.runs.launch import check_alone, launch
+from neurorules.runs.interrupt import Interrupted, time_for_last_line
+from neurorules.runs.launch import by_launcher, check_alone, launch
 
 app = Application(name="neurorules", pretty_exceptions_enable=False)
 
@@ -126,9 +128,13 @@ def line_of_warning(
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code. A process of a launcher has time to report its error to the end."""
+    with time_for_last_line() if by_launcher() else nullcontext():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     from neurorules.disk.failures import line_of_failure
-    from neurorules.runs.interrupt import Interrupted
 
     command = typer.main.get_command(_with_command(arguments[0] if arguments else ""))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 
 EXIT_CODE = 130
+LAST_LINE_S = 5.0
+"""How many seconds a process that a launcher ends still has for the line in which it reports its own error."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -61,7 +64,7 @@ def polite_stop() -> Iterator[StopFlag]:
     thread can set handlers; in any other thread the flag is never raised.
     """
     flag = StopFlag()
-    if threading.current_thread() is not threading.main_thread():
+    if not _on_main_thread():
         yield flag
         return
 
@@ -80,6 +83,47 @@ def polite_stop() -> Iterator[StopFlag]:
 
 
 @contextmanager
+def time_for_last_line() -> Iterator[None]:
+    """Inside the block, let a SIGTERM end the process `LAST_LINE_S` seconds later, unless it has ended by itself.
+
+    A launcher ends all other processes as soon as one has died. Those have just noticed the loss, and are about to
+    report it: a signal that took effect at once would hide that line. `polite_stop` replaces this handler while a
+    network learns. Only the main thread can set handlers; in any other thread nothing changes.
+    """
+    if not _on_main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _end_later)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def _end_later(number: int, frame: FrameType | None) -> None:
+    end = threading.Timer(LAST_LINE_S, os._exit, (128 + number,))
+    end.daemon = True  # a process that ends by itself does not wait for it
+    end.start()
+
+
+@contextmanager
+def no_last_line() -> Iterator[None]:
+    """Inside the block, suspend `time_for_last_line`, so that a SIGTERM ends the process at once.
+
+    For calls that wait outside Python, where no handler of Python would run before the wait has ended. Outside
+    `time_for_last_line` nothing changes.
+    """
+    if not _on_main_thread() or signal.getsignal(signal.SIGTERM) is not _end_later:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, _end_later)
+
+
+@contextmanager
 def interrupts_wait() -> Iterator[Callable[[], None]]:
     """Delay a Ctrl-C until the end of the block, so that the block can finish writing.
 
@@ -91,7 +135,7 @@ def interrupts_wait() -> Iterator[Callable[[], None]]:
 
     def hold() -> None:
         handler = signal.getsignal(signal.SIGINT)
-        if before or not callable(handler) or threading.current_thread() is not threading.main_thread():
+        if before or not callable(handler) or not _on_main_thread():
             return
         before.append(handler)
         signal.signal(signal.SIGINT, lambda number, frame: waiting.append((number, frame)))
@@ -103,3 +147,7 @@ def interrupts_wait() -> Iterator[Callable[[], None]]:
             signal.signal(signal.SIGINT, handler)
             for number, frame in waiting:
                 handler(number, frame)
+
+
+def _on_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

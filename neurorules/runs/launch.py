@@ -31,9 +31,14 @@ NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT", "TORC
 """Variables that torchrun sets, in the order of `Launch`."""
 
 
+def by_launcher() -> bool:
+    """Whether torchrun, or a launcher that sets the same variables, has started this process."""
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
+
+
 def launch() -> Launch:
     """Read torchrun's environment variables; without torchrun, there is a single rank."""
-    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
+    if not by_launcher():
         return Launch()
     values = [os.environ.get(name, "0") for name in NAMES]
     if not all(value.isdecimal() for value in values):

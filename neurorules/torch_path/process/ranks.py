@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import OwnRankError, UserError
-from neurorules.runs.interrupt import StopFlag
+from neurorules.runs.interrupt import StopFlag, no_last_line
 from neurorules.runs.launch import Launch, launch
 
 MEETING = timedelta(seconds=40)
@@ -267,13 +267,14 @@ def _make_group(distributed: Any, started: Launch) -> Any:
     if on_gpus:  # from here on "cuda" is this rank's own GPU
         torch.cuda.set_device(started.local_rank % torch.cuda.device_count())
     try:
-        store, rank, count = next(distributed.rendezvous("env://", timeout=MEETING))
-        # The store outlives ranks that are restarted. A prefix for each start keeps them from finding entries of dead
-        # ranks.
-        store = distributed.PrefixStore(f"start {started.restarts}", store)
-        kind = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
-        distributed.init_process_group(kind, store=store, rank=rank, world_size=count, timeout=MEETING)
-        return store
+        with no_last_line():
+            store, rank, count = next(distributed.rendezvous("env://", timeout=MEETING))
+            # The store outlives ranks that are restarted. A prefix for each start keeps them from finding entries of
+            # dead ranks.
+            store = distributed.PrefixStore(f"start {started.restarts}", store)
+            kind = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
+            distributed.init_process_group(kind, store=store, rank=rank, world_size=count, timeout=MEETING)
+            return store
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise OwnRankError(
