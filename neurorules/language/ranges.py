@@ -1,4 +1,5 @@
-"""Ranges of numbers, which are written next to the type: `tau: Annotated[float, Range("(0, inf)")]`.
+"""Ranges of numbers, which are written next to the type: `tau: Annotated[float, Range("(0, inf)")]`; and closed lists
+of words, `form: Literal["surrogate", "voltage"]`.
 
 Every number that a user may give has a range, and no range contains NaN. `ranged` checks the arguments of a factory at
 each call; `check_ranges` checks values that are given by name.
@@ -122,23 +123,41 @@ def may_be_open(kind: Any) -> bool:
 
 def words_of(kind: Any) -> tuple[str, ...]:
     """The words that an annotation allows beside numbers, such as "same" in `Literal["same"] | Whole`."""
+    if get_origin(kind) is Annotated:
+        return words_of(get_args(kind)[0])
     parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     return tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
 
 
+def only_words(kind: Any) -> bool:
+    """Whether an annotation allows nothing but words of a closed list, and perhaps None."""
+    if get_origin(kind) is Annotated:
+        return only_words(get_args(kind)[0])
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return all(part is NoneType or (get_origin(part) is Literal and _are_texts(get_args(part))) for part in parts)
+
+
+def _are_texts(words: tuple[Any, ...]) -> bool:
+    return all(isinstance(word, str) for word in words)
+
+
 def check_range(name: str, value: Any, kind: Any) -> None:
-    """Refuse a number outside its range.
+    """Refuse a number outside its range, or a word that is not in its list.
 
     Args:
-        name: how the error names the number, such as "--lr" or "neuron 'lif': beta".
+        name: how the error names the value, such as "--lr" or "neuron 'lif': beta".
         value: the value that was given; None where the value may be left open.
         kind: the annotated type, such as `Positive`.
 
     Raises:
-        UserError: the value lies outside its range, or is not a number.
+        UserError: the value lies outside its range, is not a number, or is another word.
     """
-    type_and_range = declared(kind)
-    if type_and_range is None or (value is None and may_be_open(kind)) or value in words_of(kind):
+    type_and_range, words = declared(kind), words_of(kind)
+    if (value is None and may_be_open(kind)) or (isinstance(value, str) and value in words):
+        return
+    if type_and_range is None:
+        if words and only_words(kind):
+            raise UserError(f"{name} is {value!r:.40}. Give {', '.join(words[:-1])} or {words[-1]}")
         return
     type_, range_ = type_and_range
     try:
@@ -152,7 +171,7 @@ def check_range(name: str, value: Any, kind: Any) -> None:
 
 
 def check_ranges(owner: str, factory: Callable[..., Any], values: Mapping[str, Any]) -> None:
-    """Refuse numbers outside the ranges that a factory declares.
+    """Refuse numbers outside the ranges that a factory declares, and words outside its lists.
 
     Args:
         owner: how errors name the part, such as "neuron 'lif'"; empty for settings of a run, which are named as
@@ -161,7 +180,7 @@ def check_ranges(owner: str, factory: Callable[..., Any], values: Mapping[str, A
         values: values by name; parameters without a value are not checked.
 
     Raises:
-        UserError: a number lies outside its range.
+        UserError: a number lies outside its range, or a word is another one.
     """
     for name, kind in hints_of(factory).items():
         if name in values:

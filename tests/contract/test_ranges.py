@@ -1,4 +1,5 @@
-"""Every number that a user may give has a range, and not-a-number is in none: a suite over all that takes options."""
+"""Every number that a user may give has a range, in which not-a-number is not, and every word of a closed list is in
+it: a suite over all that takes options."""
 
 from __future__ import annotations
 
@@ -21,12 +22,13 @@ from neurorules.language.config import TrainConfig, check_numbers, config_from
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
 from neurorules.language.options import convert_options
-from neurorules.language.ranges import Range, declared, hints_of, ranged, words_of
+from neurorules.language.ranges import Count, Range, declared, hints_of, ranged, words_of
 from neurorules.language.rates import SCHEDULES
 from neurorules.language.registry import Registry
 from neurorules.language.rules import Defaults, Plasticity, Rule, Source
 from neurorules.surrogates import SURROGATES
 from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.learner_settings import LearnerSettings
 from neurorules.torch_path.update.optimiser import KINDS
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.pool import Pool
@@ -74,6 +76,7 @@ NUMBERS = [
 ]
 SETTINGS = [name for name, kind in hints_of(TrainConfig).items() if types_in(kind) & {int, float}]
 OWNERS = list(dict.fromkeys(owner for owner, _, _ in NUMBERS))
+CLOSED = [name for name, kind in hints_of(TrainConfig).items() if words_of(kind)]
 every_owner = pytest.mark.parametrize("owner", OWNERS)
 every_setting = pytest.mark.parametrize("name", SETTINGS)
 
@@ -111,7 +114,7 @@ def refuses(call: Callable[[], Any], *words: str) -> None:
     with pytest.raises(UserError) as caught:
         call()
     line = str(caught.value)
-    assert "\n" not in line and "Give a " in line
+    assert "\n" not in line and "Give " in line
     for word in words:
         assert word in line
 
@@ -274,3 +277,31 @@ def test_a_step_takes_a_share_of_the_rate_that_is_one(fraction: float, schedule:
 @pytest.mark.parametrize("classes", [-1, 0, 1, 2**40])
 def test_a_net_tells_two_classes_apart_or_more(classes: int) -> None:
     refuses(lambda: neurorules.build_network("4", (3,), classes), f"classes is {classes}")
+
+
+def test_a_word_that_is_not_in_its_list_is_refused() -> None:
+    def shaped(*, form: Any = "flat", size: Any = "same", kind: Any = None) -> str:
+        return f"{form} {size} {kind}"
+
+    types = {"form": Literal["flat", "round"], "size": Literal["same"] | Count, "kind": Literal["a", "b", "c"] | None}
+    shaped.__annotations__ = dict(types)
+    checked = ranged("thing 'shaped'")(shaped)
+    assert checked(form="round", size="same", kind="c") == "round same c" and checked(size=3) == "flat 3 None"
+    for name, value, legal in [
+        ("form", "Round", "flat or round"),
+        ("form", None, "flat or round"),
+        ("form", 3, "flat or round"),
+        ("kind", "", "a, b or c"),
+        ("size", "large", "a finite whole number of at least 1"),
+    ]:
+        refuses(lambda: checked(**{name: value}), f"thing 'shaped': {name} is ", f"Give {legal}")  # noqa: B023
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_a_setting_that_is_not_in_its_list_is_refused_by_a_run_and_by_a_learner(name: str) -> None:
+    option = f"--{name.replace('_', '-')}"
+    with pytest.raises(UserError, match=f"{option} is 'Own'. Give "):
+        TrainConfig(**{name: "Own"})
+    if name in LearnerSettings.__dataclass_fields__:
+        with pytest.raises(UserError, match=f"{option} is 'Own'. Give "):
+            Learner("8", input_shape=(4,), classes=2, **{name: "Own"})
