@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import snntorch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 import neurorules
@@ -221,47 +220,6 @@ def test_a_finished_run_comes_back_as_a_learner(tmp_path: Path) -> None:
     assert answer["accuracy"] == pytest.approx(result["test_accuracy"])
     with pytest.raises(UserError, match="no"):
         neurorules.load(tmp_path / "other")
-
-
-def sequential() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Linear(36, 20),
-        snntorch.Leaky(beta=0.9, init_hidden=True),
-        nn.Linear(20, CLASSES),
-    )
-
-
-def test_trained_weights_go_back_into_the_module_they_came_from() -> None:
-    torch.manual_seed(0)
-    module = sequential()
-    names, before = list(module.state_dict()), {k: v.clone() for k, v in module.state_dict().items()}
-    one = Learner(module, "sigprop", input_shape=SHAPE, steps=STEPS, device="cpu")
-    one.fit(loader(), epochs=4)
-    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
-    one.write_back(module)
-    assert list(module.state_dict()) == names
-    assert not torch.equal(module[1].weight, before["1.weight"])
-    fresh = Learner(module, "sigprop", input_shape=SHAPE, steps=STEPS, device="cpu")
-    assert fresh.evaluate(loader()) == one.evaluate(loader())
-    assert module[1].weight.requires_grad and module[1].weight.grad is None
-
-
-def test_a_module_of_other_layers_is_refused_and_stays_as_it_was() -> None:
-    module = sequential()
-    one = Learner(module, "sigprop", input_shape=SHAPE, steps=STEPS, device="cpu")
-    one.fit(loader(32))
-    other = nn.Sequential(nn.Flatten(), nn.Linear(36, 20), snntorch.Leaky(beta=0.9), nn.Linear(20, 4))
-    before = {k: v.clone() for k, v in other.state_dict().items()}
-    with pytest.raises(UserError, match="the module that the learner was made from"):
-        one.write_back(other)
-    with pytest.raises(UserError, match="has 3 layers"):
-        deeper = nn.Sequential(nn.Flatten(), nn.Linear(36, 20), snntorch.Leaky(beta=0.9), nn.Linear(20, 20),
-                               snntorch.Leaky(beta=0.9), nn.Linear(20, CLASSES))  # fmt: skip
-        one.write_back(deeper)
-    with pytest.raises(UserError, match=r"torch\.nn\.Module of torch and snnTorch layers, and this is a Linear"):
-        one.write_back(nn.Linear(36, 20))
-    assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
 
 
 SLIPS = {

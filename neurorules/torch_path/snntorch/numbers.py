@@ -110,7 +110,8 @@ def linears_of(block: Block, layer: Layer) -> list[Linked]:
 
 
 def read_numbers(block: Block, layer: Layer) -> Numbers:
-    """Copies of a layer's weights and of its bias, which is the sum of its modules' biases.
+    """Copies of a layer's weights and of its bias, which is the sum of its modules' biases. Of several biases, whose
+    changes could not be told apart in the layer's current, one learns (`_bias_that_learns`).
 
     Args:
         block: the modules.
@@ -159,19 +160,11 @@ def _learned_numbers(block: Block, layer: Layer) -> dict[str, Tensor]:
             if isinstance(module, Spiking) and learns(module, theirs)}  # fmt: skip
 
 
-def sum_of_biases(linears: list[Linked], but: Linked | None = None) -> Tensor:
-    """Add up the biases of a layer's modules, (O,).
-
-    Args:
-        linears: the layer's modules.
-        but: one whose bias is not counted.
-
-    Returns:
-        The sum, of the weights' type and on their device.
-    """
+def sum_of_biases(linears: list[Linked]) -> Tensor:
+    """The sum of the biases of a layer's modules, (O,), of the weights' type and on their device."""
     total = linears[0].weight.detach().new_zeros(linears[0].weight.shape[0])
     for linear in linears:
-        if linear is not but and linear.bias is not None:
+        if linear.bias is not None:
             total = total + linear.bias.detach() * linear.gain
     return total
 
@@ -209,15 +202,22 @@ def written_numbers(block: Block, layer: Layer, learned: Learned) -> Iterator[tu
     if block.norm is not None:
         yield from _written_statistics(block.norm, layer, learned, sum_of_biases(linears))
         return
-    receivers = ((linear, linear.bias) for linear in linears)
-    receiver, own = next(((linear, own) for linear, own in receivers if own is not None), (None, None))
+    receiver, own = _bias_that_learns(linears)
     if receiver is None or own is None:
         if bool(bias.any()):
             raise UserError(f"layer '{layer.name}' learned a bias, and the module's layer has bias=False. {OTHERS}")
         return
     _check_size(receiver.placed.at, "a bias", own, layer, bias)
-    rest = bias - sum_of_biases(linears, but=receiver).to(bias)
-    yield own, rest / receiver.gain
+    change = bias - sum_of_biases(linears).to(bias)
+    yield own, own.detach().to(bias) + change / receiver.gain
+
+
+def _bias_that_learns(linears: list[Linked]) -> tuple[Linked | None, Tensor | None]:
+    """The module whose bias gets what the layer's bias learned: the first one with requires_grad. If none has it, the
+    bias changes only by a normalisation that is folded into it, and the first one gets that."""
+    biases = [(linear, linear.bias) for linear in linears if linear.bias is not None]
+    learning = [(linear, bias) for linear, bias in biases if bias.requires_grad]
+    return next(iter([*learning, *biases]), (None, None))
 
 
 def _by_map(layer: Layer, bias: Tensor) -> Tensor:

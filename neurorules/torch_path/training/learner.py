@@ -240,12 +240,12 @@ class Learner:
             module: a module with the same layers; its `state_dict` keeps its names.
 
         Raises:
-            UserError: the module has other layers or shapes; it is unchanged.
+            UserError: the module has other layers, shapes or neurons; it is unchanged.
         """
         from neurorules.torch_path.snntorch.write_back import write_back
 
         self.outstanding.settle()
-        write_back(self.model.network, as_transmitted(self.model, self.learned), module)
+        write_back(self.model.network, as_transmitted(self.model, self.learned), module, self.model.scores)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything that is needed to continue into one safetensors file, atomically.
