@@ -1,17 +1,21 @@
 """The command line: it runs one command, and reports a user's error as one line on stderr with exit code 2.
 
-Errors of the operating system and a lack of memory are also reported in one line. Any other error is a fault of this
-program and shows a traceback. After Ctrl-C the exit code is 130.
+Errors of the operating system, a lack of memory, and a `sys.exit()` in code of the user's are also reported in one
+line. Any other error is a fault of this program and shows a traceback. After Ctrl-C the exit code is 130. A letter that
+the terminal cannot show is written by its number.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -55,6 +59,8 @@ LONGEST = 200
 
 # The base class of all usage errors. Since 0.2x, typer contains its own click, so the class is taken from typer.
 UsageError: Any = typer.BadParameter.__mro__[2]
+ALONE = "NoArgsIsHelpError"
+"""The usage error of a group without a command, whose message is the whole help."""
 
 COMPLETE = "_NEURORULES_COMPLETE"
 """The environment variable by which a shell requests completions."""
@@ -99,6 +105,9 @@ def options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 for success, 2 for a user's mistake, 130 if the user stopped it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format=f"{PROGRAM}%(message)s", stream=sys.stderr, force=True)
     warnings.formatwarning = line_of_warning
     logging.captureWarnings(True)
@@ -148,6 +157,9 @@ def _run(arguments: list[str]) -> int:
     except UserError as error:
         return _say_once(error, str(error), 2)
     except UsageError as error:
+        if type(error).__name__ == ALONE and launch().rank == 0:
+            print(error.format_message(), file=sys.stderr)
+            return 2
         return _say_once(error, _one_line(error, arguments), 2)
     except Interrupted as stop:
         return _say_once(stop, str(stop), 130)
@@ -155,6 +167,8 @@ def _run(arguments: list[str]) -> int:
         return _say("stopped", 130)
     except BrokenPipeError:
         return 0
+    except SystemExit as end:
+        return _left(end)
     except Exception as error:
         line = line_of_failure(error)
         if line is None:
@@ -171,6 +185,16 @@ def _with_command(name: str) -> Application:
     one = Application(name="neurorules", pretty_exceptions_enable=False)
     one.registered_callback, one.registered_commands = app.registered_callback, commands
     return one
+
+
+def _left(end: SystemExit) -> int:
+    """Say where code of the user's ends the program; inside a command, only typer does so, after it has installed the
+    completion of a shell."""
+    place = traceback.extract_tb(end.__traceback__)[-1]
+    if Path(typer.__file__).parent in Path(place.filename).parents:
+        return int(end.code or 0)
+    left = f"{place.filename}, line {place.lineno}"
+    return _say(f"{left} ends the program (SystemExit: {end}). Raise an error there instead, or leave it out", 2)
 
 
 def _say_once(error: BaseException, line: str, code: int) -> int:

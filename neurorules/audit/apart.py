@@ -9,7 +9,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from neurorules.language.errors import UserError
+from neurorules.language.errors import RAISED, UserError
 
 Answer = TypeVar("Answer")
 
@@ -46,7 +46,7 @@ def _do(work: Callable[[], Any], send: Connection) -> None:
         answer, problem = work(), None
     except UserError as error:
         answer, problem = None, str(error)
-    except Exception as error:
+    except RAISED as error:
         answer, problem = None, f"it fails ({type(error).__name__}: {error})"
     try:
         send.send((answer, problem))

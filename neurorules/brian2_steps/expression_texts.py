@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from neurorules.brian2_steps.history import BEFORE, DELAYED, variable_of
 from neurorules.brian2_steps.surrogate_texts import psi_text
 from neurorules.contracts.surrogate import Surrogate
-from neurorules.language.equations import Equation, Product
+from neurorules.language.equations import Equation
 from neurorules.language.expressions import PAST, Binary, Call, Expression, Name, Number
 from neurorules.language.neuron_trace import SPIKES, at
+from neurorules.language.normal_form import Product
 from neurorules.language.rules import Statistics
 
 ELIGIBILITY_PREFIX = "eligibility_"

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neurorules.brian2_steps.expression_texts import ELIGIBILITY_PREFIX, LATE, Place, Writer
-from neurorules.language.equations import Equation, Product, one_step_before
+from neurorules.language.equations import Equation, one_step_before
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import Binary, Expression, Name, names_in
+from neurorules.language.normal_form import Product
 from neurorules.language.rules import Rule
 from neurorules.language.vocabulary import ELIGIBILITY
 from neurorules.neurons import NEURONS

@@ -83,7 +83,7 @@ def _system(text: str, layers: int, weight: float) -> tuple[CoupledSystem, str |
         regime = "asymptotically stable, a propagator" if neuron.system.k2 > 0 else "self-excited, an oscillator"
         return ring_chain(neuron.system.k2, neuron.system.k3, np.ones(5), layers, weight), regime
     try:
-        content = reader.loads(Path(text).read_text(encoding="utf-8"))
+        content = reader.loads(Path(text).read_text(encoding="utf-8-sig"))
         parameters = {name: np.array(value, float) for name, value in content["parameters"].items()}
         return CoupledSystem(tuple(content["variables"]), np.array(content["coupling"], float), parameters), None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -47,6 +47,7 @@ def parts(kind: str, *more: str) -> Complete:
             names = Registry(*PARTS[kind]).names()
         except UserError:  # one of the user's folders is wrong; the command itself will report it
             names = []
+        names = [name.replace("_", "-") for name in names] if kind == "papers" else names
         return _begun([*names, *more], incomplete)
 
     return complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,13 @@ from neurorules.runs.plain_json import to_json
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object on stdout."""
-    print(to_json(value))
+    """Print one JSON object on stdout; letters that stdout cannot show are written by their numbers."""
+    text = to_json(value)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = to_json(value, ascii_only=True)
+    print(text)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], widest: int | None = None) -> None:

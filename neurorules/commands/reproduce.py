@@ -44,9 +44,9 @@ def reproduce(
     """Train the rows of a paper's tables, and print our numbers next to the paper's."""
     from neurorules.papers.reproduce import RESULT_FILE
     from neurorules.papers.reproduce import reproduce as run
-    from neurorules.papers.tables import PAPERS
+    from neurorules.papers.tables import tables_of
 
-    tables = PAPERS.factory(paper)(quick=quick)
+    tables = tables_of(paper)(quick=quick)
     changes = {"epochs": epochs, "limit": limit}
     folder = out or Path("runs") / paper.replace("_", "-")
     result = run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -83,13 +83,7 @@ def with_settings(*leave_out: str, usual: tuple[str, ...] = ()) -> Callable[[Cal
             settings = {name: value for name in names if (value := values.pop(name)) is not None}
             file = values.pop("config_file")
             if file is not None:
-                settings = {**read_config(file), **settings}
-            refused = set(settings) & set(leave_out)
-            if refused:
-                raise UserError(
-                    f"--config {file} sets '{refused.pop()}', which this command takes as an option of its own. Leave "
-                    f"it out of the file, and see the options: --help"
-                )
+                settings = {**_from_file(file, leave_out, settings), **settings}
             command(config=config_from(with_own_parts(settings), "the options"), **values)
 
         parameters = [_titled(p) if name in usual else p for name, p in own.parameters.items() if name != "config"]
@@ -99,6 +93,24 @@ def with_settings(*leave_out: str, usual: tuple[str, ...] = ()) -> Callable[[Cal
         return run
 
     return decorate
+
+
+def _from_file(file: Path, leave_out: tuple[str, ...], on_the_line: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a --config file that no option overrides, checked alone, so that a message names the file."""
+    settings = {name: value for name, value in read_config(file).items() if name not in on_the_line}
+    refused = set(settings) & set(leave_out)
+    if refused:
+        raise UserError(
+            f"--config {file} sets '{refused.pop()}', which this command takes as an option of its own. Leave "
+            f"it out of the file, and see the options: --help"
+        )
+    try:
+        settings = with_own_parts(settings)
+        config_from(settings, f"--config {file}")
+    except UserError as error:
+        line = str(error)
+        raise UserError(line if f"--config {file}" in line else f"--config {file}: {line}") from None
+    return settings
 
 
 def _options(leave_out: tuple[str, ...]) -> list[inspect.Parameter]:

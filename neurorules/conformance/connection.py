@@ -9,7 +9,7 @@ from neurorules.conformance.comparison import copied, demand_close, demand_sessi
 from neurorules.conformance.suite import Entry, NotApplicable, Suite, demand, demand_instance
 from neurorules.connections import CONNECTIONS
 from neurorules.contracts.connection import Connection, Shape
-from neurorules.language.errors import UserError
+from neurorules.language.errors import RAISED, UserError
 
 SHAPES: tuple[Shape, ...] = ((7,), (5,), (3, 11, 10), (4, 11, 10), (2, 3, 4, 5))
 """Shapes of the presynaptic populations that checks offer to a connection: flat ones, maps, and one of four axes."""
@@ -70,7 +70,7 @@ def a_population_that_does_not_fit_is_refused_by_a_user_error(entry: Entry) -> N
             post = connection.post_shape(shape)
         except UserError:
             continue
-        except Exception as error:
+        except RAISED as error:
             post = error
         demand(
             isinstance(post, tuple) and all(isinstance(n, int) and n > 0 for n in post),

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from neurorules.conformance import SUITES, suite_of
 from neurorules.conformance.suite import Entry, Suite, build
-from neurorules.language.errors import UserError, unknown
+from neurorules.language.errors import RAISED, UserError, unknown
 from neurorules.language.options import parse_named
 from neurorules.language.own_file import KINDS, load
 from neurorules.language.own_files import checked_path, is_path, standing_for
@@ -146,7 +146,7 @@ def _imported(name: str, dotted: str) -> ModuleType:
     """
     try:
         module = importlib.import_module(dotted)
-    except Exception as error:
+    except RAISED as error:
         line = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(f"module '{name}' does not import ({line}). Correct it, or check its path") from None
     if name.endswith(".py") and Path(module.__file__ or "").resolve() != Path(name).expanduser().resolve():

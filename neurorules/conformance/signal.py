@@ -27,7 +27,7 @@ from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.running_mean import RunningMean
 from neurorules.contracts.signal import Signal
 from neurorules.contracts.view import NEEDS, Every, Summary
-from neurorules.language.errors import UserError
+from neurorules.language.errors import RAISED, UserError
 from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
@@ -123,7 +123,7 @@ def a_net_that_it_does_not_serve_is_refused_by_a_user_error(entry: Entry) -> Non
         except UserError:
             demand(net != NETS[0], "a signal serves dense nets", "it refused one", "See `check`")
             continue
-        except Exception as error:
+        except RAISED as error:
             observed = f"on {net} building raised {type(error).__name__}: {error}"
             demand(False, "a net is served, or refused by UserError", observed, "Refuse it in `check`")
         trial(model, learned, *samples(steps_of(rule)))

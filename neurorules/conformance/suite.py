@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from neurorules.language.errors import MissingExtra, UserError
+from neurorules.language.errors import RAISED, MissingExtra, UserError
 from neurorules.language.options import convert_options, parse_named
 from neurorules.language.registry import Registry
 
@@ -156,7 +156,7 @@ def _tried(check: Check, entry: Entry) -> tuple[Literal["passed", "failed", "lef
         return "failed", str(breach)
     except UserError as refusal:
         return "failed", f"{_begun(entry)} refuses what its contract lets a caller ask: {refusal}."
-    except Exception as error:
+    except RAISED as error:
         line = " ".join(f"{type(error).__name__}: {error}".split())
         return "failed", f"{_begun(entry)} raised {line}. An entry raises UserError, and only where asked."
     return "passed", ""

@@ -201,16 +201,31 @@ def path_of(word: str) -> PathName:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read settings from a `.json` or `.toml` file.
+    """Read settings by name, with underscores, from a `.json` or `.toml` file.
 
     Raises:
-        UserError: the file does not exist or cannot be read.
+        UserError: the file does not exist, cannot be read, or sets something twice.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        text = path.read_text(encoding="utf-8-sig")
+        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text, object_pairs_hook=_Pairs)
     except (OSError, ValueError) as error:
         raise UserError(f"--config {path} cannot be read ({error}). Give a .json or .toml file of settings") from None
-    if not isinstance(content, dict):
+    except RecursionError:
+        raise UserError(
+            f"--config {path} cannot be read (it is nested too deeply). Write one name and value for each setting"
+        ) from None
+    pairs = list(content.items()) if isinstance(content, dict) else content
+    if not isinstance(pairs, list) or (path.suffix != ".toml" and not isinstance(pairs, _Pairs)):
         raise UserError(f"--config {path} holds no settings. Write one name and value for each")
-    return content
+    settings: dict[str, Any] = {}
+    for key, value in pairs:
+        name = key.replace("-", "_")
+        if name in settings:
+            raise UserError(f"--config {path} sets '{name}' twice. Keep one of them")
+        settings[name] = value
+    return settings
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The names and values of an object of JSON, which may repeat a name."""

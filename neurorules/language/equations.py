@@ -16,7 +16,6 @@ from functools import cached_property
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import (
     PAST,
-    Binary,
     Call,
     Expression,
     Name,
@@ -24,49 +23,16 @@ from neurorules.language.expressions import (
     calls_in,
     names_in,
     parse,
-    show,
 )
+from neurorules.language.neuron_functions import check_of_neuron
 from neurorules.language.neuron_trace import check_past
+from neurorules.language.normal_form import Product, expand
 from neurorules.language.numbers import check_number
 from neurorules.language.unseen import hint_for
 from neurorules.language.vocabulary import ELIGIBILITY, WEIGHT, Side, Vocabulary
 
 DELAYED = frozenset({"S_pre", "S_post", "v_post"})
 """The variables that `delay` may read, beside traces."""
-LARGEST_POWER = 8
-"""The highest integer power of a mixed expression that is expanded; a higher one would give too many products."""
-
-
-@dataclass(frozen=True)
-class Product:
-    """One product of the normal form: coefficient x pre x post x weight; a missing factor counts as 1."""
-
-    coefficient: float = 1.0
-    pre: tuple[Expression, ...] = ()
-    post: tuple[Expression, ...] = ()
-    weight: tuple[Expression, ...] = ()
-    constant: tuple[Expression, ...] = ()
-
-    def times(self, other: Product) -> Product:
-        """Multiply this product by another one."""
-        return Product(
-            self.coefficient * other.coefficient,
-            self.pre + other.pre,
-            self.post + other.post,
-            self.weight + other.weight,
-            self.constant + other.constant,
-        )
-
-    def factors(self) -> tuple[Expression, ...]:
-        """All factors of the product except its coefficient."""
-        return self.constant + self.weight + self.post + self.pre
-
-    def show(self) -> str:
-        """The product as a rule text."""
-        body = " * ".join(show(factor) for factor in self.factors())
-        if not body:
-            return f"{self.coefficient:g}"
-        return {1.0: body, -1.0: f"-{body}"}.get(self.coefficient, f"{self.coefficient:g} * {body}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +46,7 @@ class Equation:
 
     Raises:
         UserError: when the equation is used: a name that no synapse can see (the message offers the nearest legal
-            name), or a factor that mixes sides.
+            name), a factor that mixes sides, or `psi` or `through_norm` of no postsynaptic factor.
     """
 
     text: str
@@ -89,7 +55,7 @@ class Equation:
 
     @cached_property
     def expression(self) -> Expression:
-        """The parsed text, with every name checked."""
+        """The parsed text, with every name and every call checked."""
         expression = parse(self.text)
         legal = self.vocabulary.legal()
         for name in names_in(expression):
@@ -106,12 +72,13 @@ class Equation:
         for call in calls_in(expression):
             before = [one_step_before(name) for name in self.vocabulary.eligibilities]
             check_past(self.owner, self.text, call, self.vocabulary.remembered(), DELAYED & legal, before)
+            check_of_neuron(self.owner, self.text, call, self.vocabulary)
         return expression
 
     @cached_property
     def products(self) -> tuple[Product, ...]:
         """The normal form, without products of coefficient 0. Expressions of numbers alone are checked to be finite."""
-        products = _expand(self.expression, self)
+        products = expand(self.expression, self.vocabulary, self.owner)
         for number in (n for p in products for n in (Number(p.coefficient), *p.constant)):
             check_number(self.owner, self.text, number, self.vocabulary.constants)
         return tuple(p for p in products if p.coefficient != 0.0)
@@ -213,73 +180,3 @@ class Equation:
 def one_step_before(eligibility: str) -> Call:
     """A declared eligibility at the previous step, which texts write as `delay(e, 1)`."""
     return Call("delay", (Name(eligibility), Number(1.0)))
-
-
-def _sides(expression: Expression, equation: Equation) -> set[Side]:
-    sides = {equation.vocabulary.side(name) for name in names_in(expression)}
-    return {side for side in sides if side is not None}
-
-
-def _expand(expression: Expression, equation: Equation) -> list[Product]:
-    sides = _sides(expression, equation)
-    if isinstance(expression, Number):
-        return [Product(expression.value)]
-    if isinstance(expression, Binary) and expression.operator in "*/":
-        return _expand_product(expression, equation)
-    eligible = {ELIGIBILITY, *equation.vocabulary.eligibilities} & set(names_in(expression))
-    if len(sides) <= 1 and not (eligible and isinstance(expression, Binary) and expression.operator in "+-"):
-        return [_atom(expression, sides)]
-    if isinstance(expression, Call) or not isinstance(expression, Binary):
-        raise _mixed(expression, equation)
-    match expression.operator:
-        case "+":
-            return _expand(expression.left, equation) + _expand(expression.right, equation)
-        case "-":
-            minus = [replace(p, coefficient=-p.coefficient) for p in _expand(expression.right, equation)]
-            return _expand(expression.left, equation) + minus
-        case "**":
-            return _expand_power(expression, equation)
-    raise _mixed(expression, equation)
-
-
-def _expand_product(expression: Binary, equation: Equation) -> list[Product]:
-    left = _expand(expression.left, equation)
-    if expression.operator == "*":
-        right = _expand(expression.right, equation)
-        return [a.times(b) for a in left for b in right]
-    sides = _sides(expression.right, equation)
-    if len(sides) > 1:
-        raise _mixed(expression.right, equation)
-    inverse = Binary("/", Number(1.0), expression.right)
-    return [a.times(_atom(inverse, sides)) for a in left]
-
-
-def _expand_power(expression: Binary, equation: Equation) -> list[Product]:
-    power = expression.right
-    if not isinstance(power, Number) or power.value not in range(1, LARGEST_POWER + 1):
-        raise _mixed(expression, equation)
-    base = _expand(expression.left, equation)
-    result = base
-    for _ in range(int(power.value) - 1):
-        result = [a.times(b) for a in result for b in base]
-    return result
-
-
-def _atom(expression: Expression, sides: set[Side]) -> Product:
-    if not sides:
-        return Product(constant=(expression,))
-    match next(iter(sides)):
-        case Side.PRE:
-            return Product(pre=(expression,))
-        case Side.POST:
-            return Product(post=(expression,))
-        case Side.WEIGHT:
-            return Product(weight=(expression,))
-
-
-def _mixed(expression: Expression, equation: Equation) -> UserError:
-    where = " and ".join(sorted(side.value for side in _sides(expression, equation)))
-    return UserError(
-        f"{equation.owner}: the term `{show(expression)}` mixes {where}. Functions, comparisons, divisors and "
-        f"powers take one side only: split it into a sum of products"
-    )

@@ -13,6 +13,10 @@ class UserError(Exception):
         super().__init__(" ".join(line.splitlines()))  # a path may contain line breaks
 
 
+RAISED = (Exception, SystemExit)
+"""What code of the user's own may raise: a `sys.exit()` in it is a mistake in that code, as any other error is."""
+
+
 class MissingExtra(UserError):
     """A part needs a package of an optional extra that is not installed."""
 

@@ -95,7 +95,16 @@ def parse(text: str) -> Expression:
     except (SyntaxError, ValueError) as error:
         why = str(error).partition(" (<unknown>")[0].partition(";")[0]
         raise UserError(f"rule text '{text:.80}' is not an expression ({why}). Write products and sums") from None
-    return _convert(tree.body, text)
+    except (RecursionError, MemoryError):
+        raise _too_deep(text) from None
+    try:
+        return _convert(tree.body, text)
+    except RecursionError:
+        raise _too_deep(text) from None
+
+
+def _too_deep(text: str) -> UserError:
+    return UserError(f"rule text '{text:.80}' is nested too deeply or too long to be read. Write a shorter one")
 
 
 def _convert(node: ast.expr, text: str) -> Expression:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from neurorules.language.errors import UserError
-from neurorules.language.expressions import LARGEST_NUMBER, Expression, calls_in, evaluate, show
+from neurorules.language.expressions import LARGEST_NUMBER, Expression, evaluate, show
 
 FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "relu": lambda a: max(a, 0.0),
@@ -24,13 +24,12 @@ FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "<": lambda a, b: float(a < b),
     "<=": lambda a, b: float(a <= b),
 }
-"""The functions of rule texts on plain numbers; `psi` and `through_norm` are missing, because each neuron has its
-own."""
+"""The functions of rule texts on plain numbers. `psi` and `through_norm` are missing: they take no number alone
+(`neuron_functions`)."""
 
 
 def check_number(owner: str, text: str, expression: Expression, constants: Mapping[str, float]) -> None:
-    """Refuse a constant expression that is not a finite number; expressions that call `psi` or `through_norm` are
-    skipped.
+    """Refuse a constant expression that is not a finite number.
 
     Args:
         owner: how the error names the rule.
@@ -41,8 +40,6 @@ def check_number(owner: str, text: str, expression: Expression, constants: Mappi
     Raises:
         UserError: the value is infinite, NaN or complex.
     """
-    if any(call.function not in FUNCTIONS for call in calls_in(expression)):
-        return
     try:
         value: Any = evaluate(expression, constants, FUNCTIONS)
         finite = isinstance(value, int | float) and abs(value) <= LARGEST_NUMBER

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from neurorules.language.errors import UserError
+from neurorules.language.errors import RAISED, UserError
 
 KINDS = {"rule": "Rule", "signal": "Signal", "neuron": "Neuron"}
 """The kinds of parts that a file may define, each with the name of its type in `neurorules`."""
@@ -157,7 +157,7 @@ def load(path: Path, offer: Offer | None = None) -> ModuleType:
     try:
         with contextlib.redirect_stdout(printed):
             exec(code, module.__dict__)
-    except (Exception, SystemExit) as error:
+    except RAISED as error:
         sys.modules.pop(name, None)
         raise _complaint(error, path, "it is run") from None
     if printed.getvalue().strip():
@@ -229,7 +229,7 @@ def build_from(path: Path, kind: str, factory: Callable[..., Any], options: Mapp
         value = factory(**options)
     except UserError:
         raise
-    except Exception as error:
+    except RAISED as error:
         raise _complaint(error, path, f"the {kind} is built") from None
     check_result(path, kind, value)
     return value

@@ -198,6 +198,7 @@ class Rule:
                 self, "traces", (Trace("x", self.trace_decay), *(t for t in self.traces if t.name != "x"))
             )
         check_traces(owner, self.traces, self.constants, HIDDEN_VARIABLES | READOUT_VARIABLES | {"w", "b"})
+        _ = [self.trace_equation(trace).products for trace in self.traces]
         transmission_of(self.name, self.transmits, self.constants)
         if self.eligibilities:
             vocabulary = self._vocabulary(HIDDEN_VARIABLES | READOUT_VARIABLES, "w")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from neurorules.language.errors import UserError
+from neurorules.language.errors import RAISED, UserError
 from neurorules.language.options import convert_options, parse_named
 
 
@@ -37,7 +37,7 @@ def function_of(where: str, module: str, function: str, absent: str, returns: st
                 f"{where}: {module} imports a package that is not installed ({error}). Install it"
             ) from error
         raise UserError(f"{where}: {absent}") from None
-    except Exception as error:
+    except RAISED as error:
         raise UserError(f"{where}: {module} does not import ({in_one_line(error)}). Correct it") from error
     value = vars(imported).get(function)
     if not callable(value):
@@ -67,11 +67,11 @@ def call(where: str, name: str, function: Callable[..., Any], options: Mapping[s
         return function(**convert_options(where, function, options))
     except UserError:
         raise
-    except Exception as error:
+    except RAISED as error:
         raise UserError(f"{where}: {name}() failed ({in_one_line(error)}). Try it alone in Python") from error
 
 
-def in_one_line(error: Exception) -> str:
+def in_one_line(error: BaseException) -> str:
     """The type and the message of an error, in at most 200 characters."""
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return f"{reason:.200}"

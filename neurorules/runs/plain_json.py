@@ -38,12 +38,13 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON: {value!r}")
 
 
-def to_json(value: Any, indent: int | None = None) -> str:
+def to_json(value: Any, indent: int | None = None, ascii_only: bool = False) -> str:
     """Write a value as JSON.
 
     Args:
         value: any value that `plain` accepts.
         indent: number of spaces per level; None for one line.
+        ascii_only: whether to write every other letter by its number, as JSON allows.
 
     Returns:
         The text.
@@ -51,7 +52,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
     Raises:
         TypeError: the value holds something that has no form in JSON.
     """
-    return json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain(value), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def read_json(path: Path) -> Any:

@@ -14,7 +14,7 @@ from typing import get_args
 import pytest
 
 from neurorules.cli import SUBJECTS, app, run
-from neurorules.commands.completion import PARTS, SETTINGS
+from neurorules.commands.completion import PARTS, SETTINGS, parts
 from neurorules.commands.grouped_help import USUAL
 from neurorules.commands.settings import TITLES, USUAL_SETTINGS
 from neurorules.encoders import ENCODERS
@@ -208,3 +208,21 @@ _neurorules_completion {tmp_path}/neurorules; echo "${{COMPREPLY[@]}}"
 def test_a_value_that_cannot_be_read_is_named(words: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words.split()) == 2
     assert f"neurorules: {line}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("group", [[], ["new"]])
+def test_a_group_alone_shows_its_help_as_it_is_read(group: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*group, "--help"]) == 0
+    help_text = capsys.readouterr().out
+    assert run(group) == 2
+    alone = capsys.readouterr()
+    assert alone.out == "" and alone.err == help_text and alone.err.startswith("Usage: neurorules")
+
+
+def test_a_paper_has_one_spelling_in_help_error_and_completion(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [name.replace("_", "-") for name in PAPERS.names()]
+    assert run(["reproduce", "zzz"]) == 2
+    assert capsys.readouterr().err == f"neurorules: unknown paper 'zzz'. Known: {', '.join(names)}.\n"
+    assert run(["reproduce", "--help"]) == 0
+    assert f"{', '.join(names[:-1])} or {names[-1]}." in " ".join(capsys.readouterr().out.split()).replace("- ", "-")
+    assert parts("papers")("diehl-") == ["diehl-cook"]

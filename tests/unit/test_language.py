@@ -44,6 +44,15 @@ def numbers() -> st.SearchStrategy[Expression]:
 PAST_OF = {"pre": ["before(x_pre)", "delay(S_pre, 3)", "delay(x_pre, 12)"], "post": ["before(x_post)"], "weight": []}
 
 
+ALONE = ("relu", "abs", "tanh")
+
+
+def of_the_neuron(argument: Expression) -> Expression:
+    """What `psi` and `through_norm` take: an expression that reads something of the postsynaptic neuron."""
+    read = any(name in SIDES["post"] or name == "x_post" for name in names_in(argument))
+    return argument if read else Binary("+", Name("v_post"), argument)
+
+
 def one_sided(names: list[str], depth: int = 2) -> st.SearchStrategy[Expression]:
     """Any expression of one side, non-linear functions, comparisons and the past included."""
     past = next(PAST_OF[side] for side, own in SIDES.items() if own == names)
@@ -53,10 +62,10 @@ def one_sided(names: list[str], depth: int = 2) -> st.SearchStrategy[Expression]
     if depth == 0:
         return leaf
     inner = one_sided(names, depth - 1)
-    unary = ["relu", "abs", "tanh", *(["psi", "through_norm"] if "v_post" in names else [])]
+    unary = [*ALONE, *(["psi", "through_norm"] if "v_post" in names else [])]
     return st.one_of(
         leaf,
-        st.builds(lambda f, a: Call(f, (a,)), st.sampled_from(unary), inner),
+        st.builds(lambda f, a: Call(f, (a if f in ALONE else of_the_neuron(a),)), st.sampled_from(unary), inner),
         st.builds(lambda f, a, b: Call(f, (a, b)), st.sampled_from(["min", "max"]), inner, inner),
         st.builds(Binary, st.sampled_from(["+", "-", "*", ">", "<"]), inner, inner),
     )

@@ -285,3 +285,28 @@ def test_the_command_writes_the_page_of_a_folder(tmp_path: Path, capsys: pytest.
     told = json.loads(capsys.readouterr().out)
     page = Path(told["out"]).read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>") and "Rules on digits" in page
+
+
+@pytest.mark.parametrize(
+    ("place", "column", "value"),
+    [
+        ("runs", "test_accuracy", "0.9"), ("rules", "test_accuracy", {"mean": "0.9"}), ("epochs", "train_loss", [1]),
+        ("layers", "cka", "high"), ("alignment", "angle_deg", {}), ("rules", "train_seconds", "long"),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_is_refused_by_its_place(
+    place: str, column: str, value: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = made(["sigprop", "bptt"], seeds=2, epochs=2)
+    damaged[place][0][column] = value
+    (tmp_path / "compare.json").write_text(json.dumps(damaged))
+    assert run(["report", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"{column} in '{place}' of compare.json" in said and "is no number" in said and said.count("\n") == 1
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("rows", [3, [3], [{"seed": 1}], {"rule": "dfa"}])
+def test_what_is_no_list_of_rows_is_refused(rows: Any) -> None:
+    with pytest.raises(UserError, match=r"'runs' of compare.json"):
+        read(made(["sigprop"], seeds=1, epochs=1, runs=rows))

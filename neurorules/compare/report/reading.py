@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neurorules.compare.report.checked import checked_rows
 from neurorules.compare.report.numbers import Number
 from neurorules.contracts.target import first_figure
 from neurorules.language.errors import UserError
@@ -116,7 +117,7 @@ def read(content: Mapping[str, Any]) -> Comparison:
         content: the content of `compare.json`.
 
     Raises:
-        UserError: it has another format or version, or holds no rule.
+        UserError: it has another format or version, holds no rule, or text where a number belongs.
     """
     name, version = content.get("format"), content.get("format_version")
     if name != FORMAT or version != VERSION:
@@ -125,7 +126,7 @@ def read(content: Mapping[str, Any]) -> Comparison:
             f"a report is made of {FORMAT}, version {VERSION}; this comparison has {shown}. "
             "Make it again: neurorules compare ... --resume"
         )
-    rules = list(content.get("rules") or [])
+    rules = list(checked_rows(content, "rules"))
     if not rules:
         raise UserError(f"{COMPARISON_FILE} holds no rule, there is nothing to report. Run neurorules compare again")
     audit = content.get("audit") or {}
@@ -137,7 +138,7 @@ def read(content: Mapping[str, Any]) -> Comparison:
         machine=content.get("machine") or {},
         settings=content.get("settings") or {},
         differing=content.get("differing") or [],
-        runs=content.get("runs") or [],
+        runs=checked_rows(content, "runs"),
         alignment=_of_rules(content, "alignment", rules),
         layers=_of_rules(content, "layers", rules),
         epochs=_of_rules(content, "epochs", rules),
@@ -152,7 +153,7 @@ def read(content: Mapping[str, Any]) -> Comparison:
 def _of_rules(content: Mapping[str, Any], name: str, rules: Sequence[Row]) -> list[Row]:
     """The rows of a list that belong to the rules of the comparison."""
     names = {row["rule"] for row in rules}
-    return [row for row in content.get(name) or [] if row["rule"] in names]
+    return [row for row in checked_rows(content, name) if row["rule"] in names]
 
 
 def layer_order(layer: str) -> tuple[bool, int, str]:

@@ -68,7 +68,7 @@ def read_sweep(path: Path) -> SweepFile:
         UserError: it cannot be read, is not TOML (with the line), or contains something that cannot be done.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}). Give a sweep's file, such as sweep.toml") from None
     try:

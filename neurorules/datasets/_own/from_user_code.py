@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from neurorules.language.errors import UserError
+from neurorules.language.errors import RAISED, UserError
 
 
 def read_one(part: Any, place: int, where: str) -> Any:
@@ -26,7 +26,7 @@ def read_one(part: Any, place: int, where: str) -> Any:
         return part[place]
     except UserError:
         raise
-    except Exception as error:
+    except RAISED as error:
         raise _failed(f"{where}, sample {place}", error) from error
 
 
@@ -51,12 +51,12 @@ def guarded(things: Iterator[Any], where: str) -> Iterator[Any]:
             return
         except UserError:
             raise
-        except Exception as error:
+        except RAISED as error:
             raise _failed(f"{where}, thing {number}", error) from error
         yield thing
         number += 1
 
 
-def _failed(what: str, error: Exception) -> UserError:
+def _failed(what: str, error: BaseException) -> UserError:
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return UserError(f"{what} cannot be read ({reason:.200}). The data set itself raises this: try it alone")

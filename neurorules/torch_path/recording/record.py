@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from neurorules.contracts.data_set import DataPlace
-from neurorules.language.errors import UserError
+from neurorules.language.errors import RAISED, UserError
 from neurorules.runs.outputs import check_output
 from neurorules.runs.progress import track
 from neurorules.torch_path.recording.plan import INPUT
@@ -91,7 +91,7 @@ def whole_or_none(recording: Recorder | TraceWriter) -> Iterator[None]:
     """Remove the recording if the block fails. If the user stops it, the samples recorded so far are kept."""
     try:
         yield
-    except Exception:
+    except RAISED:
         recording.discard()
         raise
 

@@ -13,7 +13,7 @@ import torch
 from snntorch import SpikingNeuron
 from torch import fx, nn
 
-from neurorules.language.errors import UserError
+from neurorules.language.errors import RAISED, UserError
 from neurorules.torch_path.snntorch.module_checks import PARTS, unwrapped
 
 ONE_STEP = (
@@ -71,16 +71,18 @@ def trace(module: nn.Module) -> fx.Graph:
         return _Tracer().trace(module)
     except UserError:
         raise
-    except Exception as error:  # whatever a user's own code raises when it is given a proxy
+    except RAISED as error:  # whatever a user's own code raises when it is given a proxy
         raise UserError(f"the forward of {type(module).__name__} {_why_not(module, error)}") from None
 
 
-def _why_not(module: nn.Module, error: Exception) -> str:
+def _why_not(module: nn.Module, error: BaseException) -> str:
     """The reason why a forward cannot be followed, its place, and what to do, as the end of a sentence."""
     frames = traceback.extract_tb(error.__traceback__)
     outside = [frame for frame in frames if not {"torch", "neurorules"} & set(Path(frame.filename).parts)]
     own = [frame for frame in outside if "site-packages" not in frame.filename]
     at = f" in line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
+    if isinstance(error, SystemExit):
+        return f"ends the program{at} (SystemExit: {error}). Raise an error there instead, or leave it out"
     if any("spikegen" in frame.filename for frame in outside):
         return f"draws spikes by snntorch.spikegen{at}. Let it take spikes, and name an encoder, encode='poisson'"
     if "not installed as a submodule" in str(error):

@@ -26,11 +26,13 @@ def post_value(view: LocalView, expression: Expression, through_norm: Callable[[
     Returns:
         The value, (T, B, *shape) or constant (B, *shape).
     """
-    post = value_of(expression, names_of_post(view, expression), postsynaptic(view).psi, through_norm)
-    if isinstance(post, Tensor):
-        return post
-    v = view.activity.v.values
-    return torch.full(v.shape[1:], post, dtype=v.dtype, device=v.device)
+    v, psi = view.activity.v.values, postsynaptic(view).psi
+
+    def full(value: Tensor | float) -> Tensor:  # a number is the same for all neurons: `kept_post` without dropout
+        return value if isinstance(value, Tensor) else torch.full(v.shape[1:], value, dtype=v.dtype, device=v.device)
+
+    names = names_of_post(view, expression)
+    return full(value_of(expression, names, lambda a: psi(full(a)), lambda a: through_norm(full(a))))
 
 
 def names_of_post(view: LocalView, expression: Expression) -> dict[str, Tensor | float]:

@@ -54,13 +54,15 @@ def pre_value(view: LocalView, entry: Input, expression: Expression | None) -> S
     spikes = view.activity.pre[entry.name]
     if expression is None:
         return Series(torch.ones_like(spikes.values if spikes.constant else spikes.values[0]), True)
-    names: dict[str, Tensor | float] = {"mean_pre": 0.0, **view.constants}
-    if entry.name in view.activity.pre_mean:
-        names["mean_pre"] = view.activity.pre_mean[entry.name].expand(1, *entry.pre_shape)
+    mean = view.activity.pre_mean.get(entry.name)
+    mean = spikes.values.new_zeros(()) if mean is None else mean
+    names: dict[str, Tensor | float] = {"mean_pre": mean.expand(1, *entry.pre_shape), **view.constants}
     names |= Neurons(view, f"pre.{entry.name}", spikes, None, view.layer.neuron.psi).names_of(expression, "_pre")
     value = value_of(expression, names, view.layer.neuron.psi, lambda a: a)
     if value is spikes.values:
         return spikes
+    if value.ndim == len(entry.pre_shape) + 1:  # running means alone are the same for each row
+        value = value.expand(spikes.lead[-1], *entry.pre_shape)
     return Series.of(value, entry.pre_shape)
 
 
