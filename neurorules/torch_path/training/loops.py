@@ -131,7 +131,7 @@ def fit(
 
 def _check_epochs(epochs: Any) -> None:
     """Refuse a value that is no number of epochs, such as labels that are not in a pair with their samples."""
-    if not isinstance(epochs, int):
+    if not isinstance(epochs, int | float | str | None):
         raise UserError(
             f"fit takes samples and labels as one pair, and epochs is {type(epochs).__name__}. "
             "Write fit((x, y), epochs=5)"
