@@ -88,3 +88,65 @@ def test_fit_names_the_argument_that_is_wrong(tmp_path: Path) -> None:
         },
         tmp_path,
     )
+
+
+def test_paths_flags_and_lists_of_another_kind_are_named(tmp_path: Path) -> None:
+    path, names = "Give a path: a text, or a pathlib.Path", "Give names in one text with commas between them, or 'none'"
+    needed = "has to have a value. Leave it out for"
+    rows = "Give names in a list, or in one text such as 'sigprop,dfa'"
+    refused(
+        {
+            "train(out=3, **small)": f"out is 3. {path}",
+            "train(data_dir=3, **small)": f"data_dir is 3. {path}",
+            "compare('dfa', 3, **small)": f"out is 3. {path}",
+            "load(None)": f"run is None. {path}",
+            "one.save(None)": f"path is None. {path}",
+            "neurorules.CsvLog(None)": f"path is None. {path}",
+            "neurorules.TensorBoardLog(None)": f"folder is None. {path}",
+            "neurorules.Recorder(one, b'trace.h5')": f"path is b'trace.h5'. {path}",
+            "train(out='/proc/z', **small)": "/proc/z: no such file or directory. A part of that path is missing and "
+            "cannot be made: name another place",
+            "compare('dfa', '/proc/z', **small)": "/proc/z: no such file or directory. A part of that path is "
+            "missing and cannot be made: name another place",
+            "train(net=None)": f"train(...), 'net' is None, and {needed} '64-64'",
+            "compare('dfa', net=None)": f"compare(...), 'net' is None, and {needed} '64-64'",
+            "compare(None)": f"rules is None. {rows}",
+            "compare(3)": f"rules is 3. {rows}",
+            "compare('dfa', controls=None, **small)": f"controls is None. {names}",
+            "compare('dfa', hardware=None, **small)": f"hardware is None. {names}",
+            "compare('dfa', rule='dfa', **small)": "rule is 'dfa', and the rows are named in rules. Leave rule out",
+            "train(log=3, **small)": "3 is no list of names. Write one text with commas between them, such as 'a,b'",
+            "train(resume=True, **small)": "a run to continue lies in its folder, and none is named. Give out, such as "
+            "'run', or resume=False",
+            "train(out='run', force='no', **small)": "force is 'no'. Give True or False",
+            "compare('dfa', resume='False', **small)": "resume is 'False'. Give True or False",
+        },
+        tmp_path,
+    )
+
+
+def test_a_net_that_torch_jit_has_compiled_is_refused(tmp_path: Path) -> None:
+    line = (
+        "a RecursiveScriptModule of torch.jit holds compiled code in place of layers. Give the module itself, as it "
+        "was before torch.jit.script or torch.jit.trace"
+    )
+    scripted = "torch.jit.script(nn.Sequential(nn.Linear(4, 3)))"
+    lines = {f"Learner({scripted}, 'dfa')": line, f"Learner(nn.Sequential({scripted}), 'dfa')": line}
+    refused(lines, tmp_path)
+
+
+def test_words_about_data_are_neither_ignored_nor_turned_round(tmp_path: Path) -> None:
+    flag = "Give True or False"
+    refused(
+        {
+            "train(data=(pair, pair), keys=('a', 'b'))": "keys=('a', 'b') name fields of dicts, and the training data "
+            "are a pair (x, y). Leave keys out",
+            "one.fit(pair, keys=('a', 'b'))": "keys=('a', 'b') name fields of dicts, and the data are a pair (x, y). "
+            "Leave keys out",
+            "train(data=(pair, pair), batch_first='False')": f"batch_first is 'False'. {flag}",
+            "one.fit(pair, batch_first='no')": f"batch_first is 'no'. {flag}",
+            "one.evaluate(pair, batch_first=1)": f"batch_first is 1. {flag}",
+            "one.predict(x, batch_first='True')": f"batch_first is 'True'. {flag}",
+        },
+        tmp_path,
+    )
