@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,10 @@ from neurorules.compare.comparison import command_line, plan, python_line
 from neurorules.compare.comparison import compare as compare_configs
 from neurorules.compare.shown import Comparison
 from neurorules.contracts.data_set import DataSet
+from neurorules.disk.paths import as_path
 from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.errors import UserError
+from neurorules.language.options import check_flag
 from neurorules.language.registry import check_text, with_own_parts
 from neurorules.language.settings import Task
 from neurorules.runner.dispatch import with_data
@@ -64,9 +67,9 @@ def compare(
     Raises:
         UserError: a name is unknown, or `out` holds another comparison.
     """
-    for rule in [rules] if isinstance(rules, str) else rules:
-        check_text(rule, "a row of rules", "rule")
-    rules = rules if isinstance(rules, str) else ",".join(rules)
+    rules, folder = _rows(rules), as_path(out, "out")
+    _check_words({"resume": resume, "force": force, "quiet": quiet}, {"hardware": hardware, "controls": controls})
+    _check_no_rule(settings)
     source = given_data(data, batch_first, sensor_size, data_dir, task, keys)
     settings, net = without_module(with_own_parts(settings))
     config = config_from({**settings, **source.settings}, "compare(...)")
@@ -78,7 +81,49 @@ def compare(
     brought = ["data"] * isinstance(source.place, DataSet) + ["net"] * (net is not None)
     line = partial(python_line, brought=brought) if brought else command_line
     comparison = compare_configs(
-        plan(complete, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
-        force=force, resume=resume, quiet=quiet, command=line(config, Path(out), **options), net=own,
+        plan(complete, rules, seeds, hardware, None, controls, folds), folder, jobs=jobs, dask=dask, data_dir=place,
+        force=force, resume=resume, quiet=quiet, command=line(config, folder, **options), net=own,
     )  # fmt: skip
     return Comparison(comparison)
+
+
+def _check_words(flags: Mapping[str, Any], lists: Mapping[str, Any]) -> None:
+    """Refuse flags that are no truth values, and lists of names that are no text.
+
+    Args:
+        flags: values by the name of the argument.
+        lists: comma-separated names by the name of the argument.
+
+    Raises:
+        UserError: one is of another kind.
+    """
+    for name, flag in flags.items():
+        check_flag(name, flag)
+    for name, names in lists.items():
+        if not isinstance(names, str):
+            raise UserError(f"{name} is {names!r:.60}. Give names in one text with commas between them, or 'none'")
+
+
+def _check_no_rule(settings: Mapping[str, Any]) -> None:
+    """Refuse a rule among the settings, which no row would follow.
+
+    Raises:
+        UserError: there is one.
+    """
+    if "rule" in settings:
+        raise UserError(f"rule is {settings['rule']!r:.60}, and the rows are named in rules. Leave rule out")
+
+
+def _rows(rules: Any) -> str:
+    """The rows of a comparison in one text.
+
+    Raises:
+        UserError: they are neither a text nor a list of texts.
+    """
+    if isinstance(rules, str):
+        return rules
+    if not isinstance(rules, Sequence):
+        raise UserError(f"rules is {rules!r:.60}. Give names in a list, or in one text such as 'sigprop,dfa'")
+    for rule in rules:
+        check_text(rule, "a row of rules", "rule")
+    return ",".join(rules)

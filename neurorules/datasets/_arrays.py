@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 
 from neurorules.contracts.data_set import DataSet, content_checksum
 from neurorules.datasets._labels import check_counts
-from neurorules.datasets._sequences import as_sequences, check_finite
+from neurorules.datasets._sequences import as_float32, as_sequences, check_finite
 from neurorules.datasets._targets import targets_of
 from neurorules.language.errors import UserError
 from neurorules.language.settings import Task
@@ -37,11 +37,12 @@ def as_images(array: np.ndarray, where: str, channels: Channels = "auto") -> Sha
     """
     if array.dtype.kind not in "buif":
         raise UserError(f"{where}: holds {array.dtype}, not numbers. Save it as uint8 or float32")
-    if array.ndim not in (2, 3, 4) or array.size == 0:
+    if array.size == 0:
+        raise UserError(f"{where}: has the shape {array.shape}, and holds no number. Give at least one sample")
+    if array.ndim not in (2, 3, 4):
         raise UserError(f"{where}: has the shape {array.shape}. Give (N, H, W), (N, C, H, W), (N, H, W, C) or (N, F)")
     if array.dtype != np.uint8:
-        with np.errstate(over="ignore"):  # beyond float32: caught as not finite just below
-            array = array.astype(np.float32, copy=False)
+        array = as_float32(array, where)
         check_finite(array, where)
     if array.ndim == 2:
         array = array[:, None, None, :]

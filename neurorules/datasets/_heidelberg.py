@@ -122,7 +122,8 @@ def _check(path: Path, seconds: np.ndarray, unit: np.ndarray, labels: np.ndarray
             raise _other_layout(path, f"{what} are of type {values.dtype}")
         outside = ~((values >= 0) & (values < most))
         if outside.any():
-            raise _other_layout(path, f"{what} run outside 0 .. {most:.10g}, such as {values[outside][0]}")
+            largest = most if what == "times" else most - 1
+            raise _other_layout(path, f"{what} run outside 0 .. {largest:.10g}, such as {values[outside][0]}")
 
 
 def _drawn_anew(t_us: Int[np.ndarray, "E"], offsets: Int[np.ndarray, "N_plus_1"]) -> Int[np.ndarray, "E"]:

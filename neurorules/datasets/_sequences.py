@@ -7,6 +7,7 @@ from jaxtyping import Shaped
 
 from neurorules.language.errors import UserError
 
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 CHUNK_BYTES = 1 << 26
 """Bytes looked at together, so that a mapped file is never read into memory whole."""
 
@@ -30,18 +31,43 @@ def as_sequences(
     """
     if array.dtype.kind not in "buif":
         raise UserError(f"{where}: holds {array.dtype}, not numbers. Save it as uint8 or float32")
-    if array.ndim not in (3, 4, 5) or array.size == 0:
+    if array.size == 0:
+        raise UserError(f"{where}: has the shape {array.shape}, and holds no number. Give at least one sample")
+    if array.ndim not in (3, 4, 5):
         order = "N, T" if batch_first else "T, N"
         raise UserError(
             f"{where}: has the shape {array.shape}. Give ({order}, F), ({order}, H, W) or ({order}, C, H, W)"
         )
     if array.dtype != np.uint8:
-        with np.errstate(over="ignore"):  # beyond float32: caught as not finite just below
-            array = array.astype(np.float32, copy=False)
+        array = as_float32(array, where)
         check_finite(array, where)
     array = array if batch_first else np.swapaxes(array, 0, 1)
     axes = {3: (1, 1), 4: (1,), 5: ()}[array.ndim]
     return np.ascontiguousarray(array).reshape(*array.shape[:2], *axes, *array.shape[2:])
+
+
+def as_float32(array: Shaped[np.ndarray, "*any"], where: str) -> Shaped[np.ndarray, "*any"]:
+    """Numbers in float32; uint8 stays.
+
+    Args:
+        array: real numbers.
+        where: how an error names them.
+
+    Returns:
+        The numbers, not copied where they are of that type.
+
+    Raises:
+        UserError: a finite number is too large for float32.
+    """
+    if array.dtype == np.uint8:
+        return array
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(np.float32, copy=False)
+    except FloatingPointError:
+        raise UserError(
+            f"{where}: a number is too large for float32, which ends at {LARGEST_FLOAT32:.4g}. Scale the numbers down"
+        ) from None
 
 
 def check_finite(array: Shaped[np.ndarray, "N *sample"], where: str) -> None:

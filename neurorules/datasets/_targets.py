@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 
 from neurorules.contracts.target import PER_STEP, TASKS
 from neurorules.datasets._labels import QMNIST_COLUMNS, as_labels, check_tested, count_classes, from_zero
+from neurorules.datasets._sequences import as_float32
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.settings import Task
 
@@ -175,8 +176,7 @@ def _brought(array: np.ndarray, task: Task, where: str, steps: int | None) -> Sh
         raise UserError(
             f"{where}: targets are {array.dtype} of the shape {array.shape}, and task='{task}' needs numbers"
         )
-    with np.errstate(over="ignore"):
-        values = array.astype(np.float32)
+    values = as_float32(array, where).astype(np.float32, copy=False)
     _check_finite(values, where)
     axes, form = FORMS[task]
     if task == "classes_per_step" and values.ndim == 3 and values.shape[2] == 1:

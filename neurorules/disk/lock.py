@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from neurorules.disk.failures import line_of_failure
 from neurorules.language.errors import UserError
 
 LOCK = ".lock"
@@ -32,12 +33,13 @@ def owned_folder(path: Path) -> Iterator[None]:
     """Lock a folder inside the block. Missing folders are created, and removed again if they stay empty.
 
     Raises:
-        UserError: another process has locked it, or a file has that name.
+        UserError: another process has locked it, a file has that name, or the system does not let it be made.
     """
-    if path.is_symlink() and not path.exists():
-        raise UserError(f"{path} is a link that leads nowhere. Give another --out")
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{path} is a file, a run needs a folder. Give another --out")
+    with _in_one_line():
+        if path.is_symlink() and not path.exists():
+            raise UserError(f"{path} is a link that leads nowhere. Give another --out")
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file, a run needs a folder. Give another --out")
     with _created(path), _locking(path / LOCK, path):
         yield
 
@@ -65,11 +67,31 @@ def waiting_for(lock: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _in_one_line(but: type[OSError] | tuple[()] = ()) -> Iterator[None]:
+    """Say an error of the operating system in the line that the command line prints for it, also to Python programs.
+
+    Args:
+        but: a kind of error that is left as it is.
+
+    Raises:
+        UserError: the operating system has refused something.
+    """
+    try:
+        yield
+    except but:
+        raise
+    except OSError as error:
+        raise UserError(line_of_failure(error) or str(error)) from error
+
+
+@contextmanager
 def _created(folder: Path) -> Iterator[None]:
     """Create a folder and its missing parents; after the block, remove those of them that are empty."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    with _in_one_line():
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with _in_one_line():
+            folder.mkdir(parents=True, exist_ok=True)
         yield
     finally:
         for one in missing:
@@ -89,7 +111,8 @@ def _locking(lock: Path, what: Path) -> Iterator[None]:
         UserError: another process holds it.
     """
     try:
-        descriptor = _locked(lock, wait=False)
+        with _in_one_line(but=BlockingIOError):
+            descriptor = _locked(lock, wait=False)
     except BlockingIOError:
         raise UserError(
             f"{what} is being written by {_holder(lock)}. Wait until it ends, stop it, or give another --out"

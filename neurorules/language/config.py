@@ -13,7 +13,7 @@ from typing import Any, get_args
 from neurorules.language.augmentation import parse_augmentation
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert
-from neurorules.language.ranges import NonNegative, check_ranges
+from neurorules.language.ranges import NonNegative, check_ranges, may_be_open
 from neurorules.language.rates import rate_schedule
 from neurorules.language.settings import (
     DataSettings,
@@ -169,6 +169,8 @@ def config_from(settings: Mapping[str, Any], where: str = "the configuration") -
         if name not in SETTINGS:
             raise unknown(f"setting in {where}", key, SETTINGS)
         setting = SETTINGS[name]
+        if value is None and setting.default is not None and not may_be_open(setting.kind):
+            raise UserError(f"{where}, '{key}' is None, and has to have a value. Leave it out for {setting.default!r}")
         values[name] = None if value is None else _converted(f"{where}, '{key}'", setting, value)
     return TrainConfig(**values)
 

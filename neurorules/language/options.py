@@ -67,7 +67,13 @@ def _written(value: Any) -> str:
 
 
 def parse_list(text: str) -> list[str]:
-    """Split a comma-separated list; empty pieces are dropped, and commas within brackets do not separate."""
+    """Split a comma-separated list; empty pieces are dropped, and commas within brackets do not separate.
+
+    Raises:
+        UserError: it is no text.
+    """
+    if not isinstance(text, str):
+        raise UserError(f"{text!r:.60} is no list of names. Write one text with commas between them, such as 'a,b'")
     pieces, depth = [""], 0
     for sign in text:
         depth += (sign == "(") - (sign == ")")
@@ -76,6 +82,20 @@ def parse_list(text: str) -> list[str]:
         else:
             pieces[-1] += sign
     return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False, such as the text "no", which Python takes for true.
+
+    Args:
+        name: how the error names the argument.
+        value: the value of the argument.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise UserError(f"{name} is {value!r:.60}. Give True or False")
 
 
 def convert_options(owner: str, factory: Callable[..., Any], raw: Mapping[str, str]) -> dict[str, Any]:

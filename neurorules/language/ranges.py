@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cache, cached_property, wraps
+from operator import index
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -161,13 +162,39 @@ def check_range(name: str, value: Any, kind: Any) -> None:
         return
     type_, range_ = type_and_range
     try:
-        fits = value in range_ and (type_ is not int or value == int(value))
+        fits = not isinstance(value, bool) and value in range_ and (type_ is not int or value == int(value))
         finite = math.isfinite(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):  # RuntimeError: torch, many elements
         fits = finite = False
     if not fits:
         word = "whole number" if type_ is int else "number"
-        raise UserError(f"{name} is {value!s:.40}. Give {range_.words(word if finite else f'finite {word}', value)}")
+        shown = repr(value) if isinstance(value, str) else str(value)  # in quotes, "10" is seen to be no number
+        raise UserError(f"{name} is {shown:.40}. Give {range_.words(word if finite else f'finite {word}', value)}")
+
+
+def check_shape(name: str, value: Any) -> tuple[int, ...]:
+    """Refuse what is not the shape of a sample.
+
+    Args:
+        name: how the error names the shape, such as "input_shape".
+        value: a tuple or a list.
+
+    Returns:
+        The shape as a tuple of Python's own whole numbers.
+
+    Raises:
+        UserError: the value is no tuple or list of whole numbers from 1.
+    """
+    try:
+        sizes = tuple(index(size) for size in value) if isinstance(value, list | tuple) else ()
+    except TypeError:
+        sizes = ()
+    if not sizes or bool in map(type, value) or not all(1 <= size <= LARGEST for size in sizes):
+        raise UserError(
+            f"{name} is {value!r:.40}. Give the shape of one sample at one step, a tuple of whole numbers of at least "
+            f"1, such as (784,) or (1, 28, 28)"
+        )
+    return sizes
 
 
 def check_ranges(owner: str, factory: Callable[..., Any], values: Mapping[str, Any]) -> None:

@@ -19,6 +19,8 @@ def rate_schedule(text: str) -> RateSchedule:
     Raises:
         UserError: the name or an option is unknown, or the epochs are not in rising order.
     """
+    if not isinstance(text, str):
+        raise UserError(f"lr_schedule is {text!r:.60}. Give a text such as 'cosine', 'constant' or 'steps:at=60-90'")
     name, options = parse_named(text)
     if name not in SCHEDULES:
         raise unknown("learning rate schedule", name, SCHEDULES)

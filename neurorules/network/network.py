@@ -20,7 +20,7 @@ from neurorules.contracts.transform import Transform
 from neurorules.language.architecture import AfterSpec, LayerSpec, parse_net
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
-from neurorules.language.ranges import Classes, Count, check_range, hints_of
+from neurorules.language.ranges import Classes, Count, check_range, check_shape, hints_of
 from neurorules.language.rules import Defaults
 from neurorules.language.settings import Drawn, Task
 from neurorules.network.layer import INPUT, NETWORK_INPUT, Input, Layer, draw_masks
@@ -167,6 +167,7 @@ def build_network(
         UserError: a text cannot be parsed, or the net does not fit the data.
     """
     check_range(*(("classes", classes, Classes) if FEWEST_OUTPUTS[task] > 1 else ("outputs", classes, Count)))
+    input_shape = check_shape("input_shape", input_shape)
     spec = parse_net(net)
     unit: Neuron = NEURONS.make(neuron)
     layers: list[Layer] = []

@@ -160,6 +160,10 @@ def train(
     kinds = kinds_of(log)
     if kinds and out is None:
         raise UserError(f"a log lies in the run folder, and none is named: {', '.join(kinds)}. Give out, such as 'run'")
+    if resume and out is None:
+        raise UserError(
+            "a run to continue lies in its folder, and none is named. Give out, such as 'run', or resume=False"
+        )
     check_installed(kinds)
     if config.path == "continuous":
         check_alone("train --path continuous")

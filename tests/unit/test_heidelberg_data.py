@@ -73,14 +73,14 @@ def refusal(folder: Path, name: str = "shd") -> str:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"labels": np.arange(25)}, "labels run outside 0 .. 20, such as 20"),
+        ({"labels": np.arange(25)}, "labels run outside 0 .. 19, such as 20"),
         ({"labels": np.zeros((25, 2), int)}, "labels (25, 2)"),
         ({"labels": np.zeros(25)}, "labels are of type float64"),
         ({"labels": np.zeros(24, int)}, "25 lists of times, 25 of units and labels (24,)"),
         ({"times": [np.array([0.1, 0.2])] * 25, "units": [np.array([1])] * 25}, "recording 0 differ in number"),
         ({"times": [np.array([-0.1])] * 25, "units": [np.array([1])] * 25}, "times run outside 0"),
         ({"times": [np.array([np.nan])] * 25, "units": [np.array([1])] * 25}, "times run outside 0"),
-        ({"times": [np.array([0.1])] * 25, "units": [np.array([700])] * 25}, "units run outside 0 .. 700"),
+        ({"times": [np.array([0.1])] * 25, "units": [np.array([700])] * 25}, "units run outside 0 .. 699, such as 700"),
     ],
 )
 def test_another_layout_is_refused_in_one_line(tmp_path: Path, changed: dict[str, Any], words: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import neurorules
 from neurorules import Learner
@@ -126,7 +126,8 @@ def test_frames_are_read_time_first_or_batch_first() -> None:
         ((torch.ones(4, 5, 6, 6), torch.zeros(4, dtype=torch.long)), r"the network reads \(B, 1, 6, 6\)"),
         ((torch.ones(7, 3, *SHAPE), torch.zeros(4, dtype=torch.long)), "there are 4 labels"),
         ((torch.ones(4, *SHAPE), torch.zeros(3, dtype=torch.long)), "holds 4 samples"),
-        ((torch.ones(4, *SHAPE), 3), "labels are a int"),
+        ((torch.ones(4, *SHAPE), 3), "labels run 3..3"),  # one sample of four steps
+        ((torch.ones(4, *SHAPE), None), "labels are a NoneType"),
         ((torch.ones(4, *SHAPE), torch.full((4,), 0.5)), "whole numbers"),
         ((torch.ones(4, *SHAPE), torch.zeros(4, dtype=torch.long), 0), "is 3 things"),
         (torch.ones(4, *SHAPE), "is a Tensor"),
@@ -162,6 +163,40 @@ def test_fields_of_batches_may_have_any_name_that_is_said() -> None:
     assert other.evaluate(loader, keys=("pixels", "kind")) == one.evaluate((images, labels))
     with pytest.raises(UserError, match="no two of its names"):
         one.evaluate(loader)
+
+
+class Stream(IterableDataset):  # type: ignore[type-arg]
+    """Single samples, one after another."""
+
+    def __iter__(self) -> Any:
+        return iter(TensorDataset(*samples(40)))
+
+    def __len__(self) -> int:
+        return 40
+
+
+@pytest.mark.parametrize(
+    "single",
+    [
+        lambda: list(TensorDataset(*samples(40))),
+        lambda: (one for one in TensorDataset(*samples(40))),
+        Stream,
+        lambda: DataLoader(Stream(), batch_size=None),
+        lambda: [{"image": image.numpy(), "label": int(label)} for image, label in TensorDataset(*samples(40))],
+    ],
+)
+def test_single_samples_are_learned_in_their_order_as_batches_are(single: Any) -> None:
+    one, other = learner(), learner()
+    row = one.fit(single(), batch_size=16, lr_schedule="constant")[0]
+    expected = other.fit(loader(40), lr_schedule="constant")[0]
+    assert {**row, "seconds": 0} == {**expected, "seconds": 0}
+    assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
+    assert one.evaluate(single()) == other.evaluate(loader(40, 40))
+
+
+def test_the_rate_falls_over_single_samples_whose_number_is_there_as_over_batches() -> None:
+    rows = [learner().fit(data, batch_size=16)[0]["loss"] for data in (Stream(), list(Stream()), loader(40))]
+    assert rows[0] == rows[1] == rows[2]
 
 
 def test_a_second_batch_of_another_shape_is_refused_and_what_was_learned_stays() -> None:

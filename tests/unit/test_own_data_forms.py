@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.sparse import csr_array, csr_matrix
 from torch.utils.data import (
     ConcatDataset,
     DataLoader,
@@ -38,6 +41,19 @@ def padded(samples: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.stack([x for x, _ in samples]), torch.stack([y for _, y in samples])
 
 
+class Table:
+    """A table as pandas has them: NumPy reads it, and it is no array."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.shape = values, values.shape
+
+    def __array__(self, *options: Any, **named: Any) -> np.ndarray:
+        return self.values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
 FORMS: dict[str, Any] = {
     "tensors": (X, Y),
     "arrays": (X.numpy(), Y.numpy()),
@@ -50,6 +66,9 @@ FORMS: dict[str, Any] = {
     "labels from 1": (X, Y + 1),
     "channels last": (X.permute(0, 2, 3, 1), Y),
     "sparse": (X.to_sparse(), Y),
+    "a table and its column": (Table(X.numpy()), Table(Y.numpy())),
+    "arrays and a column": (X.numpy(), Table(Y.numpy())),
+    "rows of a table": [(Table(x.numpy()), int(y)) for x, y in SET],
     "a tensor with gradients": (X.clone().requires_grad_(), Y),
     "a data set": SET,
     "two data sets": ConcatDataset([Subset(SET, range(100)), Subset(SET, range(100, COUNT))]),
@@ -290,3 +309,13 @@ def test_pictures_of_pillow_are_samples() -> None:
     read = own_data((samples, samples[:4]))
     assert read.shape == (3, 8, 9) and np.asarray(read.train).dtype == np.uint8
     assert np.array_equal(np.asarray(read.train), pixels.transpose(0, 3, 1, 2))
+
+
+def test_sparse_matrices_of_scipy_data_sets_of_h5py_and_ranges_are_read(tmp_path: Path) -> None:
+    rows, labels = (X[:40].reshape(40, -1) > 0.5).float().numpy(), np.arange(40)
+    plain = own_data(((rows, labels), (rows, labels)))
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        file["rows"], file["labels"] = rows, labels
+        forms: list[Any] = [(csr_matrix(rows), range(40)), (csr_array(rows), labels), (file["rows"], file["labels"])]
+        for form in forms:
+            assert own_data((form, form)).checksum == plain.checksum

@@ -59,12 +59,30 @@ class OfDicts:
         return {"picture": torch.ones(4), "tag": index}
 
 
+class Table:
+    """A table as pandas has them: NumPy reads it, and it is no array."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.shape = values, values.shape
+
+    def __array__(self, *options: Any, **named: Any) -> np.ndarray:
+        return self.values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, column: str) -> Any:
+        raise KeyError(column)
+
+
 def loader(**options: Any) -> DataLoader[Any]:
     return DataLoader(TensorDataset(*images()), **options)
 
 
 X, Y = images()
 FINE = (X, Y)
+HUGE = torch.tensor([0.5] * 11 + [1e300], dtype=torch.float64)
+MIXED = [(x * 255).byte() if n % 2 else x for n, x in enumerate(X)]
 NAN = X.clone()
 NAN[7, 0, 1, 1] = float("nan")
 
@@ -81,6 +99,17 @@ PARTS: list[tuple[Any, str]] = [
     ((X, [{}] * 12), "neither numbers nor names"),
     ((X, 3), "the training data"),
     ((NAN, Y), "the training data: sample 7 holds NaN or infinity"),
+    ((X.double() * 1e300, Y), r"the training data: a number is too large for float32, which ends at 3\.403e\+38"),
+    ((X, HUGE), "the training data, the labels: a number is too large for float32"),
+    ((list(MIXED), Y), "sample 1 is of uint8, and sample 0 of float32: uint8 are grey levels"),
+    (list(zip(MIXED, Y, strict=True)), "the training data: sample 1 is of uint8, and sample 0 of float32"),
+    ((X, ["a", float("nan"), "c"] * 4), "the training data, the labels: label 1 is nan, and others are names"),
+    ((X, [1, "b", "c"] * 4), "label 0 is 1, and others are names"),
+    ((X, ["a", None, "c"] * 4), "label 1 is None, and others are names"),
+    ((X, [0, None, 1] * 4), "label 1 is None, and others are numbers"),
+    ((X, np.array(["a", None, "c"] * 4, dtype=object)), "label 1 is None, and others are names"),
+    ((Table(np.array([[1.0, "b"]] * 12, dtype=object)), Y), "the samples is a Table that holds other things than"),
+    (Table(np.ones((12, 4))), "the training data are a Table alone"),
     ((X[:0], Y[:0]), "hold no sample"),
     (TensorDataset(X[:0], Y[:0]), "hold no sample: the TensorDataset is empty"),
     (loader(batch_size=16, drop_last=True), "drop_last leaves out a batch smaller than 16, and there are 12 samples"),

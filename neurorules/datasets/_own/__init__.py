@@ -18,7 +18,7 @@ from neurorules.contracts.data_set import DataSet, Recordings
 from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets._arrays import MOST_CHANNELS, Channels, image_set, sequence_set
 from neurorules.datasets._own.events import on_sensor
-from neurorules.datasets._own.fields import checked_keys
+from neurorules.datasets._own.fields import check_order, checked_keys
 from neurorules.datasets._own.gather import PartSamples, class_names_of, described, part_samples, sensor_of
 from neurorules.datasets._targets import targets_of
 from neurorules.language.errors import UserError
@@ -61,6 +61,7 @@ def own_data(
         UserError: something in it cannot be read, or does not fit the rest.
     """
     named = checked_keys(keys)
+    check_order(batch_first)
     parts = dict(zip(PARTS, _two_parts(data), strict=True))
     samples_of = {part: part_samples(one, PARTS[part], batch_first, named) for part, one in parts.items()}
     names, samples_of = _numbered(samples_of)

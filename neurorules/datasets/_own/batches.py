@@ -14,7 +14,7 @@ from neurorules.datasets._arrays import time_hint
 from neurorules.datasets._own.fields import Keys, without_names
 from neurorules.datasets._own.from_user_code import guarded, read_one
 from neurorules.datasets._own.loaders import in_own_order
-from neurorules.datasets._own.values import as_array, as_label_array, is_events, is_many, is_scalar, is_single
+from neurorules.datasets._own.values import as_array, as_label_array, is_events, is_many, is_scalar, is_single, is_table
 from neurorules.language.errors import UserError
 
 AT_ONCE = 256
@@ -74,6 +74,8 @@ def indexed(part: Any, where: str, batch_first: bool | None, keys: Keys = None) 
         UserError: samples and labels of a pair do not fit each other, or there is none.
     """
     if is_pair(part):
+        if keys is not None:
+            raise UserError(f"keys={keys} name fields of dicts, and {where} are a pair (x, y). Leave keys out")
         x, y = part
         whole = _of_pair(x, y, where, batch_first)
         samples, labels, timed = whole
@@ -101,11 +103,12 @@ def is_pair(part: Any) -> bool:
     if not isinstance(part, list | tuple) or len(part) != 2:
         return False
     x, y = part
-    if not (isinstance(x, Tensor | np.ndarray) or is_many(x)) or isinstance(x, tuple):
+    whole = isinstance(x, Tensor | np.ndarray) or is_table(x)
+    if not (whole or is_many(x)) or isinstance(x, tuple):
         return False
-    if isinstance(y, Tensor | np.ndarray):
+    if isinstance(y, Tensor | np.ndarray) or is_table(y):
         return True
-    if isinstance(x, Tensor | np.ndarray) and isinstance(y, list):
+    if whole and isinstance(y, list):
         return True
     return isinstance(y, list | tuple) and all(map(is_scalar, y))
 
@@ -113,7 +116,7 @@ def is_pair(part: Any) -> bool:
 def is_map_style(part: Any) -> bool:
     """Whether something is a map-style data set, and not merely a container of Python, torch or NumPy."""
     plain = (list, tuple, dict, str, bytes, Tensor, np.ndarray, DataLoader, IterableDataset)
-    return isinstance(part, MapStyle) and not isinstance(part, plain)
+    return isinstance(part, MapStyle) and not isinstance(part, plain) and not is_table(part)
 
 
 def batches_of(part: Any, where: str, batch_first: bool | None = None, keys: Keys = None) -> Iterator[Batch]:
@@ -135,7 +138,7 @@ def batches_of(part: Any, where: str, batch_first: bool | None = None, keys: Key
             return
         for start in range(0, places.length, AT_ONCE):
             yield places.fetch(range(start, min(start + AT_ONCE, places.length)))
-    elif isinstance(part, Tensor | np.ndarray | str | bytes | dict) or not isinstance(part, Iterable):
+    elif isinstance(part, Tensor | np.ndarray | str | bytes | dict) or not isinstance(part, Iterable) or is_table(part):
         raise UserError(f"{where} are a {type(part).__name__} alone. {FORMS}")
     else:
         yield from _of_iterable(part, where, batch_first, keys)
@@ -192,6 +195,11 @@ def _stacked(
             raise UserError(
                 f"{where}: sample {first + number} {_words(array)}, and sample {first} {_words(arrays[0])}. "
                 "Bring all samples to one shape, by padding or cropping, or give events"
+            )
+        if not events and (array.dtype == np.uint8) != (arrays[0].dtype == np.uint8):
+            raise UserError(
+                f"{where}: sample {first + number} is of {array.dtype}, and sample {first} of {arrays[0].dtype}: uint8 "
+                "are grey levels, 255 = full, and other numbers stay as they are. Give all samples in one type"
             )
     if events:
         return Batch(arrays, labels, False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurorules.language.errors import UserError
+from neurorules.language.options import check_flag
 
 SAMPLES = (
     "image", "images", "img", "pixel_values", "x", "input", "inputs", "data", "sample", "samples", "events", "frames",
@@ -37,6 +38,16 @@ def checked_keys(keys: Any) -> Keys:
     if not isinstance(keys, list | tuple) or len(set(keys)) != len(keys) or [type(one) for one in keys] != [str, str]:
         raise UserError(f"keys is {keys!r:.60}. Give two names: keys=('pixels', 'digit'), the sample's and the label's")
     return keys[0], keys[1]
+
+
+def check_order(batch_first: Any) -> None:
+    """Refuse a `batch_first` that is no truth value, such as the text "no", which Python takes for true.
+
+    Raises:
+        UserError: it is neither True, nor False, nor None.
+    """
+    if batch_first is not None:
+        check_flag("batch_first", batch_first)
 
 
 def without_names(thing: Any, where: str, keys: Keys = None) -> Any:

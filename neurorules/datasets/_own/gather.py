@@ -13,6 +13,7 @@ from neurorules.datasets._own.batches import FORMS, Batch, batches_of, is_pair
 from neurorules.datasets._own.events import Gathering
 from neurorules.datasets._own.fields import LABELS, Keys
 from neurorules.datasets._own.growing import Growing
+from neurorules.datasets._sequences import as_float32
 from neurorules.language.errors import UserError
 
 DEEPEST = 16
@@ -82,17 +83,11 @@ def part_samples(part: Any, where: str, batch_first: bool | None, keys: Keys = N
         if isinstance(batch.samples, list):
             events.add(batch.samples, where)
         else:
-            arrays.add(_compact(batch.samples))
+            arrays.add(as_float32(batch.samples, where))
     if first is None:
         raise UserError(f"{where} yield nothing. {FORMS}")
     samples = events.finish() if isinstance(first.samples, list) else arrays.finish(np.dtype(np.float32))
     return PartSamples(samples, np.concatenate(labels), first.timed)
-
-
-def _compact(samples: np.ndarray) -> np.ndarray:
-    """uint8 as it is, and all other numbers in float32; what that does not hold becomes infinite, and is refused."""
-    with np.errstate(over="ignore"):
-        return samples if samples.dtype == np.uint8 else samples.astype(np.float32, copy=False)
 
 
 def _check_alike(batch: Batch, first: Batch, number: int, where: str) -> None:
@@ -169,5 +164,5 @@ def described(part: Any) -> str:
 
 
 def _named(one: Any) -> str:
-    shape = tuple(one.shape) if isinstance(one, Tensor | np.ndarray) else f"({len(one)})"
+    shape = f"({len(one)})" if isinstance(one, list | tuple | range) else tuple(one.shape)
     return f"{type(one).__name__} {shape}"

@@ -1,8 +1,8 @@
-"""Single samples and labels of a user as arrays: tensors, pictures, event arrays, numbers, names."""
+"""Single samples and labels of a user as arrays: tensors, pictures, event arrays, numbers, names, and tables."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,11 +15,52 @@ COLOURED = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 """Modes of Pillow whose numbers are no brightness of red, green and blue."""
 
 
+@runtime_checkable
+class AsArray(Protocol):
+    """Something that NumPy reads as an array, such as a column or a table of pandas, or a data set of h5py."""
+
+    def __array__(self, *options: Any, **named: Any) -> Any: ...
+
+
+@runtime_checkable
+class Sparse(Protocol):
+    """A sparse matrix of SciPy, which NumPy does not read by itself."""
+
+    nnz: Any
+
+    def toarray(self) -> Any: ...
+
+
+def is_table(value: Any) -> bool:
+    """Whether a value holds many numbers and is neither a tensor, nor an array, nor a picture, nor a list."""
+    usual = (Tensor, np.ndarray, np.generic, Image.Image, list, tuple, str, bytes, dict)
+    return not isinstance(value, usual) and isinstance(value, range | AsArray | Sparse)
+
+
+def without_table(value: Any, where: str) -> Any:
+    """A table, a column, a sparse matrix or a range as an array, and any other value as it is.
+
+    Args:
+        value: what the user gives.
+        where: how an error names it.
+
+    Raises:
+        UserError: NumPy cannot read it.
+    """
+    if not is_table(value):
+        return value
+    try:
+        return value.toarray() if isinstance(value, Sparse) else np.asarray(value)
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{where} is a {type(value).__name__} that NumPy cannot read ({reason:.200})") from error
+
+
 def as_array(value: Any, where: str) -> np.ndarray:
     """One sample, or many in one array, as numbers or as a structured array of events.
 
     Args:
-        value: a tensor, an array, a picture of Pillow, a number, or nested lists of numbers.
+        value: a tensor, an array, a picture of Pillow, a number, nested lists of numbers, or a table (`is_table`).
         where: how an error names it.
 
     Returns:
@@ -28,6 +69,9 @@ def as_array(value: Any, where: str) -> np.ndarray:
     Raises:
         UserError: it holds neither numbers nor events.
     """
+    kind, value = type(value).__name__, without_table(value, where)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O" and kind != "ndarray":
+        raise UserError(f"{where} is a {kind} that holds other things than numbers. Give columns of numbers alone")
     if isinstance(value, Tensor):
         return _from_tensor(value, where)
     if isinstance(value, np.ma.MaskedArray):
@@ -78,16 +122,18 @@ def as_label_array(values: Any, where: str) -> np.ndarray:
     """Labels as one array, (N,) or (N, K), of numbers or of names.
 
     Args:
-        values: a tensor, an array, or a list of numbers, names, tensors or arrays.
+        values: a tensor, an array, a column of a table, or a list of numbers, names, tensors or arrays.
         where: how an error names them.
 
     Raises:
-        UserError: they are no numbers and no names, or differ in shape.
+        UserError: they are no numbers and no names, some are names and others not, or they differ in shape.
     """
+    values = without_table(values, where)
     if isinstance(values, Tensor):
         return _from_tensor(values, where)
     if is_many(values):
         values = [_from_tensor(one, where) if isinstance(one, Tensor) else one for one in values]
+        _check_names(values, where)
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, RuntimeError):
@@ -96,6 +142,22 @@ def as_label_array(values: Any, where: str) -> np.ndarray:
         what = type(values[0]).__name__ if is_many(values) and len(values) else str(array.dtype)
         raise UserError(f"{where} are {what}, neither numbers nor names. Give one class for each sample")
     return array
+
+
+def _check_names(labels: list[Any], where: str) -> None:
+    """Refuse a label that is missing, or that is no name where another label is one.
+
+    Raises:
+        UserError: there is one; the first is shown.
+    """
+    named = [isinstance(one, str) or (isinstance(one, np.ndarray) and one.dtype.kind == "U") for one in labels]
+    wrong = next((n for n, one in enumerate(labels) if one is None or (any(named) and not named[n])), None)
+    if wrong is not None:
+        others = "names" if any(named) else "numbers"
+        raise UserError(
+            f"{where}: label {wrong} is {labels[wrong]!r:.40}, and others are {others}. Give every sample one of them, "
+            f"or leave samples without a label out"
+        )
 
 
 def is_scalar(label: Any) -> bool:

@@ -58,8 +58,17 @@ WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
-    """The module inside torch.compile's and the data-parallel wrappers, which compute what it computes."""
+    """The module inside torch.compile's and the data-parallel wrappers, which compute what it computes.
+
+    Raises:
+        UserError: torch.jit has compiled the module.
+    """
     while True:
+        if isinstance(module, torch.jit.ScriptModule):
+            raise UserError(
+                f"a {type(module).__name__} of torch.jit holds compiled code in place of layers. Give the module "
+                f"itself, as it was before torch.jit.script or torch.jit.trace"
+            )
         inner = module._modules.get("_orig_mod")
         if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
             check_no_hooks(module, f"the {type(module).__name__} around the net")

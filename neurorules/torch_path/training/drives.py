@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, default_collate
 
 from neurorules.contracts.encoder import Encoder
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.torch_path.training.arguments import Labels, Spikes, to_series
+from neurorules.torch_path.training.loader_batches import batch_in, collected, is_single_sample, length_of, things_of
+
+if TYPE_CHECKING:
+    from neurorules.datasets._own.batches import Batch
 
 Order = Callable[[int], np.ndarray]
 """A function from a number of samples to the order in which they are taken."""
 ENCODING = 5_000_011
 """A number that is added to a learner's seed for the draws of its encoder."""
-
-
-UNSTACKED = ("collate", "can't convert np.ndarray", "stack expects each tensor to be equal size")
-"""Words in torch's message if its loader cannot stack samples."""
 
 
 class Reading(NamedTuple):
@@ -48,7 +48,11 @@ class Reading(NamedTuple):
 
 
 class Drives:
-    """Drives and labels, batch after batch; `length` is the number of batches, or 0 if it is not known."""
+    """Drives and labels, batch after batch; `length` is the number of batches, or 0 if it is not known.
+
+    Of something that has a length and yields single samples, such as an iterable data set, `length` is right from the
+    first batch on.
+    """
 
     def __init__(self, data: Any, reading: Reading, order: Order) -> None:
         from neurorules.datasets._own.batches import indexed, is_map_style, is_pair
@@ -56,24 +60,43 @@ class Drives:
         self.data, self.reading, self.order = data, reading, order
         whole = is_pair(data) or is_map_style(data)
         self.samples = indexed(data, "the data", reading.batch_first, reading.keys) if whole else None
-        self.length = _length(data) if self.samples is None else -(-self.samples.length // reading.batch_size)
+        if self.samples is None:
+            self.length = length_of(data, reading.batch_size, reading.keys)
+        else:
+            self.length = -(-self.samples.length // reading.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Series, Labels]]:
         draws = torch.Generator().manual_seed(self.reading.seed + ENCODING)
         if self.samples is None:
-            for samples, labels in _given_batches(self.data, self.reading.keys):
-                if isinstance(samples, Tensor | np.ndarray):
-                    samples = _with_axes(samples, self.reading.shape, 1)
-                yield drive_of(samples, _count(labels), self.reading, draws), labels
+            yield from self._of_loader(draws)
             return
         places, size = self.order(self.samples.length), self.reading.batch_size
         for start in range(0, len(places), size):
-            batch = self.samples.fetch(places[start : start + size])
-            samples = batch.samples
-            if isinstance(samples, np.ndarray):
-                samples = _with_axes(samples, self.reading.shape, 2 if batch.timed else 1)
-            reading = self.reading._replace(batch_first=True)
-            yield drive_of(samples, len(batch.labels), reading, draws), batch.labels
+            yield self._of_samples(self.samples.fetch(places[start : start + size]), draws)
+
+    def _of_loader(self, draws: torch.Generator) -> Iterator[tuple[Series, Labels]]:
+        reading, things = self.reading, things_of(self.data)
+        first = next(things, None)
+        if first is None:
+            return
+        if is_single_sample(first, reading.keys):
+            if not isinstance(self.data, list | tuple):
+                self.length = -(-self.length // reading.batch_size)  # a length that counts samples
+            for batch in collected(chain([first], things), reading.batch_size, reading.batch_first, reading.keys):
+                yield self._of_samples(batch, draws)
+            return
+        for number, thing in enumerate(chain([first], things)):
+            samples, labels = batch_in(thing, number, reading.keys)
+            if isinstance(samples, Tensor | np.ndarray):
+                samples = _with_axes(samples, reading.shape, 1)
+            yield drive_of(samples, _count(labels), reading, draws), labels
+
+    def _of_samples(self, batch: Batch, draws: torch.Generator) -> tuple[Series, Labels]:
+        samples = batch.samples
+        if isinstance(samples, np.ndarray):
+            samples = _with_axes(samples, self.reading.shape, 2 if batch.timed else 1)
+        reading = self.reading._replace(batch_first=True)
+        return drive_of(samples, len(batch.labels), reading, draws), batch.labels
 
 
 def _with_axes(samples: Any, shape: tuple[int, ...], lead: int) -> Any:
@@ -189,37 +212,6 @@ def _from_events(samples: Any, reading: Reading, draws: torch.Generator) -> Seri
     return encoder.encode(frames, reading.steps, draws)
 
 
-def _given_batches(loader: Any, keys: tuple[str, str] | None) -> Iterator[tuple[Any, Labels]]:
-    if isinstance(loader, Tensor | np.ndarray) or not isinstance(loader, Iterable):
-        raise UserError(
-            f"the loader is a {type(loader).__name__}. Give something that yields batches (samples, labels), such as a "
-            f"torch.utils.data.DataLoader, a data set, or a pair (x, y); or step() one batch"
-        )
-    from neurorules.datasets._own.fields import without_names
-
-    for number, thing in enumerate(_stacked(loader)):
-        batch = without_names(thing, f"batch {number} of the loader", keys)
-        if not isinstance(batch, list | tuple) or len(batch) != 2:
-            what = f"{len(batch)} things" if isinstance(batch, list | tuple) else f"a {type(batch).__name__}"
-            raise UserError(f"batch {number} of the loader is {what}. Let it yield (samples, labels)")
-        yield batch[0], batch[1]
-
-
-def _stacked(loader: Iterable[Any]) -> Iterator[Any]:
-    """Yield the batches; if a DataLoader cannot stack its samples, such as events, raise an error of one line."""
-    try:
-        yield from loader
-    except (TypeError, RuntimeError) as error:
-        usual = isinstance(loader, DataLoader) and loader.collate_fn is default_collate
-        if usual and any(words in str(error) for words in UNSTACKED):
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"the DataLoader cannot stack its samples ({reason:.120}). Give the data set itself, or a loader with "
-                "a collate_fn that gives a list of arrays of events, or pads samples to one shape"
-            ) from error
-        raise
-
-
 def time_first(samples: Spikes, labels: int, shape: tuple[int, ...], batch_first: bool | None = None) -> Series:
     """Turn the samples of one batch into a drive whose first axis is time.
 
@@ -269,11 +261,3 @@ def _count(labels: Any) -> int:
         return len(labels)
     except TypeError:
         raise UserError(f"labels are a {type(labels).__name__}. Give class indices, (B,) whole numbers") from None
-
-
-def _length(loader: Any) -> int:
-    """The number of batches, or 0 if the loader does not have one."""
-    try:
-        return len(loader)
-    except TypeError:
-        return 0

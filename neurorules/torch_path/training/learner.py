@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from inspect import getdoc
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from neurorules.contracts.chip import Chip
 from neurorules.contracts.device import Device
 from neurorules.contracts.device_chain import chain
 from neurorules.contracts.encoder import Encoder
+from neurorules.disk.paths import as_path
 from neurorules.language.config import window_of
 from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.rules import Rule
@@ -253,7 +253,7 @@ class Learner:
         Raises:
             UserError: the file cannot be written, or batches are under way in a pipeline.
         """
-        save_state(Path(path), self.state())
+        save_state(as_path(path, "path"), self.state())
 
     def state(self) -> dict[str, Tensor]:
         """Everything that is needed to continue: parameters, statistics, optimiser, generator, hardware.
@@ -275,7 +275,7 @@ class Learner:
                 or batches are under way in a pipeline.
         """
         if isinstance(state, str | os.PathLike):
-            state, _ = load_tensors(Path(state))
+            state, _ = load_tensors(as_path(state, "state"))
         take_over(self, state, weights_only)
 
     def apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> dict[str, Tensor]:

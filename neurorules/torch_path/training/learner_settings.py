@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
-from neurorules.contracts.target import OF_VALUES, TASKS
+from neurorules.contracts.target import FEWEST_OUTPUTS, OF_VALUES, TASKS
 from neurorules.language.config import check_numbers, check_schedule
 from neurorules.language.errors import UserError, unknown
+from neurorules.language.ranges import Classes, Count, check_range, check_shape
 from neurorules.language.registry import OWN_PARTS, with_own_parts
 from neurorules.language.settings import LearningSettings, NetSettings, Scores, Targets, Task
 from neurorules.network.network import Network
@@ -30,8 +31,8 @@ class LearnerSettings(LearningSettings, NetSettings):
     A rule, a signal or a neuron may also be a file, "my_rule.py:alpha=3".
 
     Raises:
-        UserError: a number is outside its range, a schedule or task is unknown, classes do not belong to the task, or a
-            file contains no such part.
+        UserError: a number is outside its range, the input shape is no shape, a schedule or task is unknown, classes
+            do not belong to the task, or a file contains no such part.
     """
 
     net: Network | str | torch.nn.Module | Any = field()  # type: ignore[assignment]  # more than a text
@@ -54,6 +55,10 @@ class LearnerSettings(LearningSettings, NetSettings):
             raise UserError(
                 f"{other}={getattr(self, other)} is given, and task='{self.task}' counts its {mine}. Give {mine}="
             )
+        if self.size is not None:
+            check_range(mine, self.size, Classes if FEWEST_OUTPUTS[self.task] > 1 else Count)
+        if self.input_shape is not None:
+            object.__setattr__(self, "input_shape", check_shape("input_shape", self.input_shape))
         check_numbers(vars(self))
 
     @property

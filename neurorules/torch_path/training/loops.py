@@ -28,8 +28,8 @@ from neurorules.torch_path.update.figures import Tally, figure_names, predicted,
 
 _log = logging.getLogger(__name__)
 Loader = Any
-"""A DataLoader, a list of batches, or any other iterable of (samples, labels) that can be read repeatedly; a data set
-of torch or tonic; or a pair (x, y) of all samples and labels."""
+"""A DataLoader, a list of batches, or any other iterable of (samples, labels) or (sample, label) that can be read
+repeatedly; a data set of torch or tonic; or a pair (x, y) of all samples and labels."""
 BATCH_SIZE, ROWS = 128, 500
 """The number of samples of a batch if the data have no batches, for learning and for evaluation."""
 Row = dict[str, int | float]
@@ -75,9 +75,9 @@ def fit(
 
     Args:
         learner: the learner.
-        loader: a loader that yields batches (samples, labels); or a map-style data set or a pair (x, y), whose samples
-            are learned in an order that the learner's seed and the epoch decide. Samples are (B, *input) where they
-            are the same at each step, (T, B, *input) or (B, T, *input), or arrays of events.
+        loader: a loader that yields batches (samples, labels), or (sample, label) in the order of learning; or a
+            map-style data set or a pair (x, y), whose order the learner's seed and the epoch decide. Samples are (B,
+            *input) where they are the same at each step, (T, B, *input) or (B, T, *input), or arrays of events.
         epochs: the number of passes through the loader, >= 1.
         lr_schedule: the course of the learning rates: "cosine", "constant", or "steps:at=60-90:factor=0.1".
         batch_first: whether samples with a time axis are (B, T, *input); None infers it from the number of labels, if
@@ -109,9 +109,9 @@ def fit(
     with progress("learning", None if batches is None else epochs * batches, quiet) as bar:
         for epoch in range(epochs):
             started, totals, samples = time.perf_counter(), dict.fromkeys(names, 0.0), 0
-            order = partial(epoch_order, learner.seed, epoch)
-            for number, (drive, labels) in enumerate(drives(loader, reading, order)):
-                part = number / batches if batches else 0.0
+            read = drives(loader, reading, partial(epoch_order, learner.seed, epoch))
+            for number, (drive, labels) in enumerate(read):
+                part = number / read.length if read.length else 0.0
                 metrics = learner.step(drive, labels, fraction_at(epoch + part, epochs))
                 count = len(labels)
                 totals = {name: total + count * metrics[name] for name, total in totals.items()}
@@ -131,7 +131,7 @@ def fit(
 
 def _check_epochs(epochs: Any) -> None:
     """Refuse a value that is no number of epochs, such as labels that are not in a pair with their samples."""
-    if not isinstance(epochs, int):
+    if not isinstance(epochs, int | float | str | None):
         raise UserError(
             f"fit takes samples and labels as one pair, and epochs is {type(epochs).__name__}. "
             "Write fit((x, y), epochs=5)"
@@ -233,8 +233,9 @@ def reading_of(
     Returns:
         The learner's shape, steps, encoder and seed, and the user's arguments about samples.
     """
-    from neurorules.datasets._own.fields import checked_keys
+    from neurorules.datasets._own.fields import check_order, checked_keys
 
+    check_order(batch_first)
     shape = learner.model.network.input_shape
     return Reading(shape, learner.steps, learner.encoder, learner.seed, batch_first, batch_size, checked_keys(keys))
 
