@@ -102,7 +102,7 @@ def test_some_membranes_stay_above_the_threshold_after_their_reset() -> None:
 @pytest.mark.parametrize(
     ("neuron", "net", "said"),
     [
-        ("alif", "5", "layer 'hidden1' has neurons of the kind AdaptiveIntegrator"),
+        ("alif", "5", "layer 'hidden1' has neurons of the kind alif"),
         ("cuba_lif:alpha=0", "5", "layer 'hidden1' has a synaptic current that vanishes"),
         ("cuba_lif:reset=zero:reset_delay=true", "5", "layer 'hidden1' has a reset to zero one step after"),
         ("lif:beta=0", "5", "layer 'hidden1' has a membrane that forgets all within a step"),
