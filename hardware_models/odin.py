@@ -69,12 +69,7 @@ def on_odin(layer: str, neuron: Neuron[Any], units: float) -> Neuron[Any]:
     """
     if isinstance(neuron, LeakyReadout):
         return neuron
-    numbers = numbers_of("ODIN", layer, neuron)
-    if numbers.alpha > 0:
-        raise UserError(
-            f"layer '{layer}': ODIN's synapses have no current that lasts, and this one keeps {numbers.alpha:g} of it. "
-            f"Use lif or if, or the option neurons=float"
-        )
+    numbers = numbers_of("ODIN", layer, neuron, currents=False)
     assert numbers.theta is not None
     threshold = round(numbers.theta * units)
     if not 1 <= threshold <= HIGHEST_MEMBRANE:

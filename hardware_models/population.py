@@ -18,6 +18,7 @@ from neurorules.contracts.neuron import Gates, Neuron, Observed
 from neurorules.language.errors import UserError
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._synaptic import SynapticIntegrator
+from neurorules.neurons._words import word_of
 from neurorules.neurons.leaky_readout import LeakyReadout
 
 LARGEST_CURRENT = 1 << 40
@@ -135,13 +136,14 @@ class Numbers(NamedTuple):
     theta: float | None
 
 
-def numbers_of(chip: str, layer: str, neuron: Neuron[Any]) -> Numbers:
+def numbers_of(chip: str, layer: str, neuron: Neuron[Any], currents: bool = True) -> Numbers:
     """The numbers of a neuron for a chip of leaky integrators.
 
     Args:
         chip: its name, for messages.
         layer: for messages.
         neuron: `lif`, `if`, `cuba_lif` or `leaky_readout`.
+        currents: whether currents of the chip's synapses last, as those of `cuba_lif` do.
 
     Returns:
         Its decays and threshold.
@@ -149,10 +151,11 @@ def numbers_of(chip: str, layer: str, neuron: Neuron[Any]) -> Numbers:
     Raises:
         UserError: a neuron that the chip does not have.
     """
+    has = "lif, if or cuba_lif" if currents else "lif or if"
+    own = f"--hardware {chip.lower()}:neurons=float"
     if not isinstance(neuron, LeakyIntegrator | SynapticIntegrator | LeakyReadout):
         raise UserError(
-            f"{chip} has no neuron like '{type(neuron).__name__}' of layer '{layer}'. Use lif, if or cuba_lif (and "
-            f"leaky_readout), or --hardware {chip.lower()}:neurons=float"
+            f"{chip} has no neuron like '{word_of(neuron)}' of layer '{layer}'. Use {has} (and leaky_readout), or {own}"
         )
     beta, alpha = neuron.beta, neuron.current_decay
     theta = None if isinstance(neuron, LeakyReadout) else neuron.v_threshold
@@ -160,4 +163,9 @@ def numbers_of(chip: str, layer: str, neuron: Neuron[Any]) -> Numbers:
         raise UserError(f"layer '{layer}': the neurons of {chip} share decays and threshold here. Give one of each")
     if not isinstance(neuron, LeakyReadout) and neuron.reset == "none":
         raise UserError(f"layer '{layer}': {chip} resets a neuron that fires, and reset=none does not. Use reset=zero")
+    if alpha > 0 and not currents:
+        raise UserError(
+            f"layer '{layer}': {chip}'s synapses have no current that lasts, and this one keeps {alpha:g} of it in a "
+            f"step. Use {has}, or {own}"
+        )
     return Numbers(beta, alpha, theta)

@@ -93,7 +93,7 @@ def _pools(
         if pool.kind == "max" and not binary:
             raise UserError(
                 f"connection '{afferent.name}' of layer '{layer.name}' takes the maximum of values that are not "
-                f"spikes, which synapses, that add, do not. Use average pooling, or --path torch"
+                f"spikes, which synapses, that add, do not. Use a run with average pooling"
             )
         binary = pool.kind == "max"
         name, slot = f"{prefix}{layer.name}_{afferent.name}_pool{number}", f"{index}_{number}"

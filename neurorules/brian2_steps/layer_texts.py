@@ -184,7 +184,7 @@ class LayerTexts:
         if pools_of(self.layer, afferent, learning=False):
             raise UserError(
                 f"an offset beside the input of layer '{self.layer.name}' would pass a pool, which the Brian2 path "
-                f"does not run. Use --path torch"
+                f"does not run. Use a run whose first layer reads no pool"
             )
         rows = self.case.offset.reshape(self.case.samples, -1).astype(np.float64)
         sent = transmitted_weights(self.case, self.layer, self._weights(afferent))

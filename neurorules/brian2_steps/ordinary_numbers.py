@@ -31,6 +31,7 @@ from neurorules.neurons._integrator import Integrator
 from neurorules.neurons._learned_numbers import LearningSynaptic
 from neurorules.neurons._refractory import Refractory
 from neurorules.neurons._synaptic import SynapticIntegrator
+from neurorules.neurons._words import word_of
 
 Number = float | np.ndarray
 
@@ -223,7 +224,7 @@ def _cell(layer: Layer) -> _Cell:
     dynamics = neuron.dynamics()
     if dynamics is None and not synaptic:
         raise _refused(
-            layer, f"neurons of the kind {type(neuron).__name__}",
+            layer, f"neurons of the kind {word_of(neuron)}",
             "the map is that of lif, if and cuba_lif, with or without a refractory period, and of the read-out",
         )  # fmt: skip
     reset = integrator.reset if integrator is not None else "none"

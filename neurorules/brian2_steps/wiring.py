@@ -78,7 +78,7 @@ def wiring_of(layer: Layer, afferent: Input) -> Wiring:
     if connection.delay > 1:
         raise UserError(
             f"connection '{afferent.name}' of layer '{layer.name}' delivers after {connection.delay} steps, and "
-            f"recurrent connections in Brian2 after one. Use --path torch, or a net without delays such as r100"
+            f"recurrent connections in Brian2 after one. Use a run whose net has no delays, such as r100"
         )
     if isinstance(connection, Convolution) and connection.pools == (1, 1):
         return _convolution(connection, afferent.pre_shape, layer.shape)
@@ -88,7 +88,7 @@ def wiring_of(layer: Layer, afferent: Input) -> Wiring:
     if not isinstance(connection, Matrix):
         raise UserError(
             f"connection '{afferent.name}' of layer '{layer.name}' is a {type(connection).__name__}; the Brian2 path "
-            f"runs dense, recurrent and convolutional connections. Use --path torch, or a net of those"
+            f"runs dense, recurrent and convolutional connections. Use a run whose net has those alone"
         )
     post, pre = prod(layer.shape), prod(afferent.pre_shape)
     places = np.arange(post * pre)
@@ -133,7 +133,7 @@ def pools_of(layer: Layer, afferent: Input, learning: bool) -> tuple[tuple[Pool,
             raise UserError(
                 f"connection '{afferent.name}' of layer '{layer.name}' reads its source through "
                 f"{type(transform).__name__}, which the Brian2 path does not run"
-                f"{' while it learns' if isinstance(transform, Dropout) else ''}. Use --path torch"
+                f"{' while it learns' if isinstance(transform, Dropout) else ''}. Use a run whose net has none"
             )
         shape = transform.post_shape(shape)
     return tuple(pools)

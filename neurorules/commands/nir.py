@@ -11,6 +11,7 @@ from neurorules.commands.completion import words
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import DataDir, Json
 from neurorules.language.errors import UserError, unknown
+from neurorules.language.unused import refuse_unused
 
 RESETS = ("refuse", "metadata")
 
@@ -32,12 +33,13 @@ def nir(
         typer.Option(help="Duration of a step in --out in seconds; 0.0001 by default, as snnTorch expects."),
     ] = None,
     reset: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="For resets that NIR cannot express: refuse, or metadata to store them for neurorules only.",
+            help="For resets that NIR cannot express: refuse, or metadata to store them for neurorules only; refuse by "
+            "default.",
             autocompletion=words(RESETS),
         ),
-    ] = "refuse",
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -51,14 +53,14 @@ def nir(
             if out is None
             else "--info shows a file, and --out writes one. Give one of them"
         )
-    if reset not in RESETS:
+    if reset is not None and reset not in RESETS:
         raise unknown("value of --reset", reset, RESETS)
     if out is not None:
         from neurorules.runner.graphs import write_nir
 
         if not is_nir(out.name):
             raise UserError(f"--out {out} does not end in .nir, by which nets from files are known. Name it net.nir")
-        reset_way: Any = reset
+        reset_way: Any = reset or RESETS[0]
         written = write_nir(source, out, dt=dt, reset=reset_way, data_dir=data_dir)
         if json:
             print_json(written)
@@ -67,6 +69,7 @@ def nir(
                 f"{out} written: {written['nodes']} nodes, {written['edges']} edges, steps of {written['step_s']:g} s"
             )
         return
+    refuse_unused({"dt": dt, "reset": reset}, "is for --out, and --info shows a file as it is. Leave it out")
     if not is_nir(source):
         raise UserError(f"{source} does not end in .nir, and --info shows such a file. Write it first: --out net.nir")
     from neurorules.exchange.nir.info import info_of

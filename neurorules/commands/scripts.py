@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from neurorules.commands.output import print_json
-from neurorules.language.errors import UserError
+from neurorules.language.unused import refuse_unused
 
 Script = Annotated[
     Path | None,
@@ -26,9 +26,7 @@ def refuse_without_script(**options: Any) -> None:
     Raises:
         UserError: one of them is given.
     """
-    for name, value in options.items():
-        if value:
-            raise UserError(f"--{name} is for --script, and there is none. Add --script model.py, or leave it out")
+    refuse_unused(options, "is for --script, and there is none. Add --script model.py, or leave it out")
 
 
 def refuse_beside_script(**options: bool) -> None:
@@ -37,9 +35,7 @@ def refuse_beside_script(**options: bool) -> None:
     Raises:
         UserError: one of them is given.
     """
-    for name, value in options.items():
-        if value:
-            raise UserError(f"--{name.replace('_', '-')} prints, and --script writes a file. Give one of them")
+    refuse_unused(options, "prints, and --script writes a file. Give one of them")
 
 
 def tell_script(written: dict[str, Any], json: bool) -> None:

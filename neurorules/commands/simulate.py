@@ -10,12 +10,26 @@ import typer
 from neurorules.commands.output import print_json
 from neurorules.commands.scripts import ForceScript, Script, refuse_beside_script, refuse_without_script, tell_script
 from neurorules.commands.settings import DataDir, Json, ScaleText, StepLength
-from neurorules.commands.simulated import Brian2Device, GraphData, GraphEncoder, GraphRate, GraphSeed, GraphSteps, Kind
+from neurorules.commands.simulated import (
+    Brian2Device,
+    GraphData,
+    GraphEncoder,
+    GraphRate,
+    GraphSeed,
+    GraphSteps,
+    Kind,
+    Samples,
+)
 from neurorules.language.errors import UserError
+from neurorules.language.unused import refuse_unused
 
 if TYPE_CHECKING:
     from neurorules.contracts.data_set import DataPlace
     from neurorules.runner.side_by_side import Update
+
+
+SAMPLES = 10
+"""Number of samples if no other is asked for."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,9 +41,7 @@ def simulate(
     run: Annotated[
         str, typer.Argument(help="Folder of a finished run, or a NIR file with options, such as net.nir:unit=ms.")
     ],
-    samples: Annotated[
-        int, typer.Option(help="Number of test samples; with --learn, number of training samples per update.")
-    ] = 10,
+    samples: Samples = None,
     learn: Annotated[
         int | None,
         typer.Option(
@@ -65,28 +77,29 @@ def simulate(
     of_graph = _is_graph(run, graph, learn)
     place = data_dir if of_graph else place_of(Path(run), data, data_dir)
     ordinary = _is_ordinary(kind, of_graph, learn, show_model, brian2_device, script is not None)
-    _check_units(dt_ms, scale, shown=script is not None or show_model, of_graph=of_graph)
+    _check_units(dt_ms, scale, script is not None or show_model, of_graph, ordinary)
     if script is not None:
         refuse_beside_script(show_model=show_model)
         _script(Path(run), script, of_graph, samples, learn, place, force, dt_ms, json, ordinary, scale)
         return
     refuse_without_script(force=force)
+    count = SAMPLES if samples is None else samples
     if learn is not None:
-        _learn(Path(run), learn, samples, place, json)
+        _learn(Path(run), learn, count, place, json, show_model)
         return
     if ordinary:
-        _ordinary(Path(run), samples, place, json, brian2_device or "runtime")
+        _ordinary(Path(run), count, place, json, brian2_device or "runtime")
         return
     compared = (
-        _graph(run, samples, data_dir, json, data=data, **graph)
+        _graph(run, count, data_dir, json, data=data, **graph)
         if of_graph
-        else _run(run, samples, place, json, dt_ms, scale)
+        else _run(run, count, place, json, dt_ms, scale)
     )
     _tell(compared, show_model, json)
 
 
 def _script(
-    run: Path, script: Path, of_graph: bool, samples: int, learn: int | None, data_dir: DataPlace, force: bool,
+    run: Path, script: Path, of_graph: bool, samples: int | None, learn: int | None, data_dir: DataPlace, force: bool,
     dt_ms: float | None, json: bool, ordinary: bool, scale: str | None,
 ) -> None:  # fmt: skip
     from neurorules.runner.scripts import script_of_run
@@ -140,7 +153,7 @@ def _tell_spikes(compared: dict[str, Any]) -> None:
     print(f"{compared['samples']} samples, {compared['spikes_compared']} spikes compared: {verdict}")
 
 
-def _check_units(dt_ms: float | None, scale: str | None, shown: bool, of_graph: bool) -> None:
+def _check_units(dt_ms: float | None, scale: str | None, shown: bool, of_graph: bool, ordinary: bool) -> None:
     """Refuse a step length or a scale that is not above 0, or that has no effect with the other options.
 
     Raises:
@@ -154,9 +167,10 @@ def _check_units(dt_ms: float | None, scale: str | None, shown: bool, of_graph: 
         check_range("--dt-ms", dt_ms, Positive)
     options = [name for name, value in (("--dt-ms", dt_ms), ("--scale", scale)) if value is not None]
     if options and (of_graph or not shown):
+        ways = "--script FILE" if ordinary else "--show-model or --script FILE"
         raise UserError(
             f"{options[0]} says what numbers stand for in the model of a run, and spikes do not depend on it. Add "
-            f"--show-model or --script FILE to a run, or leave it out"
+            f"{ways} to a run, or leave it out"
         )
 
 
@@ -208,9 +222,14 @@ def _tell(compared: dict[str, Any], show_model: bool, json: bool) -> None:
     _tell_spikes(compared)
 
 
-def _learn(run: Path, updates: int, samples: int, data_dir: DataPlace, json: bool) -> None:
+def _learn(run: Path, updates: int, samples: int, data_dir: DataPlace, json: bool, show_model: bool) -> None:
     from neurorules.runner.simulate_learning import simulate_learning
 
+    refuse_unused(
+        {"show_model": show_model},
+        "prints the model of a net that does not learn, and --learn compares updates. Leave it out, or write the "
+        "updates: --script model.py",
+    )
     compared = simulate_learning(run, updates, samples, data_dir, None if json else _show)
     if json:
         print_json(compared)

@@ -16,6 +16,10 @@ Kind = Annotated[
         "spikes, and Brian2's default schedule, with a delay of one step per layer.",
     ),
 ]
+Samples = Annotated[
+    int | None,
+    typer.Option(help="Number of test samples, or with --learn of training samples per update; 10 by default."),
+]
 GraphSteps = Annotated[int | None, typer.Option(help="For a NIR file: number of time steps, 25 by default.")]
 Brian2Device = Annotated[
     str | None,

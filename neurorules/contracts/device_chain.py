@@ -16,6 +16,8 @@ from neurorules.language.errors import UserError
 SEED_STRIDE = 1_000_003
 """Distance between the seeds of neighbours; it is large, so that runs with neighbouring seeds have different chips."""
 
+NONE = "none"
+"""The word for plain memory, where a net may also run without a device."""
 MEMBERS = names_in((Device, *HOOKS.values(), Accounting, Constrained, FitsRules, Idealised))
 """The names that the learner and the reports look for in a device."""
 
@@ -137,10 +139,15 @@ def chain(text: str) -> Device:
     """Build a device from its name and options; devices that are joined by `+` act in that order.
 
     Raises:
-        UserError: a device or an option is unknown, a hook is misspelt, or two devices each bring a thing of which
-            there can be only one.
+        UserError: a device or an option is unknown, the text is none or holds it, a hook is misspelt, or two devices
+            each bring a thing of which there can be only one.
     """
     pieces = text.split("+")
+    if NONE in (piece.strip() for piece in pieces):
+        raise UserError(
+            f"--hardware {text} names a device here, and {NONE} is plain memory without one. Use a device such as "
+            f"{next(iter(DEVICES.names()), 'one of a package')} (see: neurorules list hardware)"
+        )
     devices = tuple(DEVICES.make(piece) for piece in pieces)
     for device in devices:
         check_device(device)

@@ -7,7 +7,7 @@ from neurorules.language.errors import UserError
 
 def no_brian2_text(kind: str) -> UserError:
     """The error for a neuron model that has no Brian2 text."""
-    return UserError(f"neuron '{kind}' has no Brian2 text, so it runs in torch alone: use --path torch")
+    return UserError(f"neuron '{kind}' has no Brian2 text, so it runs in torch alone. Use one that has, such as lif")
 
 
 def no_spike_times(why: str) -> UserError:

@@ -71,7 +71,7 @@ class Rate(Neuron[NoState]):
         if self.unit:
             raise UserError(
                 "neuron 'rate:unit=true' divides by the length of its population's activity, which no equation of a "
-                "neuron in Brian2 can read. Use --path torch, or rate without unit"
+                "neuron in Brian2 can read. Use rate without unit"
             )
         if self.activation == "tanh":
             return Brian2Text(("v = 1.0*I", "S = tanh(v)"), {}, None, slope="1.0 - tanh({v})**2")

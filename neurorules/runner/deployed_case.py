@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from neurorules.contracts.device import DEVICES
+from neurorules.contracts.device_chain import chain
 from neurorules.contracts.device_hooks import Clocked
 from neurorules.language.errors import UserError
 from neurorules.language.options import parse_named
@@ -58,6 +59,7 @@ def on_another_chip(restored: Restored, hardware: str | None, measured: Callable
     """
     if hardware is None:
         raise UserError("the run learned in plain memory. Name the device to put it on, such as --hardware loihi")
+    chain(hardware)  # refuses what is no device, before anything is measured
     hardware = "+".join(without_headroom(piece) for piece in hardware.split("+"))
     bare = folded(restored.learner, restored.config.learner_settings())
     plain, unnormalised = measured(restored.learner), measured(bare).accuracy

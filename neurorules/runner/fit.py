@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from neurorules.contracts.chip import Chip
 from neurorules.contracts.device import DEVICES
+from neurorules.contracts.device_chain import chain
 from neurorules.contracts.device_hooks import FitsRules
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
@@ -14,7 +16,7 @@ def fits(hardware: str) -> list[dict[str, Any]]:
     """Check every rule against a device.
 
     Args:
-        hardware: one device model, with options.
+        hardware: device models joined by +, with options.
 
     Returns:
         By rule: name, whether it fits, and its misfits: role, phase, term, why and nearest text of each.
@@ -22,8 +24,8 @@ def fits(hardware: str) -> list[dict[str, Any]]:
     Raises:
         UserError: an unknown device, or one without a learning engine of its own.
     """
-    device = DEVICES.make(hardware)
-    if not isinstance(device, FitsRules):
+    chip = Chip(chain(hardware), {})
+    if not any(isinstance(device, FitsRules) for device, _ in chip.parts):
         able = [name for name in DEVICES.names() if isinstance(DEVICES.make(name), FitsRules)]
         raise UserError(
             f"device '{hardware}' has no learning engine of its own, so every rule learns beside it. Those that have "
@@ -31,6 +33,6 @@ def fits(hardware: str) -> list[dict[str, Any]]:
         )
     rows = []
     for name in RULES.names():
-        missing = device.misfits(RULES.make(name))
+        missing = chip.misfits(RULES.make(name))
         rows.append({"name": name, "fits": not missing, "misfits": [misfit._asdict() for misfit in missing]})
     return rows

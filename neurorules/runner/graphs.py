@@ -17,7 +17,8 @@ from neurorules.exchange.nir.options import STEP_SECONDS, clock_of, is_nir, pars
 from neurorules.exchange.nir.read import net_of_graph, net_of_text
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
-from neurorules.language.ranges import Fraction, Steps, Whole, check_range
+from neurorules.language.ranges import Fraction, Positive, Steps, Whole, check_range
+from neurorules.language.unused import refuse_unused
 from neurorules.network.description import line_of
 from neurorules.rules import RULES
 from neurorules.runner.simulate import Shown, compared
@@ -48,6 +49,8 @@ def write_nir(
         UserError: no such run or graph, a part that NIR does not have, or a file that may not be replaced.
         MissingExtra: nir is not installed.
     """
+    if dt is not None:
+        check_range("--dt", dt, Positive)
     step = dt
     if is_nir(source):
         path, options = parsed(source)
@@ -64,8 +67,8 @@ def write_nir(
 
 
 def simulate_graph(
-    text: str, samples: int, *, steps: int | None = None, rate: float = 0.2, seed: int = 0, data: str | None = None,
-    encode: str | None = None, data_dir: DataPlace = None, quiet: bool = False,
+    text: str, samples: int, *, steps: int | None = None, rate: float | None = None, seed: int = 0,
+    data: str | None = None, encode: str | None = None, data_dir: DataPlace = None, quiet: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Run a graph of NIR in Brian2 and in torch, both in float64, and compare every spike.
 
@@ -73,10 +76,10 @@ def simulate_graph(
         text: name of the file, with options.
         samples: number of samples, at least 1.
         steps: the number of steps of a sample; None for 25, or for the number that the data determine.
-        rate: probability of an input spike in a step, where no data are named.
+        rate: probability of an input spike in a step, where no data are named; None for 0.2.
         seed: the seed of these spikes, or of the encoder's draws.
         data: a data set, whose first test samples go through the net; None for random spikes.
-        encode: its encoder; None for its own.
+        encode: the encoder of the data; None for their own.
         data_dir: where data sets lie.
         quiet: shows no progress bar.
 
@@ -84,19 +87,26 @@ def simulate_graph(
         What `simulate_run` returns; file, steps, net, spikes_per_sample by layer, and test_accuracy on labelled data.
 
     Raises:
-        UserError: the graph, or Brian2 cannot run a part of it.
+        UserError: the graph, a number out of its range, an option that has no effect with or without data, or Brian2
+            cannot run a part of it.
         MissingExtra: nir or brian2 is not installed.
     """
     check_range("--samples", samples, Whole)
-    check_range("--rate", rate, Fraction)
-    check_range("--steps", steps or STEPS, Steps)
+    check_range("--rate", RATE if rate is None else rate, Fraction)
+    check_range("--steps", STEPS if steps is None else steps, Steps)
+    check_range("--seed", seed, Whole)
+    if data is None:
+        refuse_unused({"encode": encode}, "is for the samples of --data, and there are none. Add --data digits")
+    else:
+        refuse_unused({"rate": rate}, "is for random spikes, and --data brings samples. Give one of them")
     test = None if data is None else _test_samples(data, steps, encode, seed, data_dir)
     if test is not None and not 1 <= samples <= len(test):
         raise UserError(f"--samples is {samples}, the test set holds {len(test)}. Ask for 1 to {len(test)}")
     if samples < 1:
         raise UserError("--samples is 0. Ask for at least 1")
     net = net_of_text(text, None if test is None else _shape_of(test))
-    count = (steps or STEPS) if test is None else test.steps
+    often = RATE if rate is None else rate
+    count = (STEPS if steps is None else steps) if test is None else test.steps
     learner = Learner(net, RULE, steps=count, precision="float64", device="cpu")
     generator = torch.Generator().manual_seed(seed)
     labels: list[Tensor] = []
@@ -104,7 +114,7 @@ def simulate_graph(
     def drive(start: int, stop: int) -> Series:
         if test is None:
             shape = (count, stop - start, *net.network.input_shape)
-            return Series((torch.rand(shape, generator=generator) < rate).double(), False)
+            return Series((torch.rand(shape, generator=generator) < often).double(), False)
         series, label = test.batch(np.arange(start, stop), generator)
         labels.append(label)
         return series
@@ -117,8 +127,8 @@ def simulate_graph(
     return facts
 
 
-STEPS = 25
-"""Time steps of a simulation of which nobody says how long it is."""
+STEPS, RATE = 25, 0.2
+"""Time steps of a simulation of which nobody says how long it is, and the probability of a random spike in a step."""
 
 
 def _test_samples(data: str, steps: int | None, encode: str | None, seed: int, data_dir: DataPlace) -> Part:

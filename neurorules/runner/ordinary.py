@@ -16,6 +16,7 @@ from neurorules.brian2_steps.simulate import Recorded
 from neurorules.contracts.data_set import DataPlace
 from neurorules.runner.trained_case import TrainedCase, trained_case
 from neurorules.torch_path.process.session import own_session
+from neurorules.torch_path.training.off_chip import warn_of_membranes
 
 AT_ONCE = 100
 """Number of samples of one run of Brian2, which bounds the memory of its tables."""
@@ -45,6 +46,7 @@ def simulate_as_ordinary(
     load_brian2()
     device_of(device)  # before anything is read
     trained = trained_case(run, samples, data_dir)
+    warn_of_membranes(trained.learner.store.chip(), "Brian2")
     layers = trained.learner.model.network.layers
     response = trained.learner.respond(trained.drive)
     here = {

@@ -18,6 +18,7 @@ from neurorules.contracts.parameter_key import key_of
 from neurorules.language.config import TrainConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
 from neurorules.language.own_files import standing_for
+from neurorules.language.unused import refuse_unused
 from neurorules.language.version import own_version
 from neurorules.rules import RULES
 from neurorules.runner.catalogue import citation, paths_of
@@ -30,6 +31,8 @@ from neurorules.torch_path.training.batches import load_data
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore
 
+SAMPLES = 10
+"""Number of samples of a script of which nobody says how many it has."""
 EXAMPLE = {"data": "digits", "net": "16", "epochs": 1, "limit": 100, "validation": 0}
 """What the script of a rule learns: so many of the digits, which come with scikit-learn, with a small net."""
 
@@ -61,7 +64,7 @@ def script_of_rule(rule: str, path: Path, neuron: str | None = None, force: bool
 
 
 def script_of_run(
-    run: Path, path: Path, samples: int = 10, learn: int | None = None, data_dir: DataPlace = None,
+    run: Path, path: Path, samples: int | None = None, learn: int | None = None, data_dir: DataPlace = None,
     force: bool = False, watch: Callable[[Update], None] | None = None, step_ms: float | None = None,
     ordinary: bool = False, scale: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
@@ -73,8 +76,8 @@ def script_of_run(
     Args:
         run: folder of the run.
         path: the path of the script; arrays go beside it into a file of that name with the ending .npz.
-        samples: number of test samples, or of training samples in each update; of a run in continuous time it plays
-            no part.
+        samples: number of test samples, or of training samples in each update, of a run that learned step by step;
+            None for 10.
         learn: number of updates; None for none.
         data_dir: folder in which data sets lie; None for the usual one.
         force: replace what stands there.
@@ -87,32 +90,36 @@ def script_of_run(
         rule, and files (the paths that were written).
 
     Raises:
-        UserError: there is no such run, a part of it cannot be written for Brian2, or the script cannot be written
-            there.
+        UserError: there is no such run, a part of it cannot be written for Brian2, an option has no effect on it, or
+            the script cannot be written there.
         MissingExtra: brian2 is not installed, and updates are asked for.
     """
     check_script(path, force)
     stored = in_todays_words(RunFolder.finished(run).config())
     if stored.get("path") == "continuous":
-        if learn is not None:
-            raise UserError("--learn goes on step by step, and a run in continuous time has no steps. Leave it out")
-        if ordinary:
-            raise UserError("--as ordinary is for runs of torch, and this run is in continuous time. Leave it out")
-        if step_ms is not None:
-            raise UserError("--dt-ms is for runs step by step, and this one has its neuron's dt_ms. Leave it out")
-        if scale is not None:
-            raise UserError(
-                "--scale is for runs step by step, and this one has its neuron's threshold_mV. Leave it out"
-            )
-    units = Units(step_ms or STEP_MS, scale_from(scale))
+        _refuse_steps(samples, learn, step_ms, ordinary, scale)
+    units = Units(STEP_MS if step_ms is None else step_ms, scale_from(scale))
+    count = SAMPLES if samples is None else samples
     with standing_for(files_of(run)):
         if stored.get("path") == "continuous":
             script = _continuous(config_from(stored, str(run)), data_dir, stored["rule"])
         elif learn is not None:
-            script = _updates(run, learn, samples, data_dir, watch, units)
+            script = _updates(run, learn, count, data_dir, watch, units)
         else:
-            script = _network(run, samples, data_dir, units, ordinary)
+            script = _network(run, count, data_dir, units, ordinary)
     return _saved(script, path, force, stored["rule"])
+
+
+def _refuse_steps(
+    samples: int | None, learn: int | None, step_ms: float | None, ordinary: bool, scale: str | None
+) -> None:
+    """Refuse the options of `script_of_run` that have no effect on a run in continuous time."""
+    by_step = "is for runs step by step, and this one"
+    refuse_unused({"learn": learn}, "goes on step by step, and a run in continuous time has no steps. Leave it out")
+    refuse_unused({"as": ordinary}, "ordinary is for runs of torch, and this one is in continuous time. Leave it out")
+    refuse_unused({"dt_ms": step_ms}, f"{by_step} has its neuron's dt_ms. Leave it out")
+    refuse_unused({"scale": scale}, f"{by_step} has its neuron's threshold_mV. Leave it out")
+    refuse_unused({"samples": samples}, f"{by_step} is written with all its training. Leave it out")
 
 
 class Units(NamedTuple):

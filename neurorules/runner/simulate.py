@@ -22,7 +22,8 @@ from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.runs.progress import track
 from neurorules.torch_path.training.learner import Learner
-from neurorules.torch_path.training.restore import restore
+from neurorules.torch_path.training.off_chip import check_neurons
+from neurorules.torch_path.training.restore import Restored, restore
 
 ROWS = 10
 """Number of samples that run at once where nothing is compiled: memory stays bounded, and the bar moves."""
@@ -51,7 +52,7 @@ def simulate_run(
         UserError: there is no such run, Brian2 cannot run a part of it, or there are fewer test samples.
         MissingExtra: brian2 is not installed.
     """
-    restored = restore(run, data_dir, precision="float64", device="cpu")
+    restored = restored_for_brian2(run, data_dir)
     test = restored.data.test
     check_samples(samples, len(test))
     generator = torch.Generator().manual_seed(restored.config.seed)
@@ -60,6 +61,25 @@ def simulate_run(
         return test.batch(np.arange(start, stop), generator)[0]
 
     return compared(restored.learner, restored.config.steps, samples, drive, quiet, step_ms, scale).facts
+
+
+def restored_for_brian2(run: Path, data_dir: DataPlace = None) -> Restored:
+    """Load a finished run for Brian2, in float64 on the CPU. What hands a run to Brian2 begins here, unless the run
+    learns there: `check_can_learn` then refuses every device.
+
+    Args:
+        run: folder of a finished run.
+        data_dir: folder of the data sets, None for the usual one; or the data set itself.
+
+    Returns:
+        The run.
+
+    Raises:
+        UserError: there is no such run, or it learned on neurons of a chip, which Brian2 does not run.
+    """
+    restored = restore(run, data_dir, precision="float64", device="cpu")
+    check_neurons(restored.learner.store.chip(), restored.learner.model.network, "Brian2")
+    return restored
 
 
 def check_samples(samples: int, present: int) -> None:

@@ -16,6 +16,7 @@ from neurorules.exchange.sonata import Edges, Nodes, write_network
 from neurorules.language.errors import UserError
 from neurorules.network.layer import INPUT, Layer
 from neurorules.network.network import Network
+from neurorules.torch_path.training.off_chip import warn_of_neurons
 from neurorules.torch_path.training.restore import restore
 from neurorules.traces.exporters import export
 from neurorules.traces.store import TraceReader
@@ -42,6 +43,7 @@ def export_with_network(trace: Path, to: str, out: Path, run: Path, data_dir: Da
         raise UserError(f"--network is for --to sonata, and {to} has no place for a network. Leave it out")
     restored = restore(run, data_dir, precision="float64", device="cpu")
     learner = restored.learner
+    warn_of_neurons(learner.store.chip(), learner.model.network, str(out))
     parameters, norms = numbers_of(learner.model, learner.trial_state(), sent=True)
     with TraceReader(trace) as reader:
         header = reader.header

@@ -14,9 +14,8 @@ from neurorules.brian2_steps.trained import numbers_of
 from neurorules.contracts.data_set import DataPlace
 from neurorules.contracts.series import Series
 from neurorules.language.config import SettledConfig
-from neurorules.runner.simulate import check_samples
+from neurorules.runner.simulate import check_samples, restored_for_brian2
 from neurorules.torch_path.training.learner import Learner
-from neurorules.torch_path.training.restore import restore
 
 
 class TrainedCase(NamedTuple):
@@ -53,7 +52,7 @@ def trained_case(
     Raises:
         UserError: there is no such run, or there are fewer test samples.
     """
-    restored = restore(run, data_dir, precision="float64", device="cpu")
+    restored = restored_for_brian2(run, data_dir)
     test, config, learner = restored.data.test, restored.config, restored.learner
     check_samples(samples, len(test))
     drive = test.batch(np.arange(samples), torch.Generator().manual_seed(config.seed))[0]

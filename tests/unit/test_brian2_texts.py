@@ -164,12 +164,14 @@ def test_rules_that_need_what_brian2_lacks_stay_in_torch() -> None:
         ("c4k3-p2-8", (1, 6, 6), {"neuron": "rate"}, "takes the maximum of values that are not spikes"),
         ("c4k3-a2-p2-8", (1, 6, 6), {}, "takes the maximum of values that are not spikes"),
         ("8", (5,), {"norm": "streaming"}, "its running statistics are missing"),
+        ("r8d2-4", (5,), {}, "after 2 steps, .* Use a run whose net has no delays"),
     ],
 )
 def test_what_has_no_lowering_says_so(net: str, shape: tuple[int, ...], options: dict[str, str], words: str) -> None:
     network = build_network(net, shape, 2, **{"norm": "none", **options})
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=words) as refused:
         show_model(network, arrays(network))
+    assert "--path" not in str(refused.value)  # what Brian2 runs step by step is a net of the torch path already
 
 
 def test_dropout_is_refused_only_while_it_learns() -> None:

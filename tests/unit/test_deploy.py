@@ -182,6 +182,9 @@ def test_weights_that_no_longer_grow_need_no_room(text: str, completed: str) -> 
 def test_an_unknown_device_is_refused_with_the_nearest(run: Path) -> None:
     with pytest.raises(UserError, match="loihi"):
         deploy_run(run, "loihy")
+    for none in ("none", "loihi+none"):
+        with pytest.raises(UserError, match="none is plain memory"):
+            deploy_run(run, none)
 
 
 @pytest.mark.parametrize(

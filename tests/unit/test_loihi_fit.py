@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -102,6 +103,10 @@ def test_plain_stdp_fits_and_rules_with_a_surrogate_do_not() -> None:
     assert not any(answers[name] for name in ("sigprop", "dfa", "bptt", "triplet_stdp"))
 
 
+def test_a_chain_of_devices_is_asked_as_a_chip_is() -> None:
+    assert fits("loihi+integer_traces") == fits("loihi")
+
+
 def test_the_command_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
     for flags in ([], ["--json"]):
         with pytest.raises(SystemExit) as ended:
@@ -114,8 +119,12 @@ def test_the_command_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_other_devices_and_other_lists_are_refused_by_name() -> None:
-    with pytest.raises(UserError, match=r"'fixed_point' has no learning engine.*loihi"):
-        fits("fixed_point")
+    for chip in ("fixed_point", "fixed_point+fixed_point"):
+        with pytest.raises(UserError, match=rf"'{re.escape(chip)}' has no learning engine.*loihi"):
+            fits(chip)
+    for chip in ("none", "loihi+none"):
+        with pytest.raises(UserError, match="none is plain memory"):
+            fits(chip)
     from neurorules.commands.inspect import list_entries
 
     with pytest.raises(UserError, match="'neurons' are not rules"):

@@ -238,8 +238,8 @@ SMALL: dict[str, Any] = {"input_shape": (8,), "classes": 3, "steps": 4, "norm": 
 @pytest.mark.parametrize(("net", "settings", "words"), [
     ("9", {"neuron": "lif"}, ["hidden1", "subtract", "reset=zero", "metadata"]),
     ("9", {"neuron": "cuba_lif:reset=zero:reset_delay=true"}, ["hidden1", "wipes"]),
-    ("9", {"neuron": "lif:reset=zero:refractory=2"}, ["hidden1", "Refractory"]),
-    ("9", {"neuron": "alif"}, ["hidden1", "Adaptive"]),
+    ("9", {"neuron": "lif:reset=zero:refractory=2"}, ["hidden1", "refractory=2"]),
+    ("9", {"neuron": "alif"}, ["hidden1", "alif"]),
     ("9", {"neuron": "cuba_lif:alpha=1:reset=zero"}, ["hidden1", "alpha=1"]),
     ("9", {"readout_neuron": "lif"}, ["readout", "subtract"]),
     ("9", {"connection": "dynamic", "rule": "sigprop"}, ["hidden1", "Dynamic"]),

@@ -119,7 +119,10 @@ def test_a_network_computes_what_the_chip_computes() -> None:
 
 @pytest.mark.parametrize(
     ("neuron", "said"),
-    [("alif", "no neuron like"), ("lif:reset=none", "reset=zero"), ("cuba_lif", "no current that lasts"),
+    [("alif", "no neuron like 'alif' .* Use lif or if .and leaky_readout., or --hardware odin:neurons=float"),
+     ("izhikevich", "like 'izhikevich'"), ("lif:refractory=2", "like 'lif:refractory=2'"),
+     ("lif:reset=none", "reset=zero"), ("if:refractory=3", "like 'if:refractory=3'"),
+     ("cuba_lif", "no current that lasts.* Use lif or if, or --hardware odin:neurons=float"),
      ("lif:v_threshold=30", "between 0.1 and 25.5"), ("lif:v_threshold=0.01", "is 0 on ODIN")],
 )  # fmt: skip
 def test_a_neuron_that_odin_does_not_have_is_refused_in_a_line(neuron: str, said: str) -> None:

@@ -102,7 +102,7 @@ def test_some_membranes_stay_above_the_threshold_after_their_reset() -> None:
 @pytest.mark.parametrize(
     ("neuron", "net", "said"),
     [
-        ("alif", "5", "layer 'hidden1' has neurons of the kind AdaptiveIntegrator"),
+        ("alif", "5", "layer 'hidden1' has neurons of the kind alif"),
         ("cuba_lif:alpha=0", "5", "layer 'hidden1' has a synaptic current that vanishes"),
         ("cuba_lif:reset=zero:reset_delay=true", "5", "layer 'hidden1' has a reset to zero one step after"),
         ("lif:beta=0", "5", "layer 'hidden1' has a membrane that forgets all within a step"),
@@ -236,7 +236,8 @@ def test_objects_join_those_of_the_users_session(folder: Path) -> None:
         (["--as", "plain"], "--as plain is unknown"),
         (["--as", "ordinary", "--learn", "1"], "--as ordinary does not learn"),
         (["--as", "ordinary", "--show-model"], "--as ordinary --script"),
-        (["--as", "ordinary", "--dt-ms", "2"], "--dt-ms"),
+        (["--as", "ordinary", "--dt-ms", "2"], "Add --script FILE to a run, or leave it out"),
+        (["--dt-ms", "2"], "Add --show-model or --script FILE to a run, or leave it out"),
         (["--brian2-device", "runtime"], "--brian2-device is for an ordinary network. Add --as ordinary"),
         (
             ["--as", "ordinary", "--brian2-device", "cuda"],

@@ -143,6 +143,20 @@ def test_what_cannot_be_written_is_refused_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
+def test_the_script_of_a_run_in_continuous_time_takes_no_option_of_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_rounds_of(6, monkeypatch)
+    folder, script = train(tmp_path / "run", "stdp", "--net", "2", "--epochs", "1", "--limit", "2"), tmp_path / "m.py"
+    capsys.readouterr()
+    for option in (["--samples", "3"], ["--samples", "10"], ["--samples", "0"], ["--learn", "2"], ["--dt-ms", "2"],
+                   ["--scale", "threshold_mV=15"], ["--as", "ordinary"]):  # fmt: skip
+        assert run(["simulate", str(folder), "--script", str(script), *option]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"neurorules: {option[0]} ") and "Leave it out" in error and error.count("\n") == 1
+        assert not script.exists()
+
+
 def test_a_round_that_ends_no_sample_is_learned_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every class is presented before a sample: more of them than a round holds end in a round without one."""
     in_rounds_of(6, monkeypatch)

@@ -127,6 +127,9 @@ def test_the_command_gives_one_json_object(folder: Path, capsys: pytest.CaptureF
         (["--learn", "0"], "--learn is 0"),
         (["--learn", "100"], "Ask for fewer"),
         (["--path", "continuous"], "not a stepped simulator"),
+        (["--learn", "1", "--show-model"], "--show-model prints the model of a net that does not learn"),
+        (["--learn", "1", "--samples", "0"], "--samples is 0"),
+        (["--samples", "0"], "--samples is 0"),
     ],
 )
 def test_mistakes_are_told_in_one_line(

@@ -226,7 +226,8 @@ def test_weights_that_no_width_holds_are_refused_with_what_does(text: str, said:
 
 @pytest.mark.parametrize(
     ("neuron", "said"),
-    [("alif", "no neuron like"), ("lif:reset=none", "reset=zero"), ("lif:v_threshold=1200", "between 0.00333 and 109"),
+    [("alif", "no neuron like 'alif' .* Use lif, if or cuba_lif"),
+     ("lif:reset=none", "reset=zero"), ("lif:v_threshold=1200", "between 0.00333 and 109"),
      ("lif:refractory=2", "no neuron like")],
 )  # fmt: skip
 def test_a_neuron_that_xylo_does_not_have_is_refused_in_a_line(neuron: str, said: str) -> None:

@@ -16,6 +16,7 @@ from neurorules.network.layer import Layer
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._resting import RestingIntegrator
 from neurorules.neurons._synaptic import SynapticIntegrator
+from neurorules.neurons._words import word_of
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.surrogates import SURROGATES
 
@@ -71,7 +72,7 @@ class Cells:
             return [self._integrator(layer, neuron.beta, None)]
         if not isinstance(neuron, LeakyIntegrator | SynapticIntegrator):
             raise UserError(
-                f"the neuron of layer '{layer.name}' is a {type(neuron).__name__}, which NIR cannot say. It has IF, "
+                f"the neuron of layer '{layer.name}' is {word_of(neuron)}, which NIR cannot say. It has IF, "
                 f"LIF, CubaLIF and LI: use if, lif, cuba_lif or leaky_readout neurons without a refractory period"
             )
         alpha = neuron.alpha if isinstance(neuron, SynapticIntegrator) else None

@@ -20,6 +20,7 @@ from neurorules.neurons._alpha import AlphaIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._refractory import Refractory
 from neurorules.neurons._synaptic import SynapticIntegrator
+from neurorules.neurons._words import word_of
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
 from neurorules.torch_path.snntorch.modules import (
@@ -88,5 +89,6 @@ def _population(layer: Layer, dtype: torch.dtype) -> list[nn.Module]:
             f"the neuron of layer '{layer.name}' has {what}, which no layer of snnTorch has. "
             f"Use if, lif or cuba_lif neurons without"
         )
-    name = type(neuron).__name__
-    raise UserError(f"snnTorch has no layer for the neuron of '{layer.name}', {name}. Use if, lif or cuba_lif neurons")
+    raise UserError(
+        f"snnTorch has no layer for the neuron of '{layer.name}', {word_of(neuron)}. Use if, lif or cuba_lif neurons"
+    )

@@ -22,7 +22,6 @@ from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.rules import Rule
 from neurorules.network.initial import initialise
 from neurorules.network.model import Learned, build_model
-from neurorules.network.transmission import as_transmitted
 from neurorules.rules import RULES
 from neurorules.runs.state_file import save_state
 from neurorules.runs.tensors import load_tensors
@@ -36,6 +35,7 @@ from neurorules.torch_path.training.given_net import brought_by, drawn
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
 from neurorules.torch_path.training.loops import evaluate_loader, fit, predict
+from neurorules.torch_path.training.off_chip import handed_over
 from neurorules.torch_path.training.on_ranks import check_ranks
 from neurorules.torch_path.training.one_step import take_step, whole_step
 from neurorules.torch_path.training.piped import drain, pipe_of, push
@@ -219,8 +219,7 @@ class Learner:
         """
         from neurorules.torch_path.snntorch.to_sequential import to_sequential
 
-        self.outstanding.settle()
-        learned = as_transmitted(self.model, self.learned)
+        learned = handed_over(self, "the result of to_snntorch")
         return to_sequential(self.model.network.bound(learned.parameters), learned, self.store.frozen)
 
     @own_session()
@@ -228,9 +227,7 @@ class Learner:
         """The trained network as a `nir.NIRGraph`; options and errors are those of `exchange.nir.write.graph_of`."""
         from neurorules.exchange.nir.write import graph_of
 
-        self.outstanding.settle()
-        learned = as_transmitted(self.model, self.trial_state())
-        return graph_of(self.model.network, learned, self.store.frozen, **options)
+        return graph_of(self.model.network, handed_over(self, "a graph of NIR"), self.store.frozen, **options)
 
     @own_session()
     def write_back(self, module: torch.nn.Module) -> None:
@@ -244,8 +241,7 @@ class Learner:
         """
         from neurorules.torch_path.snntorch.write_back import write_back
 
-        self.outstanding.settle()
-        write_back(self.model.network, as_transmitted(self.model, self.learned), module, self.model.scores)
+        write_back(self.model.network, handed_over(self, "the module"), module, self.model.scores)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything that is needed to continue into one safetensors file, atomically.
