@@ -44,6 +44,7 @@ from neurorules.language.errors import OwnRankError, UserError, nearest
 from neurorules.language.version import own_version
 from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.interrupt import Interrupted, time_for_last_line
+from neurorules.runs.kept_interrupt import no_interrupt_lost
 from neurorules.runs.launch import by_launcher, check_alone, launch
 
 app = Application(name="neurorules", pretty_exceptions_enable=False)
@@ -141,7 +142,7 @@ def _run(arguments: list[str]) -> int:
         if arguments and arguments[0] not in ON_RANKS and not arguments[0].startswith("-"):
             check_alone(arguments[0])
         # typer's own `main` is not used, because it would catch the interrupt and hide the line that resumes the run.
-        with command.make_context("neurorules", arguments) as context:
+        with command.make_context("neurorules", arguments) as context, no_interrupt_lost(at_once=True):
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
