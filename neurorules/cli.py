@@ -106,7 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keep_freed_memory()
     if COMPLETE in os.environ:
         typer.main.get_command(app).main([], prog_name="neurorules")
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    code = run(list(sys.argv[1:] if arguments is None else arguments))
+    # An interrupt that has left an `exec` would still end `python -m` by its signal; Python forgets it in the next one.
+    exec("")
+    sys.exit(code)
 
 
 def line_of_warning(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
+import sys
 import threading
 import time
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,3 +142,21 @@ def test_a_command_whose_interrupt_was_dropped_ends_as_stopped(
     monkeypatch.setattr(catalogue, "catalogue", interrupted)
     assert run(["list", "rules"]) == 130
     assert capsys.readouterr().err.endswith("neurorules: stopped\n")
+
+
+STOPS = """
+import neurorules.runner.catalogue as catalogue
+from neurorules import cli
+
+def interrupted(*arguments):
+    exec("raise KeyboardInterrupt")  # as in the module of a data class
+
+catalogue.catalogue = interrupted
+cli.main(["list", "rules"])
+"""
+
+
+def test_the_exit_code_is_130_also_where_python_would_end_itself_by_the_signal(tmp_path: Path) -> None:
+    (tmp_path / "stops.py").write_text(STOPS)
+    done = subprocess.run([sys.executable, "-m", "stops"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "neurorules: stopped\n")
