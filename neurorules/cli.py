@@ -48,6 +48,7 @@ from neurorules.language.errors import OwnRankError, UserError, nearest
 from neurorules.language.version import own_version
 from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.interrupt import Interrupted, time_for_last_line
+from neurorules.runs.kept_interrupt import no_interrupt_lost
 from neurorules.runs.launch import by_launcher, check_alone, launch
 
 app = Application(name="neurorules", pretty_exceptions_enable=False)
@@ -114,7 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keep_freed_memory()
     if COMPLETE in os.environ:
         typer.main.get_command(app).main([], prog_name="neurorules")
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    code = run(list(sys.argv[1:] if arguments is None else arguments))
+    # An interrupt that has left an `exec` would still end `python -m` by its signal; Python forgets it in the next one.
+    exec("")
+    sys.exit(code)
 
 
 def line_of_warning(
@@ -150,7 +154,7 @@ def _run(arguments: list[str]) -> int:
         if arguments and arguments[0] not in ON_RANKS and not arguments[0].startswith("-"):
             check_alone(arguments[0])
         # typer's own `main` is not used, because it would catch the interrupt and hide the line that resumes the run.
-        with command.make_context("neurorules", arguments) as context:
+        with command.make_context("neurorules", arguments) as context, no_interrupt_lost(at_once=True):
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code

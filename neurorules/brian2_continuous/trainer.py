@@ -163,6 +163,8 @@ def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRu
         MissingExtra: brian2 is not installed.
     """
     check_classes(data)
+    if config.device == "cuda":  # A run of an older version may have stored it, so that only training refuses it.
+        check_fixed("device", config.device, "cpu", "Brian2 computes on the processor")
     plan, net = check_config(config), net_of(config, data, PRESENTATIONS)
     check_net(net)
     check_times(net.neuron)

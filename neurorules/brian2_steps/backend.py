@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from neurorules.language.errors import MissingExtra, UserError, unknown
+from neurorules.runs.kept_interrupt import InterruptKeeper, check_interrupt, no_interrupt_lost
 
 Target = Literal["numpy", "cython"]
 """The targets of Brian2's code generation. `numpy` needs no compiler. `cython` compiles each new block of statements,
@@ -95,10 +96,12 @@ def device_of(name: str) -> Any:
 
 
 @contextmanager
-def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> Iterator[None]:
+def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> Iterator[InterruptKeeper]:
     """Open a Brian2 session, and restore the user's when it ends, also after an error or an interrupt.
 
-    Objects that were made on a device can only be read while that device is active.
+    An interrupt ends a run of `run_network` after its step, and anything else where the session ends, since it would be
+    lost in one of the many callbacks of Brian2's objects. Objects that were made on a device can only be read while
+    that device is active.
 
     Args:
         brian2: the package.
@@ -106,19 +109,31 @@ def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> 
         preferences: Brian2's preferences by name, where they differ from its defaults.
 
     Returns:
-        A context manager, which gives nothing to its block.
+        A context manager, which gives its block the keeper of interrupts.
     """
+    with no_interrupt_lost() as keeper, _apart(brian2), keeper.calling(lambda: _stop_running(brian2)):
+        # Brian2 looks devices up by their names.
+        devices = _devices()
+        name = next((name for name, one in devices.all_devices.items() if type(one) is type(device)), "runtime")
+        devices.all_devices[name] = devices.active_device = device
+        device.activate(build_on_run=False)
+        _prefer(brian2.prefs, {**_defaults(brian2.prefs), **preferences})
+        yield keeper
+
+
+def _stop_running(brian2: ModuleType) -> None:
+    brian2.Network._globally_stopped = True
+
+
+@contextmanager
+def _apart(brian2: ModuleType) -> Iterator[None]:
+    """Restore all globals of Brian2 when the block ends."""
     devices, network, prefs = _devices(), brian2.Network, brian2.prefs
     active, registered, previous = devices.active_device, dict(devices.all_devices), list(devices.previous_devices)
     flags = network._globally_stopped, network._globally_running
     preferred = dict(prefs)
     random = np.random.get_state()  # noqa: NPY002  Brian2's runtime draws from this global generator
     try:
-        # Brian2 looks devices up by their names.
-        name = next((name for name, one in registered.items() if type(one) is type(device)), "runtime")
-        devices.all_devices[name] = devices.active_device = device
-        device.activate(build_on_run=False)
-        _prefer(prefs, {**_defaults(prefs), **preferences})
         yield
     finally:
         devices.active_device = active
@@ -129,8 +144,10 @@ def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> 
         _prefer(prefs, preferred)
 
 
-def generating(brian2: ModuleType, target: Target, device: Any | None = None) -> AbstractContextManager[None]:
-    """Open a session that runs generated code in this process; an interrupt ends a run at once.
+def generating(
+    brian2: ModuleType, target: Target, device: Any | None = None
+) -> AbstractContextManager[InterruptKeeper]:
+    """Open a session that runs generated code in this process.
 
     Args:
         brian2: the package.
@@ -138,10 +155,29 @@ def generating(brian2: ModuleType, target: Target, device: Any | None = None) ->
         device: from `runtime_device`, to read objects that were made on it; None for a new one.
 
     Returns:
-        A context manager, which gives nothing to its block.
+        A context manager, which gives its block the keeper of interrupts.
     """
     preferences = {"codegen.target": target, "core.stop_on_keyboard_interrupt": False}
     return session(brian2, device or runtime_device(), preferences)
+
+
+def run_network(network: Any, duration: Any) -> None:
+    """Run a network of a session of ours in this process.
+
+    Args:
+        network: Brian2's network.
+        duration: with units.
+
+    Raises:
+        KeyboardInterrupt: the user has pressed Ctrl-C; the step that ran then is complete.
+    """
+
+    def report(*progress: Any) -> None:
+        # Brian2 calls this before the first step, since what asks it to stop earlier is forgotten, and after the last.
+        check_interrupt()
+
+    # With an empty namespace, Brian2 does not look names up among the caller's variables.
+    network.run(duration, report=report, namespace={})
 
 
 @contextmanager

@@ -14,13 +14,14 @@ import numpy as np
 from neurorules.brian2_objects.build import build
 from neurorules.brian2_objects.script import Script
 from neurorules.brian2_objects.script_texts import symbol_of
-from neurorules.brian2_steps.backend import device_of, load_brian2, session
+from neurorules.brian2_steps.backend import device_of, load_brian2, run_network, session
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.ordinary_numbers import OrdinaryLayer, ordinary_layers
 from neurorules.brian2_steps.ordinary_objects import NOTES, RECORD, SPIKES, Shown, ordinary_objects
 from neurorules.brian2_steps.simulate import Recorded
 from neurorules.language.errors import UserError
 from neurorules.network.layer import INPUT
+from neurorules.runs.kept_interrupt import no_interrupt_lost
 
 A_FILE = 1 << 16
 """Bytes that a small file of a program takes at most: with less room, a failure is one of the disk."""
@@ -146,15 +147,22 @@ def simulate_ordinary(case: Case, steps: int, device: str = "runtime") -> dict[s
     brian2 = load_brian2()
     preferences = {"codegen.target": "numpy", "core.stop_on_keyboard_interrupt": False}
     chosen = device_of(device)
-    with TemporaryDirectory() as folder, session(brian2, chosen, preferences):
-        net = ordinary_network(case, steps)
-        net.network.run(net.duration, namespace={})
-        if device != "runtime":
-            _build(chosen, device, folder)
-        recordings = {
-            layer.name: net.spikes(layer.name) if layer.reset else net.membranes(layer.name) for layer in net.layers
-        }
-    return {name: Recorded(values, values) for name, values in recordings.items()}
+
+    def run() -> dict[str, np.ndarray]:
+        with TemporaryDirectory() as folder, session(brian2, chosen, preferences) as keeper:
+            net = ordinary_network(case, steps)
+            if device == "runtime":
+                run_network(net.network, net.duration)
+            else:
+                net.network.run(net.duration, namespace={})
+                with keeper.raising():
+                    _build(chosen, device, folder)
+            return {
+                layer.name: net.spikes(layer.name) if layer.reset else net.membranes(layer.name) for layer in net.layers
+            }
+
+    with no_interrupt_lost():  # Brian2's objects, whose callbacks would lose it, end after their session.
+        return {name: Recorded(values, values) for name, values in run().items()}
 
 
 def _build(chosen: Any, device: str, folder: str) -> None:

@@ -30,6 +30,7 @@ from neurorules.disk.cache_folder import cache_folder
 from neurorules.disk.failures import FULL, LESS_MEMORY
 from neurorules.language.errors import UserError
 from neurorules.native.compile import processor
+from neurorules.runs.kept_interrupt import no_interrupt_lost
 
 PROJECT, PROGRAM = "project.json", "main"
 FORMAT = 3
@@ -94,15 +95,14 @@ class Program:
             raise self._no_room() from None
         # The program has a process group of its own, so that Ctrl-C reaches this process alone. It passes the interrupt
         # on once, and waits until the program has written its variables.
-        with subprocess.Popen(
-            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-        ) as process:
-            try:
-                _, errors = process.communicate()
-            except KeyboardInterrupt:
-                process.send_signal(signal.SIGINT)
-                process.communicate()
-                raise
+        with (
+            no_interrupt_lost() as keeper,
+            subprocess.Popen(
+                command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            ) as process,
+            keeper.calling(lambda: process.send_signal(signal.SIGINT)),
+        ):
+            _, errors = process.communicate()
         if process.returncode == -signal.SIGKILL:
             why = "most likely for want of memory"
             raise UserError(f"the compiled model was killed by the system, {why}. {LESS_MEMORY}")
@@ -206,11 +206,12 @@ def _keep_what_runs(project: Path, target: Path) -> None:
 def _generate(brian2: ModuleType, make: Make, project: Path, flags: tuple[str, ...] | None) -> None:
     preferences = {} if flags is None else {"codegen.cpp.extra_compile_args_gcc": list(flags)}
     device = standalone_device()
-    with session(brian2, device, preferences):
+    with session(brian2, device, preferences) as keeper:
         owners = make(brian2, device.apply_run_args)
         try:
             device.build(directory=str(project), compile=False, run=False)
-            _compile(project)
+            with keeper.raising():
+                _compile(project)
         except OSError as error:  # Brian2 reports a failed write without the name of the file.
             _check_disks(project.parent, str(error.strerror))
             raise

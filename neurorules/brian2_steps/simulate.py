@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurorules.brian2_steps.backend import Target, generating, load_brian2
+from neurorules.brian2_steps.backend import Target, generating, load_brian2, run_network
 from neurorules.brian2_steps.case import Arrays, Case, LayerNorm, Learning
 from neurorules.brian2_steps.describe import describe
 from neurorules.brian2_steps.history import declared_traces, variable_of
@@ -17,6 +17,7 @@ from neurorules.brian2_steps.wiring import wiring_of
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.network.network import Network
+from neurorules.runs.kept_interrupt import no_interrupt_lost
 
 LARGEST_RUN = 4_000_000
 """Largest number of synapses of one run, those of all copies together; each takes about 100 bytes. A batch that needs
@@ -75,11 +76,15 @@ def run_together(cases: Sequence[Case], steps: int, *, target: Target = "numpy")
         _check_steps(case, steps)
     prefixes = [""] if len(cases) == 1 else [f"case{number}_" for number in range(len(cases))]
     texts = [describe(case, prefix) for case, prefix in zip(cases, prefixes, strict=True)]
-    with generating(brian2, target):
-        network, built = build(brian2, texts)
-        # With an empty namespace, Brian2 does not look names up among the caller's variables.
-        network.run(steps * cases[0].step_ms * brian2.ms, namespace={})
-        return [_outcome(case, one, prefix) for case, one, prefix in zip(cases, built, prefixes, strict=True)]
+
+    def run() -> list[Outcome]:
+        with generating(brian2, target):
+            network, built = build(brian2, texts)
+            run_network(network, steps * cases[0].step_ms * brian2.ms)
+            return [_outcome(case, one, prefix) for case, one, prefix in zip(cases, built, prefixes, strict=True)]
+
+    with no_interrupt_lost():  # Brian2's objects, whose callbacks would lose it, end after their session.
+        return run()
 
 
 def simulate(

@@ -16,6 +16,9 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.launch import after_restart, launch
 
+SAMPLES = "10"
+"""The samples that are recorded if no others are named."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command `train` to the command line."""
@@ -33,8 +36,11 @@ def train(
         typer.Option(help="Record these variables to RUN/traces.h5 after each epoch, such as S,v,w (see: record)."),
     ] = None,
     record_samples: Annotated[
-        str, typer.Option(help="Validation samples to record (training samples if none are held out): 10, or 0-9,20.")
-    ] = "10",
+        str | None,
+        typer.Option(
+            help="Validation samples to record (training samples if none are held out): 0-9,20, or 10, the default."
+        ),
+    ] = None,
     record_layers: Annotated[
         str | None, typer.Option(help="Layers to record, such as input,hidden1; all by default.")
     ] = None,
@@ -59,10 +65,8 @@ def train(
     after_restart(out, resume, force)  # this check comes before a folder is chosen
     folder = out or free_folder(Path("runs") / config.rule.replace(":", "_"))
     with ExitStack() as open_files:
-        looks: dict[str, Any] = {}
-        if record is not None and first:
-            resumed = folder if resume else None
-            looks = _recording(open_files, config, resumed, record, record_samples, record_layers)
+        how, resumed = (record_samples, record_layers), folder if resume else None
+        looks = _recording(open_files, config, resumed, record, *how) if first else {}
         result = run(
             config,
             folder,
@@ -106,11 +110,22 @@ def _said(result: dict[str, Any]) -> str:
 
 
 def _recording(
-    open_files: ExitStack, config: TrainConfig, resumed: Path | None, variables: str, samples: str, layers: str | None
-) -> dict[str, Any]:
+    open_files: ExitStack, config: TrainConfig, resumed: Path | None, variables: str | None, samples: str | None,
+    layers: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Open the recording that is asked for, and give the arguments of training that hand it over.
+
+    Raises:
+        UserError: an option says how to record, and nothing is recorded.
+    """
+    if variables is None:
+        for option, value in (("--record-samples", samples), ("--record-layers", layers)):
+            if value is not None:
+                raise UserError(f"{option} is {value}, and nothing is recorded. Add --record S,v, or leave it out")
+        return {}
     from neurorules.language.options import parse_list
 
-    choice = (parse_list(variables), samples, None if layers is None else parse_list(layers), resumed)
+    choice = (parse_list(variables), samples or SAMPLES, None if layers is None else parse_list(layers), resumed)
     if config.path == "continuous":
         from neurorules.brian2_continuous.record_training import RecordCircuit
 

@@ -23,6 +23,8 @@ MOST = 10_000
 """Largest number of lags or rates in one command."""
 LARGEST = 1e9
 """Largest time, rate or voltage."""
+PAIRS = 60
+"""The number of pairs at each rate if no other is given."""
 LAGS = "-50:50:1"
 """The lags of pairs if no others are given."""
 QUADRUPLET_LAG_MS = 5.0
@@ -64,9 +66,11 @@ def window(
         typer.Option(help="Clamp the postsynaptic membrane to these mV, such as -75:0:1; only the input spikes."),
     ] = None,
     pairs: Annotated[
-        int,
-        typer.Option(min=1, max=100_000, help="Number of pairs, or of what stands for them, at each rate."),
-    ] = 60,
+        int | None,
+        typer.Option(
+            min=1, max=100_000, help="Number of pairs, or of what stands for them, at each rate; 60 by default."
+        ),
+    ] = None,
     weight: Annotated[float, typer.Option(help="Initial weight, which is used for all pairs.")] = 0.5,
     m: Annotated[float | None, typer.Option(help="Third factor, for rules that read one, such as 1.")] = None,
     step_ms: Annotated[float, typer.Option(help="Duration of a step in ms.")] = 1.0,
@@ -82,13 +86,14 @@ def window(
     if not 0 < step_ms < float("inf"):
         raise UserError(f"--step-ms is {step_ms}, and must be a number above 0")
     wanted, among = _rates(rates), {"weight": weight, "m": m, "step_ms": step_ms, "machine": _machine(path)}
-    points = _Protocol(dt, triplets, quadruplets, clamp).points(rule, wanted, pairs, among)
+    count = _count(pairs, wanted)
+    points = _Protocol(dt, triplets, quadruplets, clamp).points(rule, wanted, count, among)
     if out is not None:
         from neurorules.traces.plots._window import draw_window
 
         draw_window(points, rule, out)
     if json:
-        print_json({"rule": rule, "weight": weight, "pairs": pairs if wanted else 1, "points": _rows(points)})
+        print_json({"rule": rule, "weight": weight, "pairs": count, "points": _rows(points)})
         return
     print_table([place_label(points[0]), "rate, Hz", "dw"], [_row(point) for point in points])
     if out is not None:
@@ -105,6 +110,22 @@ def _rates(text: str | None) -> list[float] | None:
     if rates is not None and min(rates) <= 0:
         raise UserError(f"--rates holds {min(rates):g}, and each must be above 0")
     return rates
+
+
+def _count(pairs: int | None, rates: list[float] | None) -> int:
+    """The number of pairs, or of what stands for them, at each rate; 1 without rates.
+
+    Raises:
+        UserError: a number is asked for, and there are no rates.
+    """
+    if rates is not None:
+        return PAIRS if pairs is None else pairs
+    if pairs is not None:
+        raise UserError(
+            f"--pairs is {pairs}, and there is a single one without a rate. Add --rates, such as --rates 10, or leave "
+            f"--pairs out"
+        )
+    return 1
 
 
 class _Protocol(NamedTuple):

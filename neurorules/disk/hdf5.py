@@ -160,6 +160,17 @@ class PatientFile(io.RawIOBase):
         super().close()
 
 
+def drop(file: h5py.File, path: Path) -> None:
+    """Close a file that is removed next, also where it cannot be written.
+
+    Args:
+        file: the file, which may be closed already.
+        path: its path, as HDF5 knows it.
+    """
+    with suppress(OSError, RuntimeError), hdf5_writing(path):
+        file.close()
+
+
 def let_go(path: Path) -> None:
     """Close a file in the HDF5 library even if it is incomplete; data that are not on the disk yet are lost."""
     for file in _open_files(path):

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from neurorules.brian2_steps.backend import load_brian2
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.errors import UserError
 from neurorules.language.own_files import standing_for
 from neurorules.language.ranges import Count, check_range
 from neurorules.runner.side_by_side import Listen, Update, check_can_learn, compare_updates
+from neurorules.runs.kept_interrupt import no_interrupt_lost
 from neurorules.runs.own_copies import files_of
 from neurorules.runs.plain_json import plain
 from neurorules.torch_path.training.restore import restore
@@ -58,10 +60,13 @@ def simulate_learning(
         generator = torch.Generator().manual_seed(restored.config.seed)
         batches = (train.batch(np.arange(k * samples, (k + 1) * samples), generator) for k in range(updates))
         compared = []
-        for update in compare_updates(here, there, batches, listen):
-            compared.append(update)
-            if watch is not None:
-                watch(update)
+        load_brian2()
+        with no_interrupt_lost() as keeper:
+            for update in compare_updates(here, there, batches, listen):
+                keeper.check()
+                compared.append(update)
+                if watch is not None:
+                    watch(update)
     first = {"first_difference": None}
     return {
         "rule": restored.config.rule,

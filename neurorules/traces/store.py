@@ -13,6 +13,7 @@ import numpy as np
 
 from neurorules.disk.hdf5 import UNREADABLE
 from neurorules.language.errors import UserError, unknown
+from neurorules.runs.outputs import TRACES
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.layout import (
     COUNT,
@@ -67,6 +68,11 @@ class TraceReader:
     """
 
     def __init__(self, path: Path) -> None:
+        if path.is_dir():
+            raise UserError(
+                f"{path} is a folder, and a trace is a file in HDF5. Name its file, such as {path / TRACES}, or record "
+                f"a run: neurorules record {path} --out {TRACES}"
+            )
         if not path.is_file():
             raise UserError(f"there is no trace file {path}. Record one: neurorules record RUN --out {path.name}")
         self.path = path

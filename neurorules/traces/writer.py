@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from neurorules.disk.failures import cannot_write
-from neurorules.disk.hdf5 import hdf5_writing, let_go
+from neurorules.disk.hdf5 import drop, hdf5_writing
 from neurorules.disk.lock import owned_file
 from neurorules.disk.space import reserve
 from neurorules.runs.outputs import A_TRACE, check_kind
@@ -95,7 +95,7 @@ class TraceWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, OSError) and self._place != self.path:
+        if error is not None and self.replaces:
             self.discard()
         else:
             self.close()
@@ -103,9 +103,12 @@ class TraceWriter:
     def __len__(self) -> int:
         return self._count[0]
 
-    def append(
-        self, sample_index: int, label: int, layers: Layers, prediction: int = -1, epoch: int = -1
-    ) -> None:  # fmt: skip
+    @property
+    def replaces(self) -> bool:
+        """Whether there is an older file, which this one replaces when it is closed, and not where an error ends it."""
+        return self._place != self.path
+
+    def append(self, sample_index: int, label: int, layers: Layers, prediction: int = -1, epoch: int = -1) -> None:
         """Append one sample to the file.
 
         Args:
@@ -195,7 +198,7 @@ class TraceWriter:
 
     def discard(self) -> None:
         """Close the file and remove it; an older file at its path is kept."""
-        let_go(self._name)
+        drop(self._file, self._name)
         self._place.unlink(missing_ok=True)
         self._held.close()
 

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,39 @@ def test_an_interrupt_ends_a_run_of_ours_and_gives_no_half_of_it(users_session: 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         ours(steps=200_000)
+    assert state() == before and signal.getsignal(signal.SIGINT) is handler
+
+
+class Dropped:
+    """An object whose end interrupts the process inside a callback of a weak reference, where exceptions are lost."""
+
+
+def interrupt_in_a_callback() -> None:
+    dropped = Dropped()
+    reference = weakref.ref(dropped, lambda _: signal.raise_signal(signal.SIGINT))
+    del dropped
+    assert reference() is None
+
+
+@pytest.mark.parametrize("place", ["before_run", "step"])
+def test_an_interrupt_inside_a_callback_is_not_lost(
+    place: str, users_session: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, handler, owner = state(), signal.getsignal(signal.SIGINT), brian2.core.base.BrianObject
+    owner, name = (brian2.Network, "before_run") if place == "before_run" else (owner, "run")
+    plain, calls = getattr(owner, name), []
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 1:
+            interrupt_in_a_callback()
+        return plain(*arguments)
+
+    monkeypatch.setattr(owner, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ours(steps=50)
+    # The step that ran is complete, and no other one followed.
+    assert len(calls) == 1 if place == "before_run" else len({id(one[0]) for one in calls}) == len(calls)
     assert state() == before and signal.getsignal(signal.SIGINT) is handler
 
 

@@ -112,6 +112,7 @@ def test_presentations_too_short_for_a_time_constant_are_told(caplog: pytest.Log
         (["--rule", "stdp:a_plus=-1"], "a_plus is -1.0. Give a number of at least 0"),
         (["--batch-size", "4"], "--batch-size 4 has no meaning with --path continuous"),
         (["--precision", "fast"], "--precision fast has no meaning with --path continuous"),
+        (["--device", "cuda"], "--device cuda has no meaning with --path continuous: Brian2 computes on the processor"),
         (["--dw", "v_pre*S_post"], "--dw v_pre*S_post has no meaning with --path continuous"),
         (["--rule", "bptt"], "no equations in continuous time: its signal"),
         (["--rule", "sigpro"], "Did you mean 'sigprop'"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from neurorules.api import train
 from neurorules.cli import run
 from neurorules.contracts.series import Series
+from neurorules.runner import side_by_side
 from neurorules.runner.side_by_side import Update, check_can_learn, compare_updates
 from neurorules.torch_path.training.learner import Learner
 
@@ -105,6 +108,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "r"
     train(rule="dfa", net="6", steps=3, epochs=1, limit=60, validation=10, out=path)
     return path
+
+
+class Dropped:
+    """An object that can be referred to weakly."""
+
+
+def test_an_interrupt_inside_a_callback_between_two_updates_stops_the_command_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = side_by_side.run_together
+
+    def interrupted(*arguments: Any) -> Any:
+        outcomes, dropped = plain(*arguments), Dropped()
+        reference = weakref.ref(dropped, lambda _: signal.raise_signal(signal.SIGINT))
+        del dropped
+        assert reference() is None
+        return outcomes
+
+    monkeypatch.setattr(side_by_side, "run_together", interrupted)
+    assert run(["simulate", str(folder), "--learn", "3", "--samples", "3"]) == 130
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "neurorules: stopped\n")
 
 
 def test_the_command_prints_a_line_an_update_and_a_summary(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,6 +144,8 @@ def test_damage_in_the_data_is_told_when_it_is_read(trace: Path) -> None:
 
 
 def test_other_files_are_not_traces(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"is a folder, .* or record a run: neurorules record {tmp_path} --out"):
+        TraceReader(tmp_path)
     with pytest.raises(UserError, match="there is no trace file"):
         TraceReader(tmp_path / "none.h5")
     with h5py.File(tmp_path / "other.h5", "w") as file:

@@ -174,9 +174,22 @@ def test_layers_are_chosen_by_name_and_unknown_names_are_answered_with_the_neare
         (["S"], ["hiden1"], "unknown layer 'hiden1'. Did you mean 'hidden1'"),
         ([], None, "no variable is asked for"),
         (["reverse"], None, "has no reverse circuit"),
+        (["S", "v"], ["hidden1.ff"], "none of the layers hidden1.ff has a variable S, v. Name other variables"),
+        (["v"], ["input"], "none of the layers input has a variable v"),
+        (["b"], ["input"], "none of the layers input has a variable b"),
     ]:
         with pytest.raises(UserError, match=words):
             record_plan(model, parameters, wrong, layers)
+
+
+@pytest.mark.parametrize("option", ["--record-samples", "--record-layers"])
+def test_what_says_how_to_record_is_refused_where_nothing_is_recorded(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", *RUN, "--epochs", "1", "--out", str(tmp_path / "r"), option, "hidden1"]) == 2
+    said = capsys.readouterr().err
+    assert said == f"neurorules: {option} is hidden1, and nothing is recorded. Add --record S,v, or leave it out\n"
+    assert not (tmp_path / "r").exists()
 
 
 def test_what_is_too_large_is_refused_with_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

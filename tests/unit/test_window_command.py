@@ -67,6 +67,11 @@ def test_triplets_and_quadruplets_are_told_as_pairs_are(capsys: pytest.CaptureFi
         (["clopath", "--clamp", "-60", "--dt", "5"], "--dt and --clamp are different experiments"),
         (["stdp", "--quadruplets", "30", "--dt", "5,6"], "both pairs of all --quadruplets have one lag"),
         (["stpd"], "Did you mean 'stdp'?"),
+        (
+            ["stdp", "--dt", "5", "--pairs", "60"],
+            "--pairs is 60, and there is a single one without a rate. Add --rates",
+        ),
+        (["clopath", "--clamp", "-70", "--pairs", "60"], "--pairs is 60, and there is a single one without a rate"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_one_line(

@@ -13,7 +13,7 @@ from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.machine import Machine, Numbers, Span, Spikes
 from neurorules.brian2_continuous.parts.objects import RECORDED, SPIKES, WATCHED, objects_of
 from neurorules.brian2_objects.build import Objects, build
-from neurorules.brian2_steps.backend import generating, load_brian2, runtime_device, told_in_a_line
+from neurorules.brian2_steps.backend import generating, load_brian2, run_network, runtime_device, told_in_a_line
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Interpreted(Machine):
             objects.network.t_ = begins / 1000
             # As in compiled code, the reader of the numbers checks whether they are finite.
             with np.errstate(all="ignore"):
-                objects.network.run((ends - begins) * brian2.ms, namespace={})
+                run_network(objects.network, (ends - begins) * brian2.ms)
 
     def read(self, name: str) -> np.ndarray:
         part, variable = name.split(".")

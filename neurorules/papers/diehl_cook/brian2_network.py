@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from neurorules.brian2_populations import Pairs, conductance, projection, synaptic_equations
-from neurorules.brian2_steps.backend import generating, load_brian2
+from neurorules.brian2_steps.backend import generating, load_brian2, run_network
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.rules import Rule
 from neurorules.native.diehl_cook import EXCITATORY, INHIBITORY, Constants, Population, State
@@ -107,7 +107,7 @@ class Brian2Network(Network):
         dt, first, before = self._clock.dt, round(float(self._network.t / self._clock.dt)), len(self._spikes.i)
         self._input.set_spikes(inputs.numpy(), (times.numpy() + first) * dt)
         self._learning.lr, self._cells.adapts = float(learns), float(adapts)
-        self._network.run(steps * dt, namespace={})
+        run_network(self._network, steps * dt)
         spikes = torch.zeros(steps, self._shape[1], dtype=torch.uint8)
         when = np.rint(np.asarray(self._spikes.t / dt)[before:]).astype(int) - first
         spikes[when, np.asarray(self._spikes.i)[before:]] = 1

@@ -175,10 +175,16 @@ def record_plan(
         if chosen is None or chosen & {layer.name, connection}:
             names += [name] if "w" in variables else []
             names += [layer.bias_name] if "b" in variables and layer.bias_name in parameters else []
-    return RecordPlan(
+    plan = RecordPlan(
         model, tuple(v for v in populations if v in variables),
         tuple(v for v in (*SYNAPSES, *declared) if v in variables), tuple(dict.fromkeys(names)), chosen,
     )  # fmt: skip
+    if not names and not plan.shapes(parameters, False):
+        where = f" {', '.join(layers)}" if layers else ""
+        raise UserError(
+            f"none of the layers{where} has a variable {', '.join(variables)}. Name other variables, or other layers"
+        )
+    return plan
 
 
 def _check_rule(model: Model, variables: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ import torch
 
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.errors import RAISED, UserError
+from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.outputs import check_output
 from neurorules.runs.progress import track
 from neurorules.torch_path.recording.plan import INPUT
@@ -88,12 +89,40 @@ def record_run(
 
 @contextmanager
 def whole_or_none(recording: Recorder | TraceWriter) -> Iterator[None]:
-    """Remove the recording if the block fails. If the user stops it, the samples recorded so far are kept."""
+    """Remove the recording if the block fails. If the user stops it, the samples until then are kept, unless an older
+    trace would be lost by it.
+
+    Args:
+        recording: which the block writes.
+
+    Returns:
+        A context manager, which gives nothing to its block.
+
+    Raises:
+        Interrupted: the user stopped it; the message says what lies where, and how to record all samples.
+    """
     try:
         yield
+    except KeyboardInterrupt:
+        raise _stopped(recording.writer if isinstance(recording, Recorder) else recording) from None
     except RAISED:
         recording.discard()
         raise
+
+
+def _stopped(writer: TraceWriter | None) -> Interrupted:
+    """End a recording early; None for one whose file was not opened yet."""
+    if writer is None or not len(writer):
+        if writer is not None:
+            writer.discard()
+        return Interrupted("stopped before a sample was recorded; nothing was written. Give the same command again")
+    if writer.replaces:
+        writer.discard()
+        line = f"stopped. {writer.path} is the trace that was there before, and nothing of the new one is kept."
+        return Interrupted(f"{line} Give the same command again to replace it")
+    writer.close()
+    line = f"stopped. {writer.path} holds the {len(writer)} samples that were recorded until then."
+    return Interrupted(f"{line} Give the same command with --force to record all of them")
 
 
 def part_of(data: Data, name: PartName) -> Part:

@@ -49,7 +49,8 @@ def open_trace(path: Path, header: TraceHeader) -> TraceWriter:
 class Recorder:
     """Writes the activity of a learner to a trace file, without changing the learner. Use it as a context manager.
 
-    A process that is killed loses at most the last half second; `flush` writes everything to the disk.
+    A process that is killed loses at most the last half second; `flush` writes everything to the disk. If an error or a
+    Ctrl-C ends the block, what was recorded until then is kept, unless an older file has its path: that one stays.
 
     Args:
         learner: the learner to record.
@@ -88,8 +89,10 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None or self.writer is not None:
+        if error is None:
             self.close()
+        elif self.writer is not None:
+            self.writer.__exit__(kind, error, trace)
 
     def record(
         self, spikes: Spikes, labels: Labels | None = None, indices: Sequence[int] | np.ndarray | None = None,
