@@ -11,6 +11,7 @@ from neurorules.brian2_steps.ordinary import Brian2Network
 from neurorules.compare.one_line import compare
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.keywords import with_keywords
+from neurorules.language.paths import path_from
 from neurorules.language.registry import with_own_parts
 from neurorules.language.settings import Task
 from neurorules.runner.dispatch import train as train_config
@@ -73,10 +74,10 @@ def train(
     Raises:
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
     """
+    folder = None if out is None else path_from("out", out)
     source = given_data(data, batch_first, sensor_size, data_dir, task, keys)
     settings, net = without_module(with_own_parts({**settings, "rule": rule}))
     config = config_from({**settings, **source.settings}, "train(...)")
-    folder = None if out is None else Path(out)
     result = train_config(
         config, folder, data_dir=source.place, resume=resume, force=force, quiet=quiet, log=log, net=net
     )
@@ -105,8 +106,9 @@ def load(
     Raises:
         UserError: the folder holds no finished run, its files do not belong together, or its data cannot be read.
     """
+    folder = path_from("run", run)
     source = given_data(data, batch_first, sensor_size, data_dir, task, keys)
-    return restore_learner(Path(run), source.place, **with_own_parts(changed))
+    return restore_learner(folder, source.place, **with_own_parts(changed))
 
 
 @with_keywords(TrainConfig)
@@ -174,5 +176,5 @@ def brian2_network(
     check_range("dt_ms", dt_ms, Positive)
     for name, value in (("threshold_mV", threshold_mV), ("capacitance_pF", capacitance_pF)):
         check_range(name, value, Positive)
-    place = None if data_dir is None else Path(data_dir)
-    return network_objects(Path(run), samples, place, dt_ms, Scale(threshold_mV, capacitance_pF))
+    place = None if data_dir is None else path_from("data_dir", data_dir)
+    return network_objects(path_from("run", run), samples, place, dt_ms, Scale(threshold_mV, capacitance_pF))

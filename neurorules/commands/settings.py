@@ -13,6 +13,7 @@ import typer
 from neurorules.commands.completion import SETTINGS as NAME_PARTS
 from neurorules.commands.completion import Complete, parts, words
 from neurorules.commands.grouped_help import USUAL
+from neurorules.commands.written import remember_settings
 from neurorules.language.config import SETTINGS, config_from, read_config
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import declared
@@ -84,6 +85,7 @@ def with_settings(*leave_out: str, usual: tuple[str, ...] = ()) -> Callable[[Cal
             file = values.pop("config_file")
             if file is not None:
                 settings = {**read_config(file), **settings}
+                remember_settings(settings)
             refused = set(settings) & set(leave_out)
             if refused:
                 raise UserError(

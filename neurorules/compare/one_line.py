@@ -13,6 +13,7 @@ from neurorules.compare.comparison import compare as compare_configs
 from neurorules.compare.shown import Comparison
 from neurorules.contracts.data_set import DataSet
 from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.paths import path_from
 from neurorules.language.registry import check_text, with_own_parts
 from neurorules.language.settings import Task
 from neurorules.runner.dispatch import with_data
@@ -78,7 +79,7 @@ def compare(
     brought = ["data"] * isinstance(source.place, DataSet) + ["net"] * (net is not None)
     line = partial(python_line, brought=brought) if brought else command_line
     comparison = compare_configs(
-        plan(complete, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
-        force=force, resume=resume, quiet=quiet, command=line(config, Path(out), **options), net=own,
+        plan(complete, rules, seeds, hardware, None, controls, folds), path_from("out", out), jobs=jobs, dask=dask,
+        data_dir=place, force=force, resume=resume, quiet=quiet, command=line(config, Path(out), **options), net=own,
     )  # fmt: skip
     return Comparison(comparison)
