@@ -9,10 +9,10 @@ from typing import Any
 from neurorules.brian2_continuous.ordinary import Brian2Circuit
 from neurorules.brian2_steps.ordinary import Brian2Network
 from neurorules.compare.one_line import compare
-from neurorules.disk.paths import as_path
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.keywords import with_keywords
 from neurorules.language.options import check_flag
+from neurorules.language.paths import path_from
 from neurorules.language.registry import with_own_parts
 from neurorules.language.settings import Task
 from neurorules.runner.dispatch import train as train_config
@@ -77,7 +77,7 @@ def train(
     """
     for name, flag in (("resume", resume), ("force", force), ("quiet", quiet)):
         check_flag(name, flag)
-    folder = None if out is None else as_path(out, "out")
+    folder = None if out is None else path_from("out", out)
     source = given_data(data, batch_first, sensor_size, data_dir, task, keys)
     settings, net = without_module(with_own_parts({**settings, "rule": rule}))
     config = config_from({**settings, **source.settings}, "train(...)")
@@ -109,8 +109,9 @@ def load(
     Raises:
         UserError: the folder holds no finished run, its files do not belong together, or its data cannot be read.
     """
+    folder = path_from("run", run)
     source = given_data(data, batch_first, sensor_size, data_dir, task, keys)
-    return restore_learner(as_path(run, "run"), source.place, **with_own_parts(changed))
+    return restore_learner(folder, source.place, **with_own_parts(changed))
 
 
 @with_keywords(TrainConfig)
@@ -178,5 +179,5 @@ def brian2_network(
     check_range("dt_ms", dt_ms, Positive)
     for name, value in (("threshold_mV", threshold_mV), ("capacitance_pF", capacitance_pF)):
         check_range(name, value, Positive)
-    place = None if data_dir is None else as_path(data_dir, "data_dir")
-    return network_objects(as_path(run, "run"), samples, place, dt_ms, Scale(threshold_mV, capacitance_pF))
+    place = None if data_dir is None else path_from("data_dir", data_dir)
+    return network_objects(path_from("run", run), samples, place, dt_ms, Scale(threshold_mV, capacitance_pF))

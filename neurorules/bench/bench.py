@@ -13,6 +13,7 @@ from neurorules.disk.lock import owned_folder
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
 from neurorules.runs.plain_json import to_json
+from neurorules.runs.standing import check_folder
 
 RESULT_FILE, PAGE_FILE, PICTURE_FILE = "bench.json", "bench.md", "bench.png"
 
@@ -37,6 +38,8 @@ def bench(what: Plan, out: Path | None, command: str, force: bool = False) -> di
             raise UserError(
                 f"{out / RESULT_FILE} is there already. Replace it with --force, or name another folder with --out"
             )
+        if out is not None:
+            check_folder(out, "bench", force)
         content = {"command": command, **measure(what)}
         if out is not None:
             draw(content, out / PICTURE_FILE)

@@ -63,7 +63,7 @@ def benchmark(
         UserError: `out` holds other runs, or runs with other settings.
     """
     with owned_folder(out):
-        prepare_folder(out, (), force, resume, "*/*/*")
+        prepare_folder(out, (), force, resume, "*/*/*", "benchmark")
         how: dict[str, Any] = {"jobs": jobs, "dask": dask, "data_dir": data_dir, "quiet": quiet}
         if trials:
             plans = choose_rates(plans, out, trials, force=force, resume=resume, **how)

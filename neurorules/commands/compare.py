@@ -9,7 +9,12 @@ import typer
 
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import DataDir, Force, Json, Resume, Rules, with_settings
+from neurorules.commands.written import written_options
 from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
+
+BESIDE_RUNS = ("runs", "out", "force", "json")
+"""The options that mean something where `--runs` names finished runs."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,18 +57,13 @@ def compare(
     json: Json = False,
 ) -> None:
     """Train several rules with the same net, data order and initial weights, and compare them."""
-    import shlex
-
     from neurorules.compare.comparison import command_line, plan
     from neurorules.compare.comparison import compare as run
-    from neurorules.compare.gather import gather_runs
-    from neurorules.language.options import parse_list
     from neurorules.runner.dispatch import with_data
     from neurorules.runner.given_net import with_net
 
     if runs is not None:
-        again = shlex.join(["neurorules", "compare", "--runs", runs, "--out", str(out)])
-        comparison = gather_runs([Path(name) for name in parse_list(runs)], out, again)
+        comparison = _of_finished_runs(runs, out, force)
     else:
         command = command_line(
             config, out, rules=rules, seeds=seeds, folds=folds, controls=controls, jobs=None if jobs == 1 else jobs,
@@ -78,6 +78,31 @@ def compare(
         print_json(comparison)
     else:
         _show(comparison, out)
+
+
+def _of_finished_runs(runs: str, out: Path, force: bool) -> dict[str, Any]:
+    """Collect runs that have finished into one comparison.
+
+    Args:
+        runs: their folders, comma-separated.
+        out: folder of the comparison.
+        force: replace the files of another comparison.
+
+    Raises:
+        UserError: an option says what to train, there are no runs, or as in `gather_runs`.
+    """
+    import shlex
+
+    from neurorules.compare.gather import gather_runs
+    from neurorules.language.options import parse_list
+
+    options = ", ".join(written_options(BESIDE_RUNS).values())
+    if options:
+        raise UserError(f"{options}: beside --runs nothing is trained, so this would change nothing. Leave it out")
+    folders = [Path(name) for name in parse_list(runs)]
+    if not folders:
+        raise UserError("--runs is empty. Name the folders of finished runs, such as side/dfa/seed0")
+    return gather_runs(folders, out, shlex.join(["neurorules", "compare", "--runs", runs, "--out", str(out)]), force)
 
 
 def _show(comparison: dict[str, Any], out: Path) -> None:

@@ -12,12 +12,33 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from neurorules.commands.written import refuse_empty_paths, remember_options
+
 USUAL = "Usual options"
 """Title of the group of common options, which is listed first."""
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help lists its options in groups."""
+    """A command whose help lists its options in groups, and which refuses empty paths."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command line.
+
+        Args:
+            ctx: click's context of the command.
+            args: the words.
+
+        Returns:
+            The words that are left over.
+
+        Raises:
+            UserError: a path is empty.
+        """
+        if "" in args or any(word.endswith("=") for word in args):
+            refuse_empty_paths(self.get_params(ctx), self.make_parser(ctx).parse_args(args=list(args))[0])
+        rest: list[str] = super().parse_args(ctx, args)
+        remember_options(ctx)
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, and then the groups of options, starting with the usual ones.

@@ -10,6 +10,7 @@ import typer
 from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import DataDir, Force, Json, Resume
+from neurorules.commands.written import written_options
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,11 +43,12 @@ def reproduce(
     json: Json = False,
 ) -> None:
     """Train the rows of a paper's tables, and print our numbers next to the paper's."""
-    from neurorules.papers.reproduce import RESULT_FILE
+    from neurorules.papers.reproduce import RESULT_FILE, check_options
     from neurorules.papers.reproduce import reproduce as run
     from neurorules.papers.tables import tables_of
 
     tables = tables_of(paper)(quick=quick)
+    check_options(tables, only, written_options())
     changes = {"epochs": epochs, "limit": limit}
     folder = out or Path("runs") / paper.replace("_", "-")
     result = run(

@@ -13,6 +13,7 @@ import typer
 from neurorules.commands.completion import SETTINGS as NAME_PARTS
 from neurorules.commands.completion import Complete, parts, words
 from neurorules.commands.grouped_help import USUAL
+from neurorules.commands.written import remember_settings
 from neurorules.language.config import SETTINGS, config_from, read_config
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import declared
@@ -83,7 +84,9 @@ def with_settings(*leave_out: str, usual: tuple[str, ...] = ()) -> Callable[[Cal
             settings = {name: value for name in names if (value := values.pop(name)) is not None}
             file = values.pop("config_file")
             if file is not None:
-                settings = {**_from_file(file, leave_out, settings), **settings}
+                from_file = _from_file(file, leave_out, settings)
+                remember_settings(from_file)
+                settings = {**from_file, **settings}
             command(config=config_from(with_own_parts(settings), "the options"), **values)
 
         parameters = [_titled(p) if name in usual else p for name, p in own.parameters.items() if name != "config"]

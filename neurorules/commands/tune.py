@@ -9,6 +9,7 @@ import typer
 
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import DataDir, Force, Json, Resume, Rules, with_settings
+from neurorules.commands.written import written_options
 from neurorules.language.config import TrainConfig
 
 
@@ -45,7 +46,7 @@ def tune(
 
     tuning = run(
         config, rules, out, trials=trials, seeds=seeds, space=SPACE if space is None else space, jobs=jobs,
-        data_dir=data_dir, force=force, resume=resume, quiet=json,
+        written=() if space is None else written_options(), data_dir=data_dir, force=force, resume=resume, quiet=json,
     )  # fmt: skip
     if json:
         print_json(tuning)

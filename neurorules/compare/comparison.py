@@ -216,7 +216,7 @@ def compare(
     check_range("--jobs", jobs, Jobs)
     tasks = [(run.config, run.standing_folder(out)) for run in planned]
     with owned_folder(out):
-        prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*")
+        prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*", "compare")
         results = run_all(
             tasks, out, jobs=jobs, dask=dask, data_dir=data_dir, quiet=quiet, command="compare", measured=True,
             net=net,

@@ -30,6 +30,7 @@ from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.own_copies import digests_of, files_of
 from neurorules.runs.plain_json import plain, to_json
+from neurorules.runs.standing import check_folder
 
 _log = logging.getLogger(__name__)
 
@@ -127,13 +128,14 @@ def why_not_audited(run: Mapping[str, Any]) -> str | None:
     return None
 
 
-def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, Any]:
+def gather_runs(folders: Sequence[Path], out: Path, command: str, force: bool = False) -> dict[str, Any]:
     """Combine finished runs from any folders into one comparison.
 
     Args:
         folders: folders of the runs, in the order of the table.
         out: folder of the comparison.
         command: the shell line that repeats it.
+        force: replace the files of another comparison in `out`.
 
     Returns:
         The content of `compare.json`.
@@ -143,7 +145,7 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
             occur twice, or `out` holds another comparison.
     """
     with standing_for(_files_of(folders)):
-        return _gather_runs(folders, out, command)
+        return _gather_runs(folders, out, command, force)
 
 
 def _files_of(folders: Sequence[Path]) -> dict[str, Path]:
@@ -163,7 +165,7 @@ def _files_of(folders: Sequence[Path]) -> dict[str, Path]:
     return files
 
 
-def _gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, Any]:
+def _gather_runs(folders: Sequence[Path], out: Path, command: str, force: bool) -> dict[str, Any]:
     results = [completed(RunFolder.finished(folder).read_result()) for folder in folders]
     check_comparable([{**result, "data": without_fold(result["data"])} for result in results], folders)
     shared = shared_by(results)
@@ -177,9 +179,8 @@ def _gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, 
                 f"Leave one out"
             )
         places[key] = folder
-    if (out / COMPARISON_FILE).exists():
-        raise UserError(f"{out} holds another comparison. Give another --out")
     with owned_folder(out):
+        check_folder(out, "compare", force)
         return gather(list(zip(names, results, folders, strict=True)), out, command)
 
 

@@ -31,6 +31,7 @@ from neurorules.runs.other_process import as_here, replaced_quietly
 from neurorules.runs.own_copies import check_unchanged
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
+from neurorules.runs.standing import check_folder
 from neurorules.torch_path.training.batches import settled_by_data
 from neurorules.torch_path.training.own_parts import own_files_of
 from neurorules.torch_path.training.stored_net import check_begun_with
@@ -203,7 +204,9 @@ def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_
         )
 
 
-def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool, depth: str) -> None:
+def prepare_folder(
+    out: Path, folders: Sequence[Path], force: bool, resume: bool, depth: str, command: str
+) -> None:  # fmt: skip
     """Refuse, replace or keep the content of `out`. Only folders of runs are ever removed.
 
     Args:
@@ -212,14 +215,17 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
         force: replace existing runs.
         resume: continue existing runs, even if `force` is set.
         depth: glob pattern of run folders below `out`, such as "*/*".
+        command: the command that writes into `out` (see `runs.standing.check_folder`).
 
     Raises:
-        UserError: the folder holds other runs, or a run that would be replaced is being written.
+        UserError: the folder holds other runs, or work of another kind, or a run that would be replaced is being
+            written.
     """
     standing = [folder for folder in folders if (folder / CONFIG).exists()]
     older = sorted(path.parent for path in out.glob(f"{depth}/{CONFIG}"))
     if (standing or older) and not (force or resume):
         raise UserError(f"{out} holds other runs. Add --force to replace them, --resume to go on with them")
+    check_folder(out, command, force, resume)
     if force and not resume:
         with ExitStack() as owned:
             for folder in older:  # all are locked before the first is removed, since one may be training

@@ -12,10 +12,10 @@ from neurorules.compare.comparison import command_line, plan, python_line
 from neurorules.compare.comparison import compare as compare_configs
 from neurorules.compare.shown import Comparison
 from neurorules.contracts.data_set import DataSet
-from neurorules.disk.paths import as_path
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.errors import UserError
 from neurorules.language.options import check_flag
+from neurorules.language.paths import path_from
 from neurorules.language.registry import check_text, with_own_parts
 from neurorules.language.settings import Task
 from neurorules.runner.dispatch import with_data
@@ -67,7 +67,7 @@ def compare(
     Raises:
         UserError: a name is unknown, or `out` holds another comparison.
     """
-    rules, folder = _rows(rules), as_path(out, "out")
+    rules, folder = _rows(rules), path_from("out", out)
     _check_words({"resume": resume, "force": force, "quiet": quiet}, {"hardware": hardware, "controls": controls})
     _check_no_rule(settings)
     source = given_data(data, batch_first, sensor_size, data_dir, task, keys)

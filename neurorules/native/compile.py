@@ -11,12 +11,17 @@ import ctypes
 import errno
 import functools
 import hashlib
+import logging
 import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
+import threading
+import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch  # brings the OpenMP runtime that the kernels are bound to
@@ -32,6 +37,30 @@ DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 NO_COMPILER = "Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install)."
 NO_ROOM = "Free some space there, or name a folder on another disk with the environment's TMPDIR."
+
+COMPILING = "the C kernels are compiled once for this machine, which takes some seconds"
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Pause:
+    """The time for which `clock` has stood still in this process.
+
+    Args:
+        seconds: the time so far.
+    """
+
+    seconds: float = 0.0
+
+
+_pause = _Pause()
+_one_at_a_time = threading.Lock()
+"""Held while kernels are compiled, so that a pause is not counted twice."""
+
+
+def clock() -> float:
+    """The seconds of a clock that stands still while this process compiles kernels or waits for them."""
+    return time.perf_counter() - _pause.seconds
 
 
 def find_compiler() -> str | None:
@@ -92,7 +121,17 @@ def load_or_compile(compiler: str, sources: tuple[Path, ...], flags: tuple[str, 
     for source in sources:
         key.update(source.read_bytes())
     stem = f"{sources[0].stem}-{key.hexdigest()[:20]}"
-    path = cache_path(folder, stem, ".so", lambda target: _compile(compiler, flags, sources[0], target))
+
+    def compile_to(target: Path) -> None:
+        _say_compiling()
+        _compile(compiler, flags, sources[0], target)
+
+    with _one_at_a_time:
+        started = time.perf_counter()
+        try:
+            path = cache_path(folder, stem, ".so", compile_to)
+        finally:
+            _pause.seconds += time.perf_counter() - started
     return ctypes.CDLL(str(path))
 
 
@@ -159,6 +198,13 @@ def kernel_of(library: ctypes.CDLL | None, name: str, dtype: torch.dtype) -> cty
     function = kernels_of(library)[f"{name}_{DTYPES[dtype]}"]
     function.restype = ctypes.c_int64  # ctypes makes a new object at each look-up, of a function of 32 bits
     return function
+
+
+@functools.cache
+def _say_compiling() -> None:
+    """Tell a user at a terminal once why nothing happens for some seconds."""
+    if sys.stderr.isatty():
+        _log.warning(COMPILING)
 
 
 @functools.cache

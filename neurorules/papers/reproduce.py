@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,11 @@ from neurorules.papers.protocol import Protocols, measured
 from neurorules.runner.dispatch import settle, with_data
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RESULT, RunFolder
-from neurorules.runs.plain_json import to_json
+from neurorules.runs.plain_json import read_json, to_json
 
 RESULT_FILE = "reproduce.json"
+OF_TRAINING = ("seeds", "epochs", "limit", "jobs", "data_dir", "resume")
+"""Options that only the rows of a training read, or of an experiment; a protocol of one synapse reads none of them."""
 
 
 def reproduce(
@@ -79,8 +81,10 @@ def reproduce(
         for settings in seeded(row, seeds, changed or {})
     ]
     with owned_folder(out):
-        prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*")
-        _prepare(out, force, resume)
+        _refuse_other_paper(out, paper, resume)
+        prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*", "reproduce")
+        if force and not resume:
+            _remove_experiments(out)
         run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="reproduce")
         perform(experiments, out, jobs, data_dir, quiet)
         content = _content(paper, out, missing, only, quiet)
@@ -115,17 +119,52 @@ def _check_only(paper: Paper, only: str | None) -> None:
         raise UserError(f"--only {only} names no row. Rows: {labels}")
 
 
-def _prepare(out: Path, force: bool, resume: bool) -> None:
-    """Refuse or replace existing experiments in `out`, unless they are to be kept.
+def check_options(paper: Paper, only: str | None, options: Mapping[str, str]) -> None:
+    """Refuse options that no wanted row of a paper reads.
+
+    Args:
+        paper: the paper with its tables.
+        only: as in `reproduce`.
+        options: what the user wrote: each option, such as "--epochs", by its name.
 
     Raises:
-        UserError: there are some, and neither `force` nor `resume` is set.
+        UserError: no row has the name, or no wanted row reads an option.
     """
-    standing = [] if resume else sorted(out.glob(f"*/*/*/{EXPERIMENT_FILE}"))
-    if standing and not force:
-        raise UserError(f"{out} holds other runs. Add --force to replace them, --resume to go on with them")
-    for file in standing:
+    _check_only(paper, only)
+    trained: tuple[Table | Experiments, ...] = (*paper.tables, *paper.experiments)
+    if any(_is_wanted(table.title, row.label, only) for table in trained for row in table.rows):
+        return
+    unread = [option for name, option in options.items() if name in OF_TRAINING]
+    if unread:
+        raise UserError(
+            f"{', '.join(unread)}: nothing is trained here, the rows of '{paper.title}' measure one synapse. Leave "
+            f"{'it' if len(unread) == 1 else 'them'} out"
+        )
+
+
+def _remove_experiments(out: Path) -> None:
+    """Remove the results of experiments in `out`, which are to be replaced."""
+    for file in sorted(out.glob(f"*/*/*/{EXPERIMENT_FILE}")):
         file.unlink()
+
+
+def _refuse_other_paper(out: Path, paper: Paper, resume: bool) -> None:
+    """Refuse to continue the tables of another paper.
+
+    Raises:
+        UserError: `out` holds some, and `resume` is set.
+    """
+    if not resume:
+        return
+    stored = read_json(out / RESULT_FILE) if (out / RESULT_FILE).is_file() else None
+    title = stored.get("title") if isinstance(stored, dict) else None
+    own = {_slug(title) for title in [table.title for table in paper.tables] + [t.title for t in paper.experiments]}
+    there = {folder.parents[1].name for folder in out.glob("*/*/seed*")}
+    if (title is None and there and not own & there) or title not in (None, paper.title):
+        raise UserError(
+            f"{out} holds the tables of {'another paper' if title is None else repr(title)}, asked {paper.title!r}. "
+            f"Give another --out, or --force instead of --resume"
+        )
 
 
 def folder_of(out: Path, table: Table | Experiments, row: Row | Experiment, seed: int) -> Path:

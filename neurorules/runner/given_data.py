@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurorules.contracts.data_set import DataPlace
-from neurorules.disk.paths import as_path
 from neurorules.language.errors import UserError
+from neurorules.language.paths import path_from
 from neurorules.language.settings import Task
 
 SensorSize = tuple[int, int, int] | None
@@ -56,7 +56,7 @@ def given_data(
     Raises:
         UserError: something in the data cannot be read, or an argument is not for data of this kind.
     """
-    place = None if data_dir is None else as_path(data_dir, "data_dir")
+    place = None if data_dir is None else path_from("data_dir", data_dir)
     if data is not None and not isinstance(data, str | Path):
         from neurorules.datasets._own import own_data
 

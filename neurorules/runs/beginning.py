@@ -15,6 +15,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.runs.atomic import remove_leftovers, remove_places
 from neurorules.runs.folder import BESIDE, CONFIG, NET, RUN_FILES, RunFolder, open_run
 from neurorules.runs.outputs import TRACES
+from neurorules.runs.standing import check_folder
 
 MEASURES = "measures"
 """Name of the folder, in a run folder, for measurements of the run by a comparison."""
@@ -51,6 +52,7 @@ def own_run(
             settings.
     """
     with owned_folder(path):
+        check_folder(path, "train", force, resume)
         replaced = force and not resume and _set_aside(path)
         new = not (path / CONFIG).exists()
         beside = [path / name for name in (TRACES, MEASURES, *BESIDE) if not (path / name).exists()]

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neurorules.disk.paths import as_path
 from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
+from neurorules.language.paths import path_from
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import CSV_LOG, TENSORBOARD_LOG
 
@@ -51,7 +51,7 @@ class CsvLog(Log):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = as_path(path, "path")
+        self.path = path_from("path", path)
         self.rows: list[dict[str, Any]] = []
         if self.path.exists():
             self.rows = self._read()
@@ -100,7 +100,7 @@ class TensorBoardLog(Log):
 
     def __init__(self, folder: str | Path, begun: int | None = None) -> None:
         purge = None if begun is None else begun + 1
-        self._writer = summary_writer()(str(as_path(folder, "folder")), purge_step=purge)
+        self._writer = summary_writer()(str(path_from("folder", folder)), purge_step=purge)
 
     def __call__(self, row: Mapping[str, Any]) -> None:
         for name, value in flat(row).items():

@@ -123,7 +123,7 @@ def test_the_command_runs_resumes_and_refuses(
     again = json.loads(capsys.readouterr().out)["tables"][1]["rows"]
     assert again == rows
     for arguments, said in (
-        (["--seeds", "1"], "holds other runs"),
+        (["--seeds", "1"], "holds another reproduction"),
         (["--seeds", "1", "--resume", "--limit", "3"], "was made with another limit"),
         (["--limit", "0", "--force"], "--limit is 0"),
     ):

@@ -23,6 +23,8 @@ from neurorules.language.errors import UserError
 
 CONFIG = TrainConfig(net="5", steps=2, epochs=1, limit=60, batch_size=20, validation=20, threads=1)
 SMALL = ["--net", "5", "--steps", "2", "--limit", "60", "--validation", "20", "--threads", "1"]
+BATCHES = ["--batch-size", "128"]
+"""An option that is equal to the default."""
 ASKED = [*SMALL, "--epochs", "1", "--batch-size", "20", "--rules", "sigprop"]
 
 
@@ -148,6 +150,12 @@ def test_a_control_is_searched_over_the_settings_that_its_rule_is_searched_over(
     ("arguments", "words"),
     [
         (["--space", "lr=1e-4..1e-1:log"], ["'shallow'", "its hidden layers do not learn"]),
+        (
+            ["--rules", "dfa", "--space", "lr=0.01..0.1,batch_size=16..32", *BATCHES],
+            ["--batch-size", "--space", "Keep one"],
+        ),
+        (["--rules", "dfa", "--space", "batch_size=16..32", *BATCHES], ["--batch-size", "--space", "Keep one"]),
+        (["--rules", "dfa", "--lr", "0.1", "--readout-lr", "0.1"], ["'dfa'", "lr, readout_lr"]),
         (["--rules", "dfa,bptt", "--space", "signal=prototypes|dfa"], ["prototypes", "phase"]),
         (["--rules", "sigprop", "--space", "dw=-m_post*S_pre|-m_post*nonsense_pre"], ["nonsense_pre"]),
         (["--rules", "sigprop", "--path", "continuous", "--space", "batch_size=1..30"], ["batch-size", "no meaning"]),

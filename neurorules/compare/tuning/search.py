@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from neurorules.compare.comparison import command_line
 from neurorules.compare.rows import name_of, text_of
 from neurorules.compare.tuning.rows import rows_of
 from neurorules.compare.tuning.searching import Search, run_search
-from neurorules.compare.tuning.space import SPACE, parse_space
+from neurorules.compare.tuning.space import SPACE, Space, parse_space
 from neurorules.compare.tuning.stored import TUNE
 from neurorules.compare.tuning.trials import Searched
 from neurorules.contracts.target import FIGURES_OF
 from neurorules.datasets import open_dataset
 from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
 from neurorules.language.own_files import VARIABLE
 from neurorules.language.ranges import Count, Jobs, Seeds, check_range
 from neurorules.runner.dispatch import settle, with_data
@@ -40,6 +41,7 @@ def tune(
     seeds: int = 1,
     space: str = SPACE,
     jobs: int = 1,
+    written: Collection[str] = (),
     data_dir: Path | None = None,
     force: bool = False,
     resume: bool = False,
@@ -55,6 +57,7 @@ def tune(
         seeds: number of seeds of each trial.
         space: the search space as text (see `space.parse_space`).
         jobs: number of trials that run at once, at most one for each rule.
+        written: names of settings that the user wrote for all rules; the space may not search them.
         data_dir, force, resume, quiet: as in `compare`.
 
     Returns:
@@ -62,16 +65,19 @@ def tune(
         `asked`.
 
     Raises:
-        UserError: a name is unknown, no samples are held out, every trial was refused, or `out` holds another search.
+        UserError: a name is unknown, a setting is both written and searched, no samples are held out, every trial was
+            refused, or `out` holds another search.
         Interrupted: the user stopped it; finished trials are kept.
     """
     for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Jobs)):
         check_range(option, number, kind)
     refuse_modules(config, "tune")
+    searched = parse_space(space)
+    refuse_written(searched, written)
     content = plain(config.as_dict())
     config, place = with_data(config, data_dir)
     source = open_dataset(config.data, place)
-    rows = rows_of(config, rules, parse_space(space), source)
+    rows = rows_of(config, rules, searched, source)
     search = Search(
         form=TUNE,
         rows={name_of(settle(row.config).as_dict(), config): row for row in rows},
@@ -86,6 +92,24 @@ def tune(
         search, out, lambda searched: chosen(searched, config, seeds, data_dir),
         jobs=jobs, force=force, resume=resume, quiet=quiet,
     )  # fmt: skip
+
+
+def refuse_written(space: Space, written: Collection[str]) -> None:
+    """Refuse a search of settings that have one value for all rules.
+
+    Args:
+        space: what is searched.
+        written: names of the settings that the user wrote for all rules.
+
+    Raises:
+        UserError: a setting is both.
+    """
+    for name in space:
+        if name in written:
+            raise UserError(
+                f"--space searches {name}, which --{name.replace('_', '-')} sets to one value for all rules. Keep one "
+                f"of them"
+            )
 
 
 def chosen(

@@ -30,6 +30,7 @@ from neurorules.runs.launch import check_alone
 from neurorules.runs.other_process import as_here, replaced_quietly
 from neurorules.runs.plain_json import plain
 from neurorules.runs.progress import Bar, progress
+from neurorules.runs.standing import WORKS, check_folder
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ def run_search(
     content: dict[str, Any] = plain(search.content)
     with owned_folder(out):
         stored = open_search(out, search.form, content, own, search.trials, force, resume)
+        if search.form.command in WORKS:  # the rates of a benchmark stand below it
+            check_folder(out, search.form.command, force, resume)
         remove_leftovers(out, (search.form.file,))
         method = stored.get("method") or search.method or best_method()
         searched = search.fresh(method)

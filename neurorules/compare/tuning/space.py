@@ -212,9 +212,11 @@ def space_of(row: TrainConfig, space: Space, frozen: bool) -> Space:
     if frozen:
         own = {name: dimension for name, dimension in own.items() if name not in HIDDEN_ONLY}
     if not own:
-        why = "its hidden layers do not learn, and other settings" if frozen else "its settings"
+        taken = ", ".join(name for name in space if name in fixed)
+        reasons = ["its hidden layers do not learn"] if frozen else []
+        reasons += [f"one value stands for it already ({taken})"] if taken else []
         raise UserError(
-            f"nothing is left to search for '{row.rule}': {why} are given already. Leave it out, or add a setting to "
+            f"nothing is left to search for '{row.rule}': {', and '.join(reasons)}. Leave it out, or add a setting to "
             f"--space, such as readout_lr=1e-4..1e-1:log"
         )
     return own

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurorules.disk.paths import as_path
 from neurorules.language.config import PIPELINED
 from neurorules.language.errors import UserError
+from neurorules.language.paths import path_from
 from neurorules.network.layer import Layer
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.recording.plan import RecordPlan, record_plan
@@ -73,7 +73,7 @@ class Recorder:
         header: TraceHeader | None = None,
         opens: Callable[[Path, TraceHeader], TraceWriter] = open_trace,
     ) -> None:
-        self.learner, self.path, self._opens = learner, as_path(path, "path"), opens
+        self.learner, self.path, self._opens = learner, path_from("path", path), opens
         self.plan: RecordPlan = record_plan(learner.model, learner.learned.parameters, variables, layers)
         self.header = header or TraceHeader(
             learner.model.rule.name, {}, seed=learner.seed, versions=versions(),

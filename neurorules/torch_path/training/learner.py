@@ -16,9 +16,9 @@ from neurorules.contracts.chip import Chip
 from neurorules.contracts.device import Device
 from neurorules.contracts.device_chain import chain
 from neurorules.contracts.encoder import Encoder
-from neurorules.disk.paths import as_path
 from neurorules.language.config import window_of
 from neurorules.language.keywords import built_from, with_settings
+from neurorules.language.paths import path_from
 from neurorules.language.rules import Rule
 from neurorules.network.initial import initialise
 from neurorules.network.model import Learned, build_model
@@ -249,7 +249,7 @@ class Learner:
         Raises:
             UserError: the file cannot be written, or batches are under way in a pipeline.
         """
-        save_state(as_path(path, "path"), self.state())
+        save_state(path_from("path", path), self.state())
 
     def state(self) -> dict[str, Tensor]:
         """Everything that is needed to continue: parameters, statistics, optimiser, generator, hardware.
@@ -271,7 +271,7 @@ class Learner:
                 or batches are under way in a pipeline.
         """
         if isinstance(state, str | os.PathLike):
-            state, _ = load_tensors(as_path(state, "state"))
+            state, _ = load_tensors(path_from("state", state))
         take_over(self, state, weights_only)
 
     def apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> dict[str, Tensor]:

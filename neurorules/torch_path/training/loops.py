@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +16,7 @@ from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, check_range
 from neurorules.language.rates import rate_schedule
+from neurorules.native.compile import clock
 from neurorules.network.model import Model
 from neurorules.runs.progress import progress
 from neurorules.torch_path.training.arguments import Labels, Spikes
@@ -108,7 +108,7 @@ def fit(
     rows: list[Row] = []
     with progress("learning", None if batches is None else epochs * batches, quiet) as bar:
         for epoch in range(epochs):
-            started, totals, samples = time.perf_counter(), dict.fromkeys(names, 0.0), 0
+            started, totals, samples = clock(), dict.fromkeys(names, 0.0), 0
             read = drives(loader, reading, partial(epoch_order, learner.seed, epoch))
             for number, (drive, labels) in enumerate(read):
                 part = number / read.length if read.length else 0.0
@@ -121,7 +121,7 @@ def fit(
             if not samples:
                 raise UserError(_spent(epoch))
             means = {name: total / samples for name, total in totals.items()}
-            row: Row = {"epoch": epoch + 1, **means, "samples": samples, "seconds": time.perf_counter() - started}
+            row: Row = {"epoch": epoch + 1, **means, "samples": samples, "seconds": clock() - started}
             rows.append(row)
             answers = [callback(row) for callback in watching]
             if any(answer is True for answer in answers):

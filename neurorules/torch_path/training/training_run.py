@@ -19,6 +19,7 @@ from neurorules.contracts.target import FIGURES, FIGURES_OF
 from neurorules.language.augmentation import Augmentation
 from neurorules.language.config import SettledConfig
 from neurorules.language.rates import rate_schedule
+from neurorules.native.compile import clock
 from neurorules.runs import checkpoint
 from neurorules.runs.beginning import checkpoint_sentence
 from neurorules.runs.folder import RunFolder
@@ -144,7 +145,7 @@ class Run:
         if ranks is not None:
             ranks.stop = stop
         while self.at.batch < self.batches:
-            started = time.perf_counter()
+            started = clock()
             drive, labels = self._batch(order[self.place(self.at.batch)])
             fraction = rate(self.at.epoch + self.at.batch / self.batches, self.config.epochs)
             self.under_way.append(len(labels))
@@ -155,7 +156,7 @@ class Run:
             if self.layers is not None:  # all ranks empty the pipeline after the same batch
                 saves = self.layers.word == SAVE
             self.at.batch += 1
-            self.at.seconds += time.perf_counter() - started
+            self.at.seconds += clock() - started
             learned = len(order[: self.place(self.at.batch - 1).stop]) - sum(self.under_way)
             bar.advance(note=self._so_far(learned))
             if stop.requested if ranks is None else ranks.stop_requested:  # all ranks stop after the same batch
@@ -180,9 +181,9 @@ class Run:
     def _flush(self) -> None:
         """Learn the last batches in a pipeline, if there are any."""
         if self.under_way:
-            started = time.perf_counter()
+            started = clock()
             self._count(self._guarded(self.learner.flush))
-            self.at.seconds += time.perf_counter() - started
+            self.at.seconds += clock() - started
 
     def _count(self, metrics: list[dict[str, float]]) -> None:
         for figures in metrics:
