@@ -83,8 +83,7 @@ def reproduce(
     with owned_folder(out):
         _refuse_other_paper(out, paper, resume)
         prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*", "reproduce")
-        if force and not resume:
-            _remove_experiments(out)
+        _replace_experiments(out, force and not resume)
         run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="reproduce")
         perform(experiments, out, jobs, data_dir, quiet)
         content = _content(paper, out, missing, only, quiet)
@@ -142,9 +141,9 @@ def check_options(paper: Paper, only: str | None, options: Mapping[str, str]) ->
         )
 
 
-def _remove_experiments(out: Path) -> None:
-    """Remove the results of experiments in `out`, which are to be replaced."""
-    for file in sorted(out.glob(f"*/*/*/{EXPERIMENT_FILE}")):
+def _replace_experiments(out: Path, replaces: bool) -> None:
+    """Remove the results of experiments in `out`, if they are to be replaced."""
+    for file in sorted(out.glob(f"*/*/*/{EXPERIMENT_FILE}")) if replaces else ():
         file.unlink()
 
 
