@@ -13,6 +13,7 @@ import os
 import sys
 import traceback
 import warnings
+from collections import namedtuple
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -116,8 +117,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if COMPLETE in os.environ:
         typer.main.get_command(app).main([], prog_name="neurorules")
     code = run(list(sys.argv[1:] if arguments is None else arguments))
-    # An interrupt that has left an `exec` would still end `python -m` by its signal; Python forgets it in the next one.
-    exec("")
+    # Python remembers an interrupt that left a text run by `exec`, as in a data class, and would end `python -m` by its
+    # signal, not by this exit code. It forgets it as it runs the next text, such as that of this class.
+    namedtuple("Nothing", "")
     sys.exit(code)
 
 

@@ -29,6 +29,7 @@ from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import SettledConfig, config_from
 from neurorules.language.own_files import standing_for
 from neurorules.runs.folder import RunFolder
+from neurorules.runs.kept_interrupt import no_interrupt_lost
 from neurorules.runs.outputs import check_output
 from neurorules.runs.own_copies import files_of
 from neurorules.runs.progress import progress
@@ -89,6 +90,7 @@ def record_circuit(
     with (
         TraceWriter(out, recording.header(config, options)) as writer,
         whole_or_none(writer),
+        no_interrupt_lost(),
         progress("recording", len(places), quiet) as bar,
     ):
         spikes = recording.write(writer, chosen.labels, rows, places, config.epochs, bar.advance)

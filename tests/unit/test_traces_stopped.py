@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,26 @@ def test_a_loop_of_the_user_s_that_ends_early_replaces_no_older_trace(
     with pytest.raises(error), TraceWriter(tmp_path / "b.h5", TraceHeader("x", {"a": (2,)})):
         raise error
     assert samples_of(tmp_path / "b.h5") == 1 and others_in(tmp_path) == ["a.h5", "b.h5"]
+
+
+class Dropped:
+    """An object that can be referred to weakly."""
+
+
+def test_an_interrupt_inside_a_callback_of_a_weak_reference_stops_a_recording_too(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, plain = tmp_path / "new.h5", Recorder.record
+
+    def interrupted(*arguments: Any, **named: Any) -> Any:
+        dropped = Dropped()
+        reference = weakref.ref(dropped, lambda _: signal.raise_signal(signal.SIGINT))
+        del dropped
+        assert reference() is None
+        return plain(*arguments, **named)
+
+    monkeypatch.setattr(record, "ROWS", 2)
+    monkeypatch.setattr(Recorder, "record", interrupted)
+    assert run(["record", str(folder), "--samples", "7", "--out", str(out)]) == 130
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "holds the 2 samples" in said and samples_of(out) == 2

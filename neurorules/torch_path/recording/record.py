@@ -15,6 +15,7 @@ import torch
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.errors import RAISED, UserError
 from neurorules.runs.interrupt import Interrupted
+from neurorules.runs.kept_interrupt import no_interrupt_lost
 from neurorules.runs.outputs import check_output
 from neurorules.runs.progress import track
 from neurorules.torch_path.recording.plan import INPUT
@@ -71,12 +72,17 @@ def record_run(
         scale=scale or {},
     )  # fmt: skip
     generator = torch.Generator().manual_seed(config.seed)
-    with Recorder(learner, out, variables, layers, header) as recorder, whole_or_none(recorder):
+    with (
+        Recorder(learner, out, variables, layers, header) as recorder,
+        whole_or_none(recorder),
+        no_interrupt_lost() as keeper,
+    ):
         total = len(places) * recorder.plan.sample_bytes(learner.learned.parameters, config.steps)
         if total > LARGE:
             _log.warning(f"recording about {total / 1e9:.1f} GB, before compression")
         rows = ROWS if recorder.plan.samples else len(places)
         for start in track(range(0, len(places) if recorder.plan.samples else 0, rows), "recording", quiet=quiet):
+            keeper.check()
             here = places[start : start + rows]
             recorder.record(*chosen.batch(here, generator), here, config.epochs)
         if recorder.plan.parameters:
