@@ -67,9 +67,7 @@ def window(
     ] = None,
     pairs: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=100_000, help="Number of pairs, or of what stands for them, at each rate; 60 by default."
-        ),
+        typer.Option(min=1, max=100_000, help="Number of pairs, or what stands for them, at each rate; 60 by default."),
     ] = None,
     weight: Annotated[float, typer.Option(help="Initial weight, which is used for all pairs.")] = 0.5,
     m: Annotated[float | None, typer.Option(help="Third factor, for rules that read one, such as 1.")] = None,
