@@ -180,7 +180,7 @@ def test_protocols_have_labels_of_their_own_and_fewer_where_it_is_quick(name: st
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["sigprop-spikin"], "Did you mean 'sigprop_spiking'"),
+        (["sigprop-spikin"], "Did you mean 'sigprop-spiking'"),
         (["sigprop-spiking", "--only", "nothing"], "names no row"),
         (["sigprop-spiking", "--seeds", "0"], "at least 1"),
     ],

@@ -115,7 +115,7 @@ def test_the_command_runs_resumes_and_refuses(
 
     class Small(DiehlCook):  # a type, as the functions of the table declare it
         def __init__(self, **given: Any) -> None:
-            super().__init__(**(SMALL | {"limit": 2}))
+            super().__init__(**(given if "seed" in given else SMALL | {"limit": 2}))
 
     monkeypatch.setattr(diehl_cook, "DiehlCook", Small)
     out = str(tmp_path / "runs")
