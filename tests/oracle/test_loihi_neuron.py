@@ -167,7 +167,7 @@ def test_what_arrives_is_the_shifted_sum_of_the_weights(exponent: int, fan_in: i
 
 
 def test_another_sign_mode_is_refused() -> None:
-    with pytest.raises(UserError, match=r"mixed, excitatory, inhibitory"):
+    with pytest.raises(UserError, match=r"mixed, excitatory or inhibitory"):
         Synapse(signs="both")  # type: ignore[arg-type]
 
 

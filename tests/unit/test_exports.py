@@ -260,7 +260,7 @@ def test_an_unknown_format_or_option_is_told(trace: Path, tmp_path: Path, to: st
 
 def test_a_place_that_cannot_be_written_is_told(trace: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(UserError, match=r"cannot write .*name another place"):
+    with pytest.raises(UserError, match=r"file: file exists\. A file or link stands there: name another place"):
         export(trace, "npz", tmp_path / "file" / "t.npz")
     with pytest.raises(UserError, match="is there already, and this format is a folder"):
         export(trace, "sonata", tmp_path / "file")
