@@ -194,6 +194,12 @@ def test_single_samples_are_learned_in_their_order_as_batches_are(single: Any) -
     assert one.evaluate(single()) == other.evaluate(loader(40, 40))
 
 
+def test_a_single_sample_that_does_not_fit_is_named_by_its_place_in_the_loader() -> None:
+    images, labels = samples(12)
+    with pytest.raises(UserError, match=r"sample 9 has the shape \(1, 6, 5\), and sample 8 has the shape \(1, 6, 6\)"):
+        learner().fit(((x[..., :5] if i == 9 else x, y) for i, (x, y) in enumerate(zip(images, labels))), batch_size=4)
+
+
 def test_the_rate_falls_over_single_samples_whose_number_is_there_as_over_batches() -> None:
     rows = [learner().fit(data, batch_size=16)[0]["loss"] for data in (Stream(), list(Stream()), loader(40))]
     assert rows[0] == rows[1] == rows[2]
