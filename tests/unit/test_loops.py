@@ -195,9 +195,9 @@ def test_single_samples_are_learned_in_their_order_as_batches_are(single: Any) -
 
 
 def test_a_single_sample_that_does_not_fit_is_named_by_its_place_in_the_loader() -> None:
-    images, labels = samples(12)
+    singles = enumerate(zip(*samples(12), strict=True))
     with pytest.raises(UserError, match=r"sample 9 has the shape \(1, 6, 5\), and sample 8 has the shape \(1, 6, 6\)"):
-        learner().fit(((x[..., :5] if i == 9 else x, y) for i, (x, y) in enumerate(zip(images, labels))), batch_size=4)
+        learner().fit(((x[..., :5] if place == 9 else x, y) for place, (x, y) in singles), batch_size=4)
 
 
 def test_the_rate_falls_over_single_samples_whose_number_is_there_as_over_batches() -> None:
