@@ -142,7 +142,7 @@ def brian2_circuit(
     from neurorules.runner.brian2_circuit import circuit_objects
 
     source = given_data(data, None, None, data_dir)
-    settings = with_own_parts({"epochs": 1, **settings, "rule": rule, "path": "continuous"})
+    settings = with_own_parts({"epochs": 1, "path": "continuous", **settings, "rule": rule})
     return circuit_objects(config_from({**settings, **source.settings}, "brian2_circuit(...)"), source.place)
 
 

@@ -6,6 +6,7 @@ from neurorules.brian2_continuous.ordinary import Brian2Circuit, ordinary
 from neurorules.brian2_continuous.trainer import settle
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import SettledConfig, TrainConfig
+from neurorules.language.errors import UserError
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import TrainingData, load_data, settled_by_data
 
@@ -21,9 +22,11 @@ def circuit_objects(config: TrainConfig, data_dir: DataPlace) -> Brian2Circuit:
         The Brian2 objects, on the device that is active.
 
     Raises:
-        UserError: a setting has no meaning in continuous time, or the data cannot be read.
+        UserError: the path is another one, a setting has no meaning in continuous time, or the data cannot be read.
         MissingExtra: brian2 is not installed.
     """
+    if config.path != "continuous":
+        raise UserError(f"path is '{config.path}', and a circuit of Brian2 runs in continuous time. Leave path out")
     return ordinary(*_with_data(config, data_dir))
 
 

@@ -120,6 +120,10 @@ def test_paths_flags_and_lists_of_another_kind_are_named(tmp_path: Path) -> None
             "'run', or resume=False",
             "train(out='run', force='no', **small)": "force is 'no'. Give True or False",
             "compare('dfa', resume='False', **small)": "resume is 'False'. Give True or False",
+            "one.fit(pair, quiet='no')": "quiet is 'no'. Give True or False",
+            "one.load(one.state(), weights_only='no')": "weights_only is 'no'. Give True or False",
+            "neurorules.brian2_circuit('dfa', path='torch', net='16')": "path is 'torch', and a circuit of Brian2 runs "
+            "in continuous time. Leave path out",
         },
         tmp_path,
     )

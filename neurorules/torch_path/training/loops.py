@@ -14,6 +14,7 @@ from torch import Tensor
 from neurorules.contracts.encoder import Encoder
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
+from neurorules.language.options import check_flag
 from neurorules.language.ranges import Count, check_range
 from neurorules.language.rates import rate_schedule
 from neurorules.native.compile import clock
@@ -100,6 +101,7 @@ def fit(
     """
     _check_epochs(epochs)
     check_range("batch_size", batch_size, Count)
+    check_flag("quiet", quiet)
     watching = _checked(callbacks)
     fraction_at = rate_schedule(lr_schedule)
     reading = reading_of(learner, batch_first, batch_size, keys)

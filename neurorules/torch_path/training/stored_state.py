@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from neurorules.language.options import check_flag
 from neurorules.network.initial import place
 from neurorules.runs.interrupt import interrupts_wait
 from neurorules.torch_path.process.session import own_session
@@ -42,6 +43,7 @@ def take_over(learner: Any, state: Mapping[str, Tensor] | Any, weights_only: boo
     Raises:
         UserError: the state does not belong to such a learner, or is damaged; or batches are under way in a pipeline.
     """
+    check_flag("weights_only", weights_only)
     if learner.pipe is not None:
         learner.pipe.check_empty()
     if isinstance(state, Mapping):
