@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy.sparse import csr_array, csr_matrix
+from table_of_others import Table
 from torch.utils.data import (
     ConcatDataset,
     DataLoader,
@@ -39,19 +40,6 @@ class Stream(IterableDataset):  # type: ignore[type-arg]
 
 def padded(samples: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.stack([x for x, _ in samples]), torch.stack([y for _, y in samples])
-
-
-class Table:
-    """A table as pandas has them: NumPy reads it, and it is no array."""
-
-    def __init__(self, values: np.ndarray) -> None:
-        self.values, self.shape = values, values.shape
-
-    def __array__(self, *options: Any, **named: Any) -> np.ndarray:
-        return self.values
-
-    def __len__(self) -> int:
-        return len(self.values)
 
 
 FORMS: dict[str, Any] = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from table_of_others import Table
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler
 
 import neurorules
@@ -57,22 +58,6 @@ class OfDicts:
 
     def __getitem__(self, index: int) -> Any:
         return {"picture": torch.ones(4), "tag": index}
-
-
-class Table:
-    """A table as pandas has them: NumPy reads it, and it is no array."""
-
-    def __init__(self, values: np.ndarray) -> None:
-        self.values, self.shape = values, values.shape
-
-    def __array__(self, *options: Any, **named: Any) -> np.ndarray:
-        return self.values
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, column: str) -> Any:
-        raise KeyError(column)
 
 
 def loader(**options: Any) -> DataLoader[Any]:
