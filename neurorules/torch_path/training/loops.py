@@ -99,9 +99,7 @@ def fit(
             nothing; or a callback cannot be called.
         Diverged: changes are not finite; none of them has been applied.
     """
-    _check_epochs(epochs)
-    check_range("batch_size", batch_size, Count)
-    check_flag("quiet", quiet)
+    _check_numbers(epochs, batch_size, quiet)
     watching = _checked(callbacks)
     fraction_at = rate_schedule(lr_schedule)
     reading = reading_of(learner, batch_first, batch_size, keys)
@@ -131,14 +129,23 @@ def fit(
     return rows
 
 
-def _check_epochs(epochs: Any) -> None:
-    """Refuse a value that is no number of epochs, such as labels that are not in a pair with their samples."""
+def _check_numbers(epochs: Any, batch_size: Any, quiet: Any) -> None:
+    """Refuse arguments of another kind, such as labels that are not in a pair with their samples.
+
+    Args:
+        epochs, batch_size, quiet: as in `fit`.
+
+    Raises:
+        UserError: one is no number of epochs or samples, or no truth value.
+    """
     if not isinstance(epochs, int | float | str | None):
         raise UserError(
             f"fit takes samples and labels as one pair, and epochs is {type(epochs).__name__}. "
             "Write fit((x, y), epochs=5)"
         )
     check_range("epochs", epochs, Count)
+    check_range("batch_size", batch_size, Count)
+    check_flag("quiet", quiet)
 
 
 def _checked(callbacks: Callbacks) -> list[Callback]:
